@@ -1,0 +1,74 @@
+/*
+ * bench_loads LOAD [SCALE]: runs one load once and prints `ops N seconds S`.
+ * bench_loads --list: the names, one a line, in the order of a report.
+ *
+ * Exit status: 0, or 1 for a wrong command line, or 2 when a load found its memory damaged.
+ */
+#include "loads.h"
+#include "harness.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+
+static const struct load {
+    const char *name;
+    uint64_t (*run)(double scale);
+} loads[] = {
+    {"pair", load_pair},
+    {"batch", load_batch},
+    {"churn_1k", load_churn_1k},
+    {"churn_100k", load_churn_100k},
+    {"churn_1m", load_churn_1m},
+    {"sizes", load_sizes},
+    {"large", load_large},
+    {"mixed_70k", load_mixed_70k},
+    {"calloc_churn", load_calloc_churn},
+    {"aligned_churn", load_aligned_churn},
+    {"realloc_grow", load_realloc_grow},
+    {"interpreter", load_interpreter},
+    {"tree", load_tree},
+    {"kv_grow_delete", load_kv_grow_delete},
+    {"fragment", load_fragment},
+    {"producer_consumer", load_producer_consumer},
+    {"exchange", load_exchange},
+    {"thread_churn", load_thread_churn},
+    {"threads_private_2", load_threads_private_2},
+    {"threads_private_8", load_threads_private_8},
+    {"server", load_server},
+    {"false_sharing_active", load_false_sharing_active},
+    {"false_sharing_passive", load_false_sharing_passive},
+};
+
+#define LOAD_COUNT (sizeof loads / sizeof loads[0])
+
+static int run(const struct load *load, double scale)
+{
+    bench_sizes_init();
+    double begin = bench_seconds();
+    uint64_t ops = load->run(scale);
+    double end = bench_seconds();
+
+    printf("ops %" PRIu64 " seconds %.6f\n", ops, end - begin);
+    if (load_floor_ns > 0)
+        printf("pair_ns %.3f floor_ns %.3f ratio %.3f\n", load_pair_ns, load_floor_ns, load_pair_ns / load_floor_ns);
+    return fflush(stdout) == 0 ? 0 : 1;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc == 2 && strcmp(argv[1], "--list") == 0) {
+        for (size_t i = 0; i < LOAD_COUNT; i++)
+            puts(loads[i].name);
+        return 0;
+    }
+    double scale = argc == 3 ? strtod(argv[2], NULL) : 1.0;
+    if (argc < 2 || argc > 3 || !(scale > 0)) {
+        fputs("usage: bench_loads LOAD [SCALE]\n       bench_loads --list\n", stderr);
+        return 1;
+    }
+    for (size_t i = 0; i < LOAD_COUNT; i++)
+        if (strcmp(argv[1], loads[i].name) == 0)
+            return run(&loads[i], scale);
+    fprintf(stderr, "bench_loads: no load is called %s; --list names them\n", argv[1]);
+    return 1;
+}

@@ -1,0 +1,188 @@
+"""Turns samples into tables.
+
+The measure of an allocator on a workload is the median of its rounds over the median of the best *peer* there.
+A peer is every allocator whose name does not begin with "tarn"; so a peer's ratio is 1 or more, and tarn's
+may be less. What an allocator failed on has no ratio, and is listed.
+"""
+import math
+import statistics
+
+LARGE_KIB = 20 * 1024  # where the leanest peer needs less, start-up dominates the memory ratio
+
+
+def is_peer(name):
+    return not name.startswith("tarn")
+
+
+def quartiles(values):
+    """First and third; of few values the extremes."""
+    if len(values) < 4:
+        return min(values), max(values)
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return low, high
+
+
+class Figures:
+    """Medians and ratios of one metric over all workloads."""
+
+    def __init__(self, samples, value, eligible=lambda _: True):
+        self.medians, self.best, self.ratios, self.rounds = {}, {}, {}, {}
+        for load, by_allocator in samples.items():
+            good = {name: [value(s) for s in rounds] for name, rounds in by_allocator.items()
+                    if rounds and not any("failure" in s for s in rounds)}
+            medians = {name: statistics.median(values) for name, values in good.items()}
+            peers = {name: m for name, m in medians.items() if is_peer(name)}
+            best = min(peers, key=peers.get) if peers else None
+            if best is None or not eligible(peers[best]):
+                continue
+            self.medians[load], self.best[load], self.rounds[load] = medians, best, good
+            self.ratios[load] = {name: m / max(peers[best], 1e-9) for name, m in medians.items()}
+
+    def spread(self, load, name):
+        """Quartiles of the ratios round by round, each against the best peer in the same round."""
+        pairs = zip(self.rounds[load][name], self.rounds[load][self.best[load]])
+        return quartiles([mine / max(theirs, 1e-9) for mine, theirs in pairs])
+
+    def geomean(self, name, loads=None):
+        """(mean, worst ratio, its load, count), or None."""
+        rows = [(r[name], load) for load, r in self.ratios.items() if name in r and (loads is None or load in loads)]
+        if not rows:
+            return None
+        mean = math.exp(sum(math.log(max(ratio, 1e-9)) for ratio, _ in rows) / len(rows))
+        worst, load = max(rows)
+        return mean, worst, load, len(rows)
+
+
+def print_table(heads, rows):
+    widths = [max(len(str(row[i])) for row in [heads, *rows]) for i in range(len(heads))]
+    for row in [heads, *rows]:
+        print("  ".join(str(cell).ljust(w) if i == 0 else str(cell).rjust(w)
+                        for i, (cell, w) in enumerate(zip(row, widths))).rstrip())
+    print()
+
+
+def compare_rows(load, time, memory, tarn):
+    """One line of the table that sets one allocator against the best and the leanest."""
+    best, leanest = time.best[load], memory.best[load]
+    row = [load, best, "%.3f" % time.medians[load][best]]
+    if tarn in time.medians[load]:
+        row += ["%.3f" % time.medians[load][tarn], "%.3f" % time.ratios[load][tarn],
+                "%.2f-%.2f" % time.spread(load, tarn)]
+    else:
+        row += ["-", "-", "-"]
+    row += [leanest, "%.1f" % (memory.medians[load][leanest] / 1024)]
+    if tarn in memory.medians[load]:
+        row += ["%.1f" % (memory.medians[load][tarn] / 1024), "%.3f" % memory.ratios[load][tarn]]
+    else:
+        row += ["-", "-"]
+    return row
+
+
+def print_comparison(samples, time, memory, tarn):
+    print("%s against the best peer (time, seconds) and the leanest (peak memory, MiB);"
+          " spread: quartiles of the rounds' ratios" % tarn)
+    heads = ["workload", "best", "s", tarn, "ratio", "spread", "leanest", "MiB", tarn, "ratio"]
+    print_table(heads, [compare_rows(load, time, memory, tarn) for load in samples if load in time.best])
+
+
+def print_ratios(title, figures, names):
+    print(title)
+    rows = []
+    for load, ratios in figures.ratios.items():
+        rows.append([load, *("%.2f" % ratios[n] if n in ratios else "failed" for n in names)])
+    print_table(["workload", *names], rows)
+
+
+def print_floor(samples, names):
+    """The pair load carries its own comparison: a list of free objects inlined in the same loop."""
+    rows = []
+    for name in names:
+        good = [s for s in samples.get("pair", {}).get(name, []) if "floor_ratio" in s]
+        if good:
+            rows.append([name, *("%.2f" % statistics.median(s[key] for s in good)
+                                 for key in ("pair_ns", "floor_ns", "floor_ratio"))])
+    if rows:
+        print("pair: malloc and free of one size, beside an inlined pop and push (ns)")
+        print_table(["allocator", "pair", "floor", "ratio"], rows)
+
+
+def print_start(start, names):
+    print("start-up: the program `true` with the library preloaded")
+    rows = []
+    for name in names:
+        good = [s for s in start[name] if "failure" not in s]
+        if good:
+            rows.append([name, "%.2f" % (1000 * statistics.median(s["wall"] for s in good)),
+                         "%d" % statistics.median(s["peak"] for s in good),
+                         "%d" % statistics.median(s["minor"] for s in good)])
+    print_table(["allocator", "ms", "peak KiB", "faults"], rows)
+
+
+def print_calls(calls, names):
+    print("system calls for memory and futex (all; then the three most frequent)")
+    rows = []
+    for load, by_allocator in calls.items():
+        for name in names:
+            counts = by_allocator.get(name, {})
+            top = sorted(counts.items(), key=lambda item: -item[1])[:3]
+            rows.append([load, name, sum(counts.values()), " ".join("%s %d" % item for item in top)])
+    print_table(["workload", "allocator", "calls", "of these"], rows)
+
+
+def print_failures(samples):
+    count = 0
+    for load, by_allocator in samples.items():
+        for name, rounds in by_allocator.items():
+            reasons = [s["failure"] for s in rounds if "failure" in s]
+            if reasons:
+                count += 1
+                print("FAILED %s %s: %s (%d of %d runs)" % (load, name, reasons[0], len(reasons), len(rounds)))
+    return count
+
+
+def print_worst(time, memory, tarn, count=5):
+    for title, figures in (("time", time), ("memory", memory)):
+        rows = sorted(((r[tarn], load) for load, r in figures.ratios.items() if tarn in r), reverse=True)[:count]
+        if rows:
+            print("worst %s %s: %s" % (title, tarn, ", ".join("%s %.2f" % (load, ratio) for ratio, load in rows)))
+
+
+def print_geomeans(metrics, kinds, names):
+    """Lines for people and scripts: geomean METRIC ALLOCATOR MEAN worst RATIO (LOAD) loads MEAN programs MEAN rows N."""
+    for metric, figures in metrics:
+        for name in names:
+            whole = figures.geomean(name)
+            if whole is None:
+                continue
+            line = "geomean %s %s %.3f worst %.2f (%s)" % (metric, name, *whole[:3])
+            for kind in ("load", "program"):
+                part = figures.geomean(name, {w for w, k in kinds.items() if k == kind})
+                if part:
+                    line += " %ss %.3f" % (kind, part[0])
+            print("%s rows %d" % (line, whole[3]))
+        print()
+
+
+def print_report(machine, kinds, samples, start, calls):
+    """Prints everything; returns the number of failed (workload, allocator) pairs."""
+    names = list(start)
+    time = Figures(samples, lambda s: s["wall"])
+    cpu = Figures(samples, lambda s: s["user"] + s["system"])
+    memory = Figures(samples, lambda s: s["peak"])
+    large = Figures(samples, lambda s: s["peak"], lambda least: least >= LARGE_KIB)
+    print("%s, %d cores, kernel %s, load average %.2f" % (machine["cpu"], machine["cores"], machine["kernel"],
+                                                         machine["load_average"][0]))
+    print("  ".join("%s: %s" % item for item in machine["allocators"].items()) + "\n")
+    tarns = [n for n in names if not is_peer(n)]
+    for tarn in tarns or ["tarn"]:
+        print_comparison(samples, time, memory, tarn)
+    print_ratios("time, against the best peer of each workload", time, names)
+    print_ratios("peak memory, against the leanest peer of each workload", memory, names)
+    print_floor(samples, names)
+    print_start(start, names)
+    if calls:
+        print_calls(calls, names)
+    print_geomeans([("time", time), ("cpu", cpu), ("memory", memory), ("memory-over-20-MiB", large)], kinds, names)
+    for tarn in tarns:
+        print_worst(time, memory, tarn)
+    return print_failures(samples)

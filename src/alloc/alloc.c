@@ -1,0 +1,137 @@
+/*
+ * The malloc family over the heap: what fast.h leaves out, requests of whole pages, and reallocation.
+ */
+#include "tarn/alloc.h"
+
+#include "alloc/fast.h"
+#include "alloc/heap.h"
+#include "alloc/realloc.h"
+#include "base/fail.h"
+
+#include <string.h>
+
+#define ENTRY_1(i) TARN__CLASS_OF_16(i)
+#define ENTRY_4(i) ENTRY_1(i), ENTRY_1((i) + 1), ENTRY_1((i) + 2), ENTRY_1((i) + 3)
+#define ENTRY_16(i) ENTRY_4(i), ENTRY_4((i) + 4), ENTRY_4((i) + 8), ENTRY_4((i) + 12)
+
+const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1] = {ENTRY_16(0), ENTRY_16(16), ENTRY_16(32), ENTRY_16(48), ENTRY_1(64)};
+
+/* Counts a failure. */
+static void *no_memory(void)
+{
+    tarn__atomic_add(&tarn__heap.failures, 1);
+    return NULL;
+}
+
+void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
+{
+    size_t bytes = tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE), pages = bytes / TARN__PAGE_SIZE;
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
+        return no_memory();
+    tarn__heap_ready();
+    struct tarn__page *run = tarn__pages_alloc(&tarn__heap.zone, pages + room, align, zeroed);
+    if (!run)
+        return no_memory();
+    tarn__atomic_add(&tarn__heap.large_allocs, 1);
+    tarn__atomic_add(&tarn__heap.large_pages, pages + room);
+    tarn__atomic_add(&tarn__heap.large_requested, size);
+    tarn__atomic_add(&tarn__heap.large_rounded, bytes);
+    tarn__ledger_note((long)((pages + room) * TARN__PAGE_SIZE));
+    if (tarn__slow_path_hook)
+        tarn__slow_path_hook();
+    return tarn__page_address(run);
+}
+
+void tarn__large_free(struct tarn__page *run)
+{
+    size_t pages = run->count;
+    tarn__pages_free(run);
+    tarn__atomic_add(&tarn__heap.large_frees, 1);
+    atomic_fetch_sub_explicit(&tarn__heap.large_pages, pages, memory_order_relaxed);
+    tarn__ledger_note(-(long)(pages * TARN__PAGE_SIZE));
+    if (tarn__slow_path_hook)
+        tarn__slow_path_hook();
+}
+
+TARN__NOINLINE void *tarn__alloc_slow(size_t size)
+{
+    if (size > TARN__SMALL_MOST)
+        return tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
+    unsigned number = tarn__class_of(size);
+    struct tarn__bin *bin = &tarn__self->bin[number];
+    void *object = bin->head;
+    if (object) { /* a size above the table's */
+        bin->head = *(void **)object;
+        tarn__counter_add(&bin->allocs, 1);
+        return object;
+    }
+    tarn__heap_ready();
+    object = tarn__local_alloc(&tarn__heap.cache[number], size);
+    return object ? object : no_memory();
+}
+
+TARN__NOINLINE void tarn__free_slow(void *p)
+{
+    if (!p)
+        return;
+    struct tarn__page *run = tarn__run_at(p);
+    if (run) {
+        tarn__large_free(run);
+        return;
+    }
+    struct tarn__slab *slab = tarn__slab_of(p);
+    if (!slab)
+        tarn__fail(TARN__INVALID_FREE, "free", p);
+    tarn__local_free(slab->cache, p);
+}
+
+void *tarn_malloc(size_t size) { return tarn__alloc(size); }
+
+void tarn_free(void *p) { tarn__free(p); }
+
+void *tarn_calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (__builtin_mul_overflow(count, size, &bytes))
+        return no_memory();
+    if (bytes > TARN__SMALL_MOST) {
+        bool zeroed;
+        void *p = tarn__large_alloc(bytes, TARN__PAGE_SIZE, 0, &zeroed);
+        return !p || zeroed ? p : memset(p, 0, bytes);
+    }
+    void *p = tarn__alloc(bytes);
+    return p ? memset(p, 0, bytes) : NULL;
+}
+
+/* See classes.h for why the class of the rounded size is aligned. */
+void *tarn_aligned_alloc(size_t align, size_t size)
+{
+    if (!tarn__is_pow2(align) || size > PTRDIFF_MAX)
+        return no_memory();
+    size_t rounded = tarn__align_up(tarn__max(size, 1), align);
+    if (rounded <= TARN__SMALL_MOST)
+        return tarn__alloc(rounded);
+    return tarn__large_alloc(size, tarn__max(align, TARN__PAGE_SIZE), 0, NULL);
+}
+
+size_t tarn_usable_size(const void *p)
+{
+    if (!p)
+        return 0;
+    struct tarn__page *run = tarn__run_at(p);
+    if (run)
+        return run->count * TARN__PAGE_SIZE;
+    struct tarn__slab *slab = tarn__slab_of(p);
+    if (!slab)
+        tarn__fail(TARN__INVALID_FREE, "usable_size", p);
+    return slab->cache->size;
+}
+
+void tarn_free_sized(void *p, size_t size)
+{
+    if (p && size > tarn_usable_size(p))
+        tarn__fail(TARN__WRONG_SIZE, "free_sized", p);
+    tarn__free(p);
+}
+
+size_t tarn_trim(size_t keep) { return tarn__heap_trim(keep); }

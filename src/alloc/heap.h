@@ -1,0 +1,37 @@
+/*
+ * The process's own heap: one zone over the window, one object cache for each size class; and requests of whole pages.
+ */
+#ifndef TARN_ALLOC_HEAP_H
+#define TARN_ALLOC_HEAP_H
+
+#include "alloc/classes.h"
+#include "slab/local.h"
+
+struct tarn__heap {
+    struct tarn__zone zone;
+    struct tarn_source_count source;          /* what the zone took from the window */
+    struct tarn__cache cache[TARN__CLASSES + 1]; /* by class; 0 is unused */
+    struct tarn__cache *by_number[TARN__CACHES];
+    _Atomic uint32_t ready;
+
+    /* requests of whole pages */
+    _Atomic uint64_t large_allocs, large_frees, large_pages; /* pages: of the live ones */
+    _Atomic uint64_t large_requested, large_rounded;         /* bytes, ever */
+    _Atomic uint64_t failures;
+    _Atomic uint64_t reallocs_in_place, reallocs_moved, reallocs_remapped;
+};
+
+extern struct tarn__heap tarn__heap;
+
+/* Makes the heap usable; called by whoever comes first, any number of times, from any threads. */
+void tarn__heap_ready(void);
+
+/* Takes all of tarn's locks and lets go of them: for the fork hooks. */
+void tarn__heap_fork_prepare(void);
+void tarn__heap_fork_parent(void);
+void tarn__heap_fork_child(void);
+
+/* Gives back what can be: the calling thread's magazines, the depots, free pages down to `keep` bytes. Returns the bytes unmapped or purged. */
+size_t tarn__heap_trim(size_t keep);
+
+#endif

@@ -1,0 +1,103 @@
+/*
+ * Reallocation: in place where that can be, by remapping for huge blocks, by copying otherwise.
+ *
+ * An object that must move to grow is given room to grow further, as what grows once mostly grows again: an eighth of a block of
+ * whole pages, whose untouched pages cost nothing, and the next but one class below that.
+ */
+#include "alloc/realloc.h"
+
+#include "alloc/fast.h"
+#include "alloc/heap.h"
+#include "base/fail.h"
+#include "tarn/alloc.h"
+
+#include <string.h>
+
+static void *copy_to(void *to, void *from, size_t bytes)
+{
+    if (!to)
+        return NULL;
+    memcpy(to, from, bytes);
+    tarn__free(from);
+    tarn__atomic_add(&tarn__heap.reallocs_moved, 1);
+    return to;
+}
+
+/* A smaller object is a favour: without memory for it the old one does. */
+static void *shrink_to(void *to, void *from, size_t bytes)
+{
+    void *moved = copy_to(to, from, bytes);
+    return moved ? moved : from;
+}
+
+/* The page count of a run changed. */
+static void note_pages(size_t was, size_t is)
+{
+    atomic_fetch_add_explicit(&tarn__heap.large_pages, is - was, memory_order_relaxed);
+    tarn__ledger_note(((long)is - (long)was) * (long)TARN__PAGE_SIZE);
+}
+
+/* To another place with room to grow; above 4 MiB the pages move, not the bytes. */
+static void *grow_elsewhere(struct tarn__page *run, void *p, size_t size)
+{
+    size_t pages = run->count, room = size / TARN__PAGE_SIZE / 8;
+    void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, NULL);
+    if (!to && room > 0)
+        to = tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
+    if (!to)
+        return NULL;
+    if (tarn__pages_move(run, tarn__run_at(to), pages) != 0)
+        return copy_to(to, p, pages * TARN__PAGE_SIZE);
+    note_pages(pages, 0);
+    tarn__large_free(run);
+    tarn__atomic_add(&tarn__heap.reallocs_remapped, 1);
+    return to;
+}
+
+static void *realloc_pages(struct tarn__page *run, void *p, size_t size)
+{
+    size_t pages = run->count, needed = tarn__align_up(size, TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
+    if (size > PTRDIFF_MAX) {
+        tarn__atomic_add(&tarn__heap.failures, 1);
+        return NULL;
+    }
+    if (size <= TARN__SMALL_MOST)
+        return shrink_to(tarn__alloc(size), p, size);
+    if (needed > pages && !tarn__pages_extend(run, needed))
+        return grow_elsewhere(run, p, size);
+    if (needed < pages - pages / 8)
+        tarn__pages_shrink(run, needed);
+    note_pages(pages, run->count);
+    tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
+    return p;
+}
+
+/* An object keeps its place as long as it fills at least half of it. */
+static void *realloc_object(void *p, size_t had, size_t size)
+{
+    if (size <= had && size >= had / 2) {
+        tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
+        return p;
+    }
+    if (size <= had)
+        return shrink_to(tarn__alloc(size), p, size);
+    size_t roomy = tarn__max(size, tarn__min(had + had / 4, TARN__SMALL_MOST));
+    return copy_to(tarn__alloc(roomy), p, had);
+}
+
+void *tarn_realloc(void *p, size_t size)
+{
+    if (!p)
+        return tarn__alloc(size);
+    if (size == 0) {
+        tarn__free(p);
+        return NULL;
+    }
+    struct tarn__page *run = tarn__run_at(p);
+    if (run)
+        return realloc_pages(run, p, size);
+    struct tarn__slab *slab = tarn__slab_of(p);
+    if (!slab)
+        tarn__fail(TARN__INVALID_FREE, "realloc", p);
+    return realloc_object(p, slab->cache->size, size);
+}

@@ -1,0 +1,14 @@
+/*
+ * Requests of whole pages, shared between alloc.c and realloc.c.
+ */
+#ifndef TARN_ALLOC_REALLOC_H
+#define TARN_ALLOC_REALLOC_H
+
+#include "page/zone.h"
+
+/* `room` more pages than `size` needs are part of the block. `zeroed` as in tarn__pages_alloc. */
+void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed);
+
+void tarn__large_free(struct tarn__page *run);
+
+#endif

@@ -1,0 +1,85 @@
+/* Adds up the counters that each floor keeps. */
+#include "tarn/stats.h"
+
+#include "alloc/heap.h"
+#include "os/os.h"
+#include "page/meta.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(TARN_CLASSES == TARN__CLASSES, "the public count of classes is right");
+
+static uint64_t read_count(_Atomic uint64_t *counter) { return atomic_load_explicit(counter, memory_order_relaxed); }
+
+int tarn_class_stats(unsigned index, struct tarn_class_stats *stats)
+{
+    if (index >= TARN__CLASSES)
+        return -EINVAL;
+    tarn__heap_ready();
+    struct tarn__cache *cache = &tarn__heap.cache[index + 1];
+    struct tarn__local_sums sums;
+    tarn__local_sum(cache->number, &sums);
+    tarn__lock(&cache->slabs_lock);
+    uint64_t slabs = cache->slabs, free_objects = cache->free_objects;
+    tarn__unlock(&cache->slabs_lock);
+    uint64_t taken = slabs * cache->objects - free_objects, active = sums.allocs - sums.frees;
+    *stats = (struct tarn_class_stats){
+        .size = cache->size,
+        .slab_objects = cache->objects,
+        .allocations = sums.allocs,
+        .frees = sums.frees,
+        .slabs = slabs,
+        .cached = taken > active ? taken - active : 0,
+        .sampled = sums.samples,
+        .sampled_bytes = sums.sampled_bytes,
+    };
+    return 0;
+}
+
+static void add_pages(struct tarn_stats *stats)
+{
+    struct tarn__heap *heap = &tarn__heap;
+    tarn__lock(&heap->zone.lock);
+    stats->held_bytes = heap->zone.pages * TARN__PAGE_SIZE;
+    stats->used_bytes = (heap->zone.pages - heap->zone.free_pages) * TARN__PAGE_SIZE;
+    stats->dirty_bytes = heap->zone.dirty_pages * TARN__PAGE_SIZE;
+    tarn__unlock(&heap->zone.lock);
+    stats->system_bytes = __atomic_load_n(&heap->source.acquired, __ATOMIC_RELAXED);
+    stats->returned_bytes = __atomic_load_n(&heap->source.released, __ATOMIC_RELAXED);
+    stats->purged_bytes = __atomic_load_n(&heap->source.purged, __ATOMIC_RELAXED);
+    stats->metadata_bytes = tarn__meta_bytes();
+    for (int call = 0; call < TARN__OS_CALLS; call++)
+        stats->system_calls += tarn__os_calls(call);
+}
+
+void tarn_stats(struct tarn_stats *stats)
+{
+    struct tarn__heap *heap = &tarn__heap;
+    memset(stats, 0, sizeof *stats);
+    tarn__heap_ready();
+    for (unsigned i = 0; i < TARN__CLASSES; i++) {
+        struct tarn_class_stats class;
+        tarn_class_stats(i, &class);
+        stats->allocations += class.allocations;
+        stats->frees += class.frees;
+        stats->live_bytes += (class.allocations - class.frees) * class.size;
+    }
+    stats->large_allocations = read_count(&heap->large_allocs);
+    stats->large_frees = read_count(&heap->large_frees);
+    stats->large_live_bytes = read_count(&heap->large_pages) * TARN__PAGE_SIZE;
+    stats->large_requested_bytes = read_count(&heap->large_requested);
+    stats->large_rounded_bytes = read_count(&heap->large_rounded);
+    stats->allocations += stats->large_allocations;
+    stats->frees += stats->large_frees;
+    stats->live_objects = stats->allocations - stats->frees;
+    stats->live_bytes += stats->large_live_bytes;
+    long peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
+    stats->peak_bytes = peak > 0 && (uint64_t)peak > stats->live_bytes ? (uint64_t)peak : stats->live_bytes;
+    stats->failures = read_count(&heap->failures);
+    stats->reallocs_in_place = read_count(&heap->reallocs_in_place);
+    stats->reallocs_moved = read_count(&heap->reallocs_moved);
+    stats->reallocs_remapped = read_count(&heap->reallocs_remapped);
+    stats->threads = tarn__local_threads();
+    add_pages(stats);
+}

@@ -1,0 +1,72 @@
+/*
+ * Formats a failure into a buffer on the stack and hands it to the exit that the floor above installed.
+ * Allocates nothing, locks nothing: it may be called with any lock held.
+ */
+#include "base/fail.h"
+
+#include <stdint.h>
+
+static tarn__fail_exit fail_exit;
+
+static const char *const crime_texts[] = {
+    [TARN__INVALID_FREE] = "invalid free: not the start of a live object",
+    [TARN__DOUBLE_FREE] = "double free: the object is free already",
+    [TARN__WRONG_SIZE] = "wrong size: the object given to a sized free has another size",
+    [TARN__CORRUPT_LIST] = "write after free: a free object was overwritten",
+    [TARN__BROKEN_INVARIANT] = "internal error",
+};
+
+struct line {
+    char text[256];
+    size_t length;
+};
+
+static void add_text(struct line *line, const char *text)
+{
+    while (*text && line->length < sizeof line->text - 1)
+        line->text[line->length++] = *text++;
+}
+
+static void add_address(struct line *line, uintptr_t value)
+{
+    char digits[2 * sizeof value + 1];
+    size_t at = sizeof digits - 1;
+    digits[at] = 0;
+    do {
+        digits[--at] = "0123456789abcdef"[value & 15];
+        value >>= 4;
+    } while (value);
+    add_text(line, "0x");
+    add_text(line, digits + at);
+}
+
+static _Noreturn void finish(struct line *line)
+{
+    line->text[line->length++] = '\n';
+    if (fail_exit)
+        fail_exit(line->text, line->length);
+    __builtin_trap();
+}
+
+void tarn__set_fail_exit(tarn__fail_exit exit) { fail_exit = exit; }
+
+void tarn__fail(enum tarn__crime crime, const char *where, const void *address)
+{
+    struct line line = {.length = 0};
+    add_text(&line, "tarn: ");
+    add_text(&line, crime_texts[crime]);
+    add_text(&line, " (");
+    add_text(&line, where);
+    add_text(&line, " of ");
+    add_address(&line, (uintptr_t)address);
+    add_text(&line, ")");
+    finish(&line);
+}
+
+void tarn__assert_failed(const char *sentence)
+{
+    struct line line = {.length = 0};
+    add_text(&line, "tarn: internal error: does not hold: ");
+    add_text(&line, sentence);
+    finish(&line);
+}

@@ -1,0 +1,45 @@
+/*
+ * The one failure exit. It is taken in two cases only: a caller's misuse or a corruption that is proved (a pointer freed
+ * twice), or an invariant of tarn itself that does not hold. What cannot be proved is never reported here;
+ * running out of memory is not a failure but an answer (NULL).
+ */
+#ifndef TARN_BASE_FAIL_H
+#define TARN_BASE_FAIL_H
+
+#include <stddef.h>
+
+/* What was proved. The texts that users see are in fail.c. */
+enum tarn__crime {
+    TARN__INVALID_FREE,   /* the address is not the start of a live object of tarn */
+    TARN__DOUBLE_FREE,    /* the object is free already */
+    TARN__WRONG_SIZE,     /* sized free with a size that its object cannot have */
+    TARN__CORRUPT_LIST,   /* a free object's link leads out of its class: written after free */
+    TARN__BROKEN_INVARIANT, /* tarn is wrong about itself */
+};
+
+/* Called with the finished message (one line, with its newline); must not return. */
+typedef void (*tarn__fail_exit)(const char *message, size_t length);
+
+/* Sets how the process ends. Until it is set, the end is a trap instruction. */
+void tarn__set_fail_exit(tarn__fail_exit exit);
+
+/* Reports `crime` against the object or address `address`, seen in `where` (the public function), and ends the process. */
+_Noreturn void tarn__fail(enum tarn__crime crime, const char *where, const void *address);
+
+_Noreturn void tarn__assert_failed(const char *sentence);
+
+/* An invariant of tarn, checked always: for slow paths. The sentence says what holds. */
+#define TARN__ASSERT(condition, sentence)                                                                                     \
+    do {                                                                                                                      \
+        if (__builtin_expect(!(condition), 0))                                                                                \
+            tarn__assert_failed(sentence);                                                                                    \
+    } while (0)
+
+/* The same, in builds for development only. */
+#ifdef TARN_DEBUG_BUILD
+#define TARN__DEBUG_ASSERT(condition, sentence) TARN__ASSERT(condition, sentence)
+#else
+#define TARN__DEBUG_ASSERT(condition, sentence) ((void)0)
+#endif
+
+#endif

@@ -1,0 +1,123 @@
+/*
+ * The contract of os.h on Linux. Each function is one system call.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+#include "os/os.h"
+
+#include <errno.h>
+#include <linux/futex.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+/* Values of the kernel's interface that the oldest libc headers tarn builds with lack. */
+#ifndef MAP_FIXED_NOREPLACE
+#define MAP_FIXED_NOREPLACE 0x100000
+#endif
+#ifndef MREMAP_DONTUNMAP
+#define MREMAP_DONTUNMAP 4
+#endif
+#ifndef MADV_POPULATE_WRITE
+#define MADV_POPULATE_WRITE 23
+#endif
+
+static _Atomic uint64_t calls[TARN__OS_CALLS];
+
+/* Counts a call and turns its outcome into 0 or -errno, with errno as it was before. */
+static int outcome(enum tarn__os_call call, int result, int saved_errno)
+{
+    int error = result == 0 ? 0 : -errno;
+    atomic_fetch_add_explicit(&calls[call], 1, memory_order_relaxed);
+    errno = saved_errno;
+    return error;
+}
+
+uint64_t tarn__os_calls(enum tarn__os_call call) { return atomic_load_explicit(&calls[call], memory_order_relaxed); }
+
+size_t tarn__os_page_size(void)
+{
+    static _Atomic size_t known;
+    size_t size = atomic_load_explicit(&known, memory_order_relaxed);
+    if (!size) {
+        size = (size_t)sysconf(_SC_PAGESIZE);
+        atomic_store_explicit(&known, size, memory_order_relaxed);
+    }
+    return size;
+}
+
+void *tarn__os_map(void *at, size_t size, enum tarn__os_use use)
+{
+    int saved = errno;
+    int protection = use == TARN__OS_COMMITTED ? PROT_READ | PROT_WRITE : PROT_NONE;
+    int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | (at ? MAP_FIXED_NOREPLACE : 0);
+    void *p = mmap(at, size, protection, flags, -1, 0);
+    outcome(TARN__OS_MAP, p == MAP_FAILED ? -1 : 0, saved);
+    if (p == MAP_FAILED)
+        return NULL;
+    if (at && p != at) { /* kernels before 4.17 take the address for a hint */
+        tarn__os_unmap(p, size);
+        return NULL;
+    }
+    return p;
+}
+
+int tarn__os_commit(void *p, size_t size)
+{
+    int saved = errno;
+    return outcome(TARN__OS_COMMIT, mprotect(p, size, PROT_READ | PROT_WRITE), saved);
+}
+
+int tarn__os_populate(void *p, size_t size)
+{
+    int saved = errno;
+    return outcome(TARN__OS_POPULATE, madvise(p, size, MADV_POPULATE_WRITE), saved);
+}
+
+int tarn__os_purge(void *p, size_t size)
+{
+    int saved = errno;
+    return outcome(TARN__OS_PURGE, madvise(p, size, MADV_DONTNEED), saved);
+}
+
+int tarn__os_unmap(void *p, size_t size)
+{
+    int saved = errno;
+    return outcome(TARN__OS_UNMAP, munmap(p, size), saved);
+}
+
+int tarn__os_move(void *from, void *to, size_t size)
+{
+    int saved = errno;
+    void *p = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
+    return outcome(TARN__OS_MOVE, p == MAP_FAILED ? -1 : 0, saved);
+}
+
+void tarn__os_wait(_Atomic uint32_t *word, uint32_t value)
+{
+    int saved = errno;
+    outcome(TARN__OS_WAIT, (int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0), saved);
+}
+
+void tarn__os_wake(_Atomic uint32_t *word)
+{
+    int saved = errno;
+    outcome(TARN__OS_WAKE, (int)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), saved);
+}
+
+void tarn__os_die(const char *message, size_t length)
+{
+    while (length > 0) {
+        ssize_t written = write(STDERR_FILENO, message, length);
+        if (written <= 0 && errno != EINTR)
+            break;
+        if (written > 0) {
+            message += written;
+            length -= (size_t)written;
+        }
+    }
+    abort();
+}

@@ -1,0 +1,91 @@
+/*
+ * The lock of everything in tarn: one word, taken by one compare-and-swap, which spins shortly and then sleeps.
+ *
+ * The word holds its owner, for three reasons: a fork inside a signal handler may find the interrupted code holding locks, and the
+ * fork hooks must then neither wait for them nor let go of them; other libraries' fork hooks may allocate while tarn's hold every
+ * lock, which is a re-entry by the owner; and a lock taken out of order is found in development builds.
+ *
+ *     word = 0                    free
+ *     word = owner << 1 | waited  held; waited: someone sleeps on it or is about to
+ *
+ * Order: a thread takes locks only of a higher rank than those it holds. Locks of one rank are never held together,
+ * except by the fork hooks, which hold all.
+ */
+#ifndef TARN_OS_LOCK_H
+#define TARN_OS_LOCK_H
+
+#include "os/thread.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+enum tarn__rank {
+    TARN__RANK_REGISTRY, /* the list of thread caches */
+    TARN__RANK_SLABS,    /* a cache's slabs */
+    TARN__RANK_DEPOT,    /* a cache's full magazines */
+    TARN__RANK_ZONE,     /* a zone's free pages */
+    TARN__RANK_META,     /* memory for descriptors */
+    TARN__RANK_SOURCE,   /* a page source */
+};
+
+struct tarn__lock {
+    _Atomic uint32_t word;
+    uint16_t rank;  /* enum tarn__rank */
+    uint16_t depth; /* re-entries by the owner; only between the fork hooks */
+};
+
+#define TARN__LOCK_INIT(its_rank) {.word = 0, .rank = (its_rank), .depth = 0}
+
+void tarn__lock_init(struct tarn__lock *lock, enum tarn__rank rank);
+
+/* Ranks that the calling thread holds, one bit each. Kept by development builds only. */
+#ifdef TARN_DEBUG_BUILD
+extern TARN__TLS uint32_t tarn__ranks_held;
+void tarn__lock_note(const struct tarn__lock *lock);
+void tarn__unlock_note(const struct tarn__lock *lock);
+#else
+static inline void tarn__lock_note(const struct tarn__lock *lock) { (void)lock; }
+static inline void tarn__unlock_note(const struct tarn__lock *lock) { (void)lock; }
+#endif
+
+void tarn__lock_slow(struct tarn__lock *lock, uint32_t mine);
+void tarn__unlock_slow(struct tarn__lock *lock);
+
+static inline void tarn__lock(struct tarn__lock *lock)
+{
+    uint32_t mine = tarn__thread_id() << 1, was = 0;
+    tarn__lock_note(lock);
+    if (__builtin_expect(
+            !atomic_compare_exchange_strong_explicit(&lock->word, &was, mine, memory_order_acquire, memory_order_relaxed), 0))
+        tarn__lock_slow(lock, mine);
+}
+
+static inline void tarn__unlock(struct tarn__lock *lock)
+{
+    if (__builtin_expect(lock->depth != 0, 0)) {
+        lock->depth--;
+        return;
+    }
+    tarn__unlock_note(lock);
+    if (__builtin_expect(atomic_exchange_explicit(&lock->word, 0, memory_order_release) & 1, 0))
+        tarn__unlock_slow(lock);
+}
+
+/* Whether the calling thread holds the lock. */
+static inline bool tarn__lock_is_mine(const struct tarn__lock *lock)
+{
+    return atomic_load_explicit(&lock->word, memory_order_relaxed) >> 1 == tarn__thread_id();
+}
+
+/*
+ * For the fork hooks, in this order on every lock of tarn: `tarn__lock_for_fork` takes it unless the forking thread holds it
+ * already; `tarn__unlock_after_fork` lets go of it if the former took it. In the child no one sleeps on it, whatever it says.
+ */
+void tarn__lock_for_fork(struct tarn__lock *lock);
+void tarn__unlock_after_fork(struct tarn__lock *lock);
+
+/* Whether the calling thread is between the fork hooks. Set by them. */
+extern TARN__TLS bool tarn__forking;
+
+#endif

@@ -1,0 +1,32 @@
+/*
+ * Threads as tarn sees them: an identity that a lock can hold, a call when a thread ends, and hooks around fork.
+ */
+#ifndef TARN_OS_THREAD_H
+#define TARN_OS_THREAD_H
+
+#include <stdint.h>
+
+#define TARN__TLS _Thread_local __attribute__((tls_model("initial-exec")))
+
+extern TARN__TLS uint32_t tarn__thread_number; /* 0 before the first use; read it by tarn__thread_id */
+uint32_t tarn__thread_number_take(void);
+
+/* A number below 2^31 that no other living thread has; never 0. Stays the same in the child of a fork. */
+static inline uint32_t tarn__thread_id(void)
+{
+    uint32_t number = tarn__thread_number;
+    return __builtin_expect(number != 0, 1) ? number : tarn__thread_number_take();
+}
+
+/*
+ * Calls `at_exit` on the calling thread when it ends (not when the process exits), with `value`, which is not NULL. One such
+ * registration per process kind: `at_exit` must be the same function in every call. 0, or -errno when the system has no slot left.
+ */
+int tarn__thread_at_exit(void (*at_exit)(void *), void *value);
+
+/*
+ * Calls `prepare` on the forking thread before each fork, then `parent` there and `child` in the new process. Once per process.
+ */
+int tarn__thread_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void));
+
+#endif

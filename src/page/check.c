@@ -1,0 +1,60 @@
+/* The specification of a zone's free lists, as a program: tarn__zone_check. */
+#include "base/bits.h"
+#include "base/fail.h"
+#include "page/zone.h"
+
+struct sums {
+    size_t free, dirty, blocks[TARN__ORDERS];
+};
+
+static void check_block(struct tarn__zone *zone, struct tarn__page *block, int list, unsigned order, struct sums *sums)
+{
+    struct tarn__section *section = tarn__page_section(block);
+    size_t index = (size_t)(block - section->page), count = (size_t)1 << order;
+    TARN__ASSERT(section->zone == zone && section->slots == 1, "a listed block lies in an ordinary section of its zone");
+    TARN__ASSERT(tarn__section_of(section->base) == section, "a block's section is found from its address");
+    TARN__ASSERT(block->state == TARN__PAGE_FREE && block->order == order, "a listed block is free and of its list's order");
+    TARN__ASSERT(index % count == 0, "a block begins at a multiple of its size");
+    if (order < TARN__MAX_ORDER) {
+        struct tarn__page *buddy = &section->page[index ^ count];
+        TARN__ASSERT(!(buddy->state == TARN__PAGE_FREE && buddy->order == order), "free buddies are merged");
+    }
+    for (size_t i = 1; i < count; i++)
+        TARN__ASSERT(block[i].state == TARN__PAGE_INSIDE, "nothing begins inside a free block");
+    size_t dirty = tarn__bits_count(section->dirty, index, count);
+    TARN__ASSERT((dirty > 0) == (list == TARN__DIRTY), "a block is on the list of dirty ones when it has a dirty page");
+    sums->free += count;
+    sums->dirty += dirty;
+    sums->blocks[order]++;
+}
+
+static void check_huge(struct tarn__zone *zone, struct sums *sums)
+{
+    for (struct tarn__list *link = zone->huge.next; link != &zone->huge; link = link->next) {
+        struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
+        TARN__ASSERT(section->slots > 1 && section->zone == zone, "a free huge block has several slots, in its zone");
+        TARN__ASSERT(section->page[0].state == TARN__PAGE_INSIDE, "a free huge block is not in use");
+        sums->free += section->slots * TARN__SECTION_PAGES;
+        sums->dirty += section->page[0].count;
+    }
+}
+
+void tarn__zone_check(struct tarn__zone *zone)
+{
+    struct sums sums = {0};
+    tarn__lock(&zone->lock);
+    for (int list = 0; list < TARN__LISTS; list++)
+        for (unsigned order = 0; order < TARN__ORDERS; order++) {
+            struct tarn__list *head = &zone->free[list][order];
+            TARN__ASSERT(tarn__list_empty(head) == !(zone->filled[list] >> order & 1), "the mask tells which lists have blocks");
+            for (struct tarn__list *link = head->next; link != head; link = link->next)
+                check_block(zone, TARN__CONTAINER(link, struct tarn__page, link), list, order, &sums);
+        }
+    check_huge(zone, &sums);
+    for (unsigned order = 0; order < TARN__ORDERS; order++)
+        TARN__ASSERT(sums.blocks[order] == zone->blocks[order], "the count of blocks of an order is right");
+    TARN__ASSERT(sums.free == zone->free_pages, "the count of free pages is right");
+    TARN__ASSERT(sums.dirty == zone->dirty_pages, "the count of dirty pages is right");
+    TARN__ASSERT(zone->free_pages <= zone->pages, "no more pages are free than there are");
+    tarn__unlock(&zone->lock);
+}

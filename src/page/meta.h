@@ -1,0 +1,24 @@
+/*
+ * Memory for descriptors: out of line, away from users' objects. Handed out by bumping a pointer, never given back;
+ * who no longer needs a piece keeps it for the next of its kind.
+ */
+#ifndef TARN_PAGE_META_H
+#define TARN_PAGE_META_H
+
+#include "os/lock.h"
+
+#include <stddef.h>
+
+/* Largest alignment that can be asked for; larger pieces than TARN__META_CHUNK bytes cannot be had. */
+#define TARN__META_ALIGN ((size_t)65536)
+#define TARN__META_CHUNK ((size_t)1 << 20)
+
+/* Zeroed memory, or NULL. `align` is a power of two up to TARN__META_ALIGN. One mmap per MiB. Takes its lock under no other. */
+void *tarn__meta_alloc(size_t size, size_t align);
+
+/* Bytes mapped for descriptors so far. */
+size_t tarn__meta_bytes(void);
+
+extern struct tarn__lock tarn__meta_lock;
+
+#endif

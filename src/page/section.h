@@ -1,0 +1,128 @@
+/*
+ * Sections: page descriptors, and how they are found from an address.
+ *
+ * The heap is divided into sections of 4 MiB, the largest block of the buddy system, as the kernel's sparse memory model divides
+ * physical memory. A section's descriptors lie together, out of line, in one piece of 64 KiB:
+ *
+ *     struct tarn__section     base address, zone, dirty bits
+ *       page[1024]             24 bytes for each page: state, length, list links
+ *       room[64]               576 bytes for whoever holds a unit of 64 KiB: the slab layer's descriptor
+ *
+ * Only what is used of it is ever touched: one page of descriptors serves the first 160 pages.
+ * A two-level table leads from any address to its section in two loads, so a foreign pointer is recognised as one.
+ * Blocks above 4 MiB ("huge") are sections of several slots: all their slots lead to one descriptor.
+ */
+#ifndef TARN_PAGE_SECTION_H
+#define TARN_PAGE_SECTION_H
+
+#include "base/list.h"
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#define TARN__PAGE_BITS 12
+#define TARN__PAGE_SIZE ((size_t)1 << TARN__PAGE_BITS)
+#define TARN__UNIT_BITS 16
+#define TARN__UNIT_SIZE ((size_t)1 << TARN__UNIT_BITS)
+#define TARN__SECTION_BITS 22
+#define TARN__SECTION_SIZE ((size_t)1 << TARN__SECTION_BITS)
+#define TARN__MAX_ORDER 10
+#define TARN__SECTION_PAGES ((size_t)1 << TARN__MAX_ORDER)
+#define TARN__SECTION_UNITS (TARN__SECTION_SIZE >> TARN__UNIT_BITS)
+#define TARN__UNIT_PAGES (TARN__UNIT_SIZE >> TARN__PAGE_BITS)
+#define TARN__ROOM_SIZE 576
+
+struct tarn__zone;
+
+enum tarn__page_state {
+    TARN__PAGE_INSIDE, /* not the first page of anything; or taken off the lists for a moment */
+    TARN__PAGE_FREE,   /* first page of a free block of 2^order pages, on its zone's list */
+    TARN__PAGE_RUN,    /* first page of a run of `count` pages that is in use */
+    TARN__PAGE_SLAB,   /* the same, and the run is a slab: its room holds the slab's descriptor */
+};
+
+struct tarn__page {
+    struct tarn__list link;
+    uint32_t count;
+    uint8_t state; /* enum tarn__page_state */
+    uint8_t order;
+    uint16_t unused;
+};
+
+struct tarn__section {
+    char *base;
+    struct tarn__zone *zone;
+    size_t slots;           /* 1; more when the section is one huge block */
+    struct tarn__list link; /* free huge blocks of the zone, or spare descriptors */
+    uint64_t dirty[TARN__SECTION_PAGES / 64]; /* free pages that may hold something; clean ones read as zero */
+    struct tarn__page page[TARN__SECTION_PAGES];
+    _Alignas(64) unsigned char room[TARN__SECTION_UNITS][TARN__ROOM_SIZE];
+};
+
+#define TARN__SECTION_META_SIZE ((size_t)65536)
+_Static_assert(sizeof(struct tarn__section) <= TARN__SECTION_META_SIZE, "a section's descriptors fit 64 KiB");
+
+#if UINTPTR_MAX > 0xffffffff
+#define TARN__ADDRESS_BITS 48
+#define TARN__LEAF_BITS 13
+#else
+#define TARN__ADDRESS_BITS 32
+#define TARN__LEAF_BITS 5
+#endif
+#define TARN__ROOT_BITS (TARN__ADDRESS_BITS - TARN__SECTION_BITS - TARN__LEAF_BITS)
+
+struct tarn__leaf {
+    _Atomic(struct tarn__section *) section[1 << TARN__LEAF_BITS];
+};
+
+extern _Atomic(struct tarn__leaf *) tarn__sections[1 << TARN__ROOT_BITS];
+
+/* The section that holds address `p`, or NULL. Any value may be asked for. */
+static inline struct tarn__section *tarn__section_of(const void *p)
+{
+    uintptr_t slot = (uintptr_t)p >> TARN__SECTION_BITS;
+    if (slot >> (TARN__ROOT_BITS + TARN__LEAF_BITS))
+        return NULL;
+    struct tarn__leaf *leaf = atomic_load_explicit(&tarn__sections[slot >> TARN__LEAF_BITS], memory_order_acquire);
+    if (!leaf) /* pairs with the release in tarn__section_publish */
+        return NULL;
+    return atomic_load_explicit(&leaf->section[slot & ((1 << TARN__LEAF_BITS) - 1)], memory_order_acquire);
+}
+
+static inline struct tarn__section *tarn__page_section(const struct tarn__page *page)
+{
+    return (struct tarn__section *)((uintptr_t)page & ~(TARN__SECTION_META_SIZE - 1));
+}
+
+static inline char *tarn__page_address(const struct tarn__page *page)
+{
+    struct tarn__section *section = tarn__page_section(page);
+    return section->base + ((size_t)(page - section->page) << TARN__PAGE_BITS);
+}
+
+/* The descriptor of the run in use that begins at `p`, or NULL: `p` is foreign, free, or inside something. */
+static inline struct tarn__page *tarn__run_at(const void *p)
+{
+    struct tarn__section *section = tarn__section_of(p);
+    if (!section || ((uintptr_t)p & (TARN__PAGE_SIZE - 1)))
+        return NULL;
+    size_t index = (size_t)((const char *)p - section->base) >> TARN__PAGE_BITS;
+    if (index >= TARN__SECTION_PAGES || section->page[index].state != TARN__PAGE_RUN)
+        return NULL;
+    return &section->page[index];
+}
+
+/* Descriptors for `slots` sections from `base`, none of its pages free or in use; not yet to be found. NULL: no memory. */
+struct tarn__section *tarn__section_create(struct tarn__zone *zone, char *base, size_t slots);
+
+/* Lets addresses lead to the section. -ENOMEM: no memory for the table; nothing is published then. */
+int tarn__section_publish(struct tarn__section *section);
+
+/* Lets no address lead to it any more. */
+void tarn__section_withdraw(struct tarn__section *section);
+
+/* Keeps a withdrawn (or never published) section's descriptors for the next create. */
+void tarn__section_destroy(struct tarn__section *section);
+
+#endif

@@ -1,0 +1,72 @@
+/*
+ * The page allocator: a binary buddy system over sections of 4 MiB, with runs of exact length and huge blocks above it.
+ *
+ * (Knowlton 1965, "A fast storage allocator"; the arrangement in orders, zones and exact runs is the Linux kernel's.)
+ *
+ * A free block of order k is 2^k pages at a multiple of 2^k in its section, k = 0 … 10. A request for n pages takes a
+ * block of the smallest order that holds it and returns the tail at once, so a run of 9 pages costs 9 pages. Requests above 4 MiB
+ * are sections of their own, straight from the source.
+ *
+ * Free pages are *dirty* (resident, kept for reuse) or *clean* (they read as zero and cost nothing). Each order has a list of blocks
+ * with dirty pages, newest first, and one of clean blocks; dirty blocks of any sufficient order are preferred, as they cost no
+ * page fault. Dirty pages are kept up to the larger of 32 MiB and all that is in use; beyond that the oldest large blocks are purged.
+ *
+ * Wrong if: external fragmentation of page-exact runs exceeds that of 64 KiB granules on mixed loads, or the lock
+ * shows in profiles of threads with large blocks.
+ *
+ * Locks: one per zone; no other lock is taken under it, and no system call is made under it.
+ */
+#ifndef TARN_PAGE_ZONE_H
+#define TARN_PAGE_ZONE_H
+
+#include "os/lock.h"
+#include "page/section.h"
+#include "tarn/source.h"
+
+#define TARN__ORDERS (TARN__MAX_ORDER + 1)
+
+enum { TARN__CLEAN, TARN__DIRTY, TARN__LISTS };
+
+struct tarn__zone {
+    struct tarn__lock lock;
+    const char *name;
+    struct tarn_source *source;
+    struct tarn__list free[TARN__LISTS][TARN__ORDERS];
+    uint32_t filled[TARN__LISTS];    /* bit k: free[…][k] is not empty */
+    size_t blocks[TARN__ORDERS];     /* free blocks of each order */
+    struct tarn__list huge;          /* free huge blocks, newest first */
+    size_t pages;                    /* of all sections */
+    size_t free_pages, dirty_pages;  /* of those; dirty ones are free ones */
+};
+
+/* `source` gives memory in multiples of 4 MiB, aligned so. Takes nothing from it yet. */
+void tarn__zone_init(struct tarn__zone *zone, const char *name, struct tarn_source *source);
+
+/*
+ * A run of `count` pages whose address is a multiple of `align`, a power of two ≥ 4096. NULL: the source is exhausted, even after
+ * all wholly free sections were given back. *zeroed tells whether every byte of it reads as zero; may be NULL.
+ * Cost: O(orders) list operations under the lock; a system call only when the zone must grow.
+ */
+struct tarn__page *tarn__pages_alloc(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed);
+
+/* Frees a run in use (state RUN or SLAB), found by tarn__run_at. May purge: system calls, after the lock. */
+void tarn__pages_free(struct tarn__page *run);
+
+/* Gives the tail of a run back: `count` pages remain, at least 1. */
+void tarn__pages_shrink(struct tarn__page *run, size_t count);
+
+/*
+ * Lengthens a run to `count` pages where it is; false when something else follows it. Pages that are gained may hold anything.
+ */
+bool tarn__pages_extend(struct tarn__page *run, size_t count);
+
+/* Moves the contents of one huge run to another by the page table; `from` reads as zero afterwards. 0 or -errno. */
+int tarn__pages_move(struct tarn__page *from, struct tarn__page *to, size_t count);
+
+/* Purges until at most `keep` dirty pages remain, and unmaps every wholly free section. Returns the bytes given back. */
+size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep);
+
+/* Verifies the whole structure, taking the lock. Ends the process with the sentence that does not hold. */
+void tarn__zone_check(struct tarn__zone *zone);
+
+#endif

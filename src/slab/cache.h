@@ -1,0 +1,118 @@
+/*
+ * Object caches: objects of one size, from slabs of 64 KiB, through magazines.
+ *
+ * (Bonwick 1994, "The slab allocator"; Bonwick and Adams 2001, "Magazines and vmem".)
+ *
+ *     thread            bin      the magazine in use; allocation pops, free pushes, whoever allocated     local.h
+ *                       spare    one more magazine, so that a thread at a boundary does not run to the depot at each turn
+ *     cache   depot     up to 64 magazines, handed over whole: a copy of a pointer and a count, no object is touched
+ *             slabs     bitmaps of free objects, out of line; partial slabs in four lists, the fullest first
+ *     zone              runs of 16 pages
+ *
+ * A magazine is a list of free objects, linked through their first word, of at most `capacity` objects: 16 KiB worth, from
+ * 4 to 128. Free objects in slabs hold nothing of tarn's, so their pages can be purged.
+ *
+ * Alternatives measured: docs/decisions/. Wrong if: objects that cross threads pay for walking lists, or slabs
+ * that are mostly free cannot be emptied because refills scatter.
+ *
+ * Locks: `slabs` and `depot` of each cache; neither is held while another lock is taken, nor in a system call or page fault of objects.
+ */
+#ifndef TARN_SLAB_CACHE_H
+#define TARN_SLAB_CACHE_H
+
+#include "base/atomic.h"
+#include "os/lock.h"
+#include "page/zone.h"
+#include "source/window.h"
+
+enum {
+    TARN__DEPOT_DEPTH = 64,
+    TARN__MAGAZINE_LEAST = 4,
+    TARN__MAGAZINE_MOST = 128,
+    TARN__MAGAZINE_BYTES = 16384,
+    TARN__SLAB_GROUPS = 4,
+    TARN__SLAB_WORDS = TARN__UNIT_SIZE / 16 / 64,
+    TARN__CACHES = 80, /* numbers of caches that have bins; 0 is none */
+};
+
+/* The descriptor of a slab, in the room of its unit. */
+struct tarn__slab {
+    struct tarn__list link; /* in its cache's list of `group`, when it has free objects */
+    struct tarn__cache *cache;
+    char *base;
+    uint32_t free;                    /* objects free in the slab, not counting those in magazines */
+    uint16_t hint;                    /* no word of `map` below this one has a bit */
+    uint16_t group;                   /* how full: 0 (fullest) … 3 */
+    uint64_t map[TARN__SLAB_WORDS];   /* bit i: object i is free here */
+};
+_Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");
+
+struct tarn__magazine {
+    void *head;
+    uint32_t count;
+};
+
+struct tarn__cache {
+    const char *name;
+    struct tarn__zone *zone;
+    uint32_t size;     /* bytes of an object, a multiple of 16 */
+    uint32_t inverse;  /* ceil(2^32 / size): offset / size without division */
+    uint32_t objects;  /* in a slab */
+    uint32_t capacity; /* objects of a full magazine */
+    uint32_t number;   /* of its bin */
+
+    _Alignas(TARN__CACHE_LINE) struct tarn__lock depot_lock;
+    uint32_t depth;                /* magazines in the depot */
+    struct tarn__magazine *depot; /* room for TARN__DEPOT_DEPTH */
+    size_t depot_objects;
+
+    _Alignas(TARN__CACHE_LINE) struct tarn__lock slabs_lock;
+    struct tarn__list partial[TARN__SLAB_GROUPS];
+    size_t slabs;        /* held */
+    size_t free_objects; /* in slabs */
+
+    /* of threads that have ended, and of requests that passed by the magazines */
+    _Alignas(TARN__CACHE_LINE) _Atomic uint64_t past_allocs;
+    _Atomic uint64_t past_frees, past_samples, past_sampled_bytes;
+};
+
+/* The number of the cache whose slab each unit of the window is; 0: no slab. Read on each free. */
+extern uint8_t tarn__unit_cache[(size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS)];
+
+/*
+ * `depot` is room for TARN__DEPOT_DEPTH magazines, zeroed. `size` is from 16 to 32768, a multiple of 16; objects are aligned
+ * to the largest power of two that divides it. Takes no memory yet.
+ */
+void tarn__cache_init(struct tarn__cache *cache, const char *name, unsigned number, size_t size, struct tarn__zone *zone,
+                      struct tarn__magazine *depot);
+
+/* Takes up to `wanted` objects from slabs, lowest addresses of the fullest slabs first. 0: no memory. */
+size_t tarn__cache_take(struct tarn__cache *cache, void **objects, size_t wanted);
+
+/* Puts objects back to their slabs. Slabs that become empty go back to the zone. */
+void tarn__cache_put(struct tarn__cache *cache, void *const *objects, size_t count);
+
+/* Puts a whole magazine back to slabs. */
+void tarn__cache_put_magazine(struct tarn__cache *cache, struct tarn__magazine magazine);
+
+/* Hands a magazine to the depot; false: it is full. */
+bool tarn__depot_push(struct tarn__cache *cache, struct tarn__magazine magazine);
+
+/* A magazine of the depot; its count is 0 if there is none. */
+struct tarn__magazine tarn__depot_pop(struct tarn__cache *cache);
+
+/* Empties the depot into the slabs. */
+void tarn__depot_flush(struct tarn__cache *cache);
+
+/* The cache and the slab of the object that begins at `p`, or NULL: `p` is not the start of an object. */
+struct tarn__slab *tarn__slab_of(const void *p);
+
+/* Verifies slabs and depot, taking the locks. */
+void tarn__cache_check(struct tarn__cache *cache);
+
+static inline size_t tarn__object_index(const struct tarn__cache *cache, size_t offset)
+{
+    return (size_t)((uint64_t)offset * cache->inverse >> 32);
+}
+
+#endif

@@ -1,0 +1,329 @@
+/* The slow half of the fast path, and the life of threads' caches. */
+#include "slab/local.h"
+
+#include "base/bits.h"
+#include "base/fail.h"
+#include "page/meta.h"
+
+#include <limits.h>
+
+#define FULL {NULL, 0, 0, LONG_MIN}
+#define FULL_4 FULL, FULL, FULL, FULL
+#define FULL_20 FULL_4, FULL_4, FULL_4, FULL_4, FULL_4
+_Static_assert(TARN__CACHES == 80, "the initialisers below fit");
+
+static struct tarn__local unborn = {.bin = {FULL_20, FULL_20, FULL_20, FULL_20}};
+static struct tarn__local ended = {.bin = {FULL_20, FULL_20, FULL_20, FULL_20}};
+
+TARN__TLS struct tarn__local *tarn__self = &unborn;
+
+struct tarn__ledger tarn__ledger;
+void (*tarn__slow_path_hook)(void);
+
+struct tarn__lock tarn__registry_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
+static struct tarn__list registry = {&registry, &registry};
+static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
+static size_t threads;
+static struct tarn__cache *const *known_caches;
+
+void tarn__local_caches(struct tarn__cache *const *caches) { known_caches = caches; }
+
+static unsigned long held(const struct tarn__bin *bin, const struct tarn__cache *cache)
+{
+    return cache->capacity - (unsigned long)(bin->limit - (long)(bin->frees - bin->allocs));
+}
+
+/* Makes `magazine` the one in use. */
+static void install(struct tarn__bin *bin, const struct tarn__cache *cache, struct tarn__magazine magazine)
+{
+    bin->head = magazine.head;
+    bin->limit = (long)(bin->frees - bin->allocs) + (long)cache->capacity - (long)magazine.count;
+}
+
+static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn__cache *cache)
+{
+    long change = (long)(bin->allocs - rear->noted_allocs) - (long)(bin->frees - rear->noted_frees);
+    rear->noted_allocs = bin->allocs;
+    rear->noted_frees = bin->frees;
+    if (change != 0)
+        tarn__ledger_note(change * (long)cache->size);
+    if (tarn__slow_path_hook)
+        tarn__slow_path_hook();
+}
+
+/* Flush, attach, detach */
+
+/* Puts a thread's magazines of one cache away: to the depot, or to the slabs when `to_slabs` or the depot is full. */
+static void put_away(struct tarn__cache *cache, struct tarn__magazine magazine, bool to_slabs)
+{
+    if (magazine.count > 0 && (to_slabs || !tarn__depot_push(cache, magazine)))
+        tarn__cache_put_magazine(cache, magazine);
+}
+
+static void empty_bin(struct tarn__local *local, struct tarn__cache *cache, bool to_slabs)
+{
+    struct tarn__bin *bin = &local->bin[cache->number];
+    struct tarn__rear *rear = &local->rear[cache->number];
+    struct tarn__magazine current = {bin->head, (uint32_t)held(bin, cache)}, spare = rear->spare;
+    install(bin, cache, (struct tarn__magazine){NULL, 0});
+    rear->spare = (struct tarn__magazine){NULL, 0};
+    put_away(cache, current, to_slabs);
+    put_away(cache, spare, to_slabs);
+}
+
+/* A page's worth to begin with. */
+static uint32_t first_batch(const struct tarn__cache *cache)
+{
+    return (uint32_t)tarn__min(tarn__max(TARN__PAGE_SIZE / cache->size, 1), cache->capacity);
+}
+
+static void begin_bins(struct tarn__local *local)
+{
+    local->bin[0].limit = LONG_MIN;
+    for (unsigned i = 1; i < TARN__CACHES; i++) {
+        struct tarn__cache *cache = known_caches[i];
+        local->bin[i] = (struct tarn__bin){.limit = cache ? (long)cache->capacity : LONG_MIN};
+        local->rear[i] = (struct tarn__rear){.batch = cache ? first_batch(cache) : 0};
+    }
+}
+
+/* Moves an ended thread's counts to the caches. */
+static void retire_counts(struct tarn__local *local, struct tarn__cache *cache)
+{
+    struct tarn__bin *bin = &local->bin[cache->number];
+    struct tarn__rear *rear = &local->rear[cache->number];
+    if (bin->allocs)
+        atomic_fetch_add_explicit(&cache->past_allocs, bin->allocs, memory_order_relaxed);
+    if (bin->frees)
+        atomic_fetch_add_explicit(&cache->past_frees, bin->frees, memory_order_relaxed);
+    if (rear->samples) {
+        atomic_fetch_add_explicit(&cache->past_samples, rear->samples, memory_order_relaxed);
+        atomic_fetch_add_explicit(&cache->past_sampled_bytes, rear->sampled_bytes, memory_order_relaxed);
+    }
+}
+
+static void detach(void *value)
+{
+    struct tarn__local *local = value;
+    tarn__self = &ended;
+    for (unsigned i = 1; i < TARN__CACHES; i++)
+        if (known_caches[i] && (local->bin[i].allocs | local->bin[i].frees)) {
+            note(&local->bin[i], &local->rear[i], known_caches[i]);
+            empty_bin(local, known_caches[i], false);
+        }
+    tarn__lock(&tarn__registry_lock);
+    for (unsigned i = 1; i < TARN__CACHES; i++)
+        if (known_caches[i])
+            retire_counts(local, known_caches[i]);
+    tarn__list_remove(&local->link);
+    tarn__list_push_front(&spare_locals, &local->link);
+    threads--;
+    tarn__unlock(&tarn__registry_lock);
+}
+
+/* The first thread's cache is part of the image; the others' are kept for the next thread when their own ends. */
+static struct tarn__local *obtain(void)
+{
+    static struct tarn__local first;
+    static bool first_taken;
+    struct tarn__local *local = NULL;
+    tarn__lock(&tarn__registry_lock);
+    if (!first_taken) {
+        first_taken = true;
+        local = &first;
+    } else if (!tarn__list_empty(&spare_locals)) {
+        local = TARN__CONTAINER(spare_locals.next, struct tarn__local, link);
+        tarn__list_remove(&local->link);
+    }
+    tarn__unlock(&tarn__registry_lock);
+    return local ? local : tarn__meta_alloc(sizeof *local, TARN__CACHE_LINE);
+}
+
+/* Gives the calling thread its own bins. False: no memory for them, or the thread has ended them. */
+static bool attach(void)
+{
+    if (tarn__self == &ended)
+        return false;
+    struct tarn__local *local = obtain();
+    if (!local)
+        return false;
+    begin_bins(local);
+    tarn__lock(&tarn__registry_lock);
+    tarn__list_push_front(&registry, &local->link);
+    threads++;
+    tarn__unlock(&tarn__registry_lock);
+    tarn__self = local; /* before the next line, which may allocate */
+    tarn__thread_at_exit(detach, local);
+    return true;
+}
+
+/* Allocation */
+
+static struct tarn__magazine link_objects(void **objects, size_t count)
+{
+    for (size_t i = 0; i + 1 < count; i++)
+        *(void **)objects[i] = objects[i + 1];
+    *(void **)objects[count - 1] = NULL;
+    return (struct tarn__magazine){objects[0], (uint32_t)count};
+}
+
+/* The next magazine: the spare one, one of the depot, or one made of objects from slabs. Its count is 0 if there is no memory. */
+static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn__cache *cache)
+{
+    struct tarn__magazine magazine = rear->spare;
+    if (magazine.count > 0) {
+        rear->spare = (struct tarn__magazine){NULL, 0};
+        return magazine;
+    }
+    note(bin, rear, cache);
+    magazine = tarn__depot_pop(cache);
+    if (magazine.count > 0)
+        return magazine;
+    void *objects[TARN__MAGAZINE_MOST];
+    size_t got = tarn__cache_take(cache, objects, rear->batch);
+    rear->batch = (uint32_t)tarn__min(rear->batch * 2, cache->capacity);
+    return got > 0 ? link_objects(objects, got) : magazine;
+}
+
+/* Without a magazine: for threads that have none. */
+static void *alloc_direct(struct tarn__cache *cache)
+{
+    void *object;
+    if (tarn__cache_take(cache, &object, 1) == 0)
+        return NULL;
+    atomic_fetch_add_explicit(&cache->past_allocs, 1, memory_order_relaxed);
+    tarn__ledger_note((long)cache->size);
+    return object;
+}
+
+void *tarn__local_alloc(struct tarn__cache *cache, size_t requested)
+{
+    if (tarn__self == &unborn || tarn__self == &ended) {
+        if (!attach())
+            return alloc_direct(cache);
+    }
+    struct tarn__bin *bin = &tarn__self->bin[cache->number];
+    struct tarn__rear *rear = &tarn__self->rear[cache->number];
+    if (!bin->head) {
+        struct tarn__magazine magazine = next_magazine(bin, rear, cache);
+        if (magazine.count == 0)
+            return NULL;
+        install(bin, cache, magazine);
+        tarn__counter_add(&rear->samples, 1);
+        tarn__counter_add(&rear->sampled_bytes, requested);
+    }
+    void *object = bin->head;
+    bin->head = *(void **)object;
+    tarn__counter_add(&bin->allocs, 1);
+    return object;
+}
+
+/* Free */
+
+static void free_direct(struct tarn__cache *cache, void *object)
+{
+    tarn__cache_put(cache, &object, 1);
+    atomic_fetch_add_explicit(&cache->past_frees, 1, memory_order_relaxed);
+    tarn__ledger_note(-(long)cache->size);
+}
+
+void tarn__local_free(struct tarn__cache *cache, void *object)
+{
+    if (tarn__self == &unborn || tarn__self == &ended) {
+        if (!attach()) {
+            free_direct(cache, object);
+            return;
+        }
+    }
+    struct tarn__bin *bin = &tarn__self->bin[cache->number];
+    struct tarn__rear *rear = &tarn__self->rear[cache->number];
+    if (held(bin, cache) >= cache->capacity) {
+        struct tarn__magazine full = {bin->head, cache->capacity}, spare = rear->spare;
+        rear->spare = full;
+        install(bin, cache, (struct tarn__magazine){NULL, 0});
+        if (spare.count > 0) {
+            note(bin, rear, cache);
+            put_away(cache, spare, false);
+        }
+    }
+    *(void **)object = bin->head;
+    atomic_signal_fence(memory_order_release);
+    bin->head = object;
+    tarn__counter_add(&bin->frees, 1);
+}
+
+void tarn__local_flush(struct tarn__cache *const *caches)
+{
+    struct tarn__local *local = tarn__self;
+    if (local == &unborn || local == &ended)
+        return;
+    for (unsigned i = 1; i < TARN__CACHES; i++)
+        if (caches[i])
+            empty_bin(local, caches[i], true);
+}
+
+/* Reports and forks */
+
+void tarn__local_sum(unsigned number, struct tarn__local_sums *sums)
+{
+    struct tarn__cache *cache = known_caches[number];
+    *sums = (struct tarn__local_sums){0};
+    tarn__lock(&tarn__registry_lock);
+    for (struct tarn__list *link = registry.next; link != &registry; link = link->next) {
+        struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
+        sums->allocs += tarn__counter_read(&local->bin[number].allocs);
+        sums->frees += tarn__counter_read(&local->bin[number].frees);
+        sums->samples += tarn__counter_read(&local->rear[number].samples);
+        sums->sampled_bytes += tarn__counter_read(&local->rear[number].sampled_bytes);
+    }
+    sums->allocs += atomic_load_explicit(&cache->past_allocs, memory_order_relaxed);
+    sums->frees += atomic_load_explicit(&cache->past_frees, memory_order_relaxed);
+    sums->samples += atomic_load_explicit(&cache->past_samples, memory_order_relaxed);
+    sums->sampled_bytes += atomic_load_explicit(&cache->past_sampled_bytes, memory_order_relaxed);
+    tarn__unlock(&tarn__registry_lock);
+}
+
+size_t tarn__local_threads(void)
+{
+    tarn__lock(&tarn__registry_lock);
+    size_t n = threads;
+    tarn__unlock(&tarn__registry_lock);
+    return n;
+}
+
+/* The part of a list that can be trusted: its thread may have been stopped anywhere. */
+static struct tarn__magazine trusted(struct tarn__cache *cache, void *head)
+{
+    struct tarn__magazine magazine = {NULL, 0};
+    for (void *object = head; object && magazine.count < cache->capacity; object = *(void **)object) {
+        struct tarn__slab *slab = tarn__slab_of(object);
+        if (!slab || slab->cache != cache)
+            break;
+        magazine.head = head;
+        magazine.count++;
+    }
+    return magazine;
+}
+
+/*
+ * In the child of a fork only the forking thread lives on. The magazines in use of the others go back to the slabs; their
+ * spare ones, whose exchange cannot be told from half done, are lost to the child: at most 16 KiB for each class and thread.
+ */
+void tarn__local_adopt_orphans(void)
+{
+    for (struct tarn__list *link = registry.next, *next; link != &registry; link = next) {
+        struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
+        next = link->next;
+        if (local == tarn__self)
+            continue;
+        for (unsigned i = 1; i < TARN__CACHES; i++) {
+            if (!known_caches[i])
+                continue;
+            put_away(known_caches[i], trusted(known_caches[i], local->bin[i].head), true);
+            retire_counts(local, known_caches[i]);
+        }
+        tarn__list_remove(&local->link);
+        tarn__list_push_front(&spare_locals, &local->link);
+        threads--;
+    }
+}

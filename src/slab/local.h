@@ -1,0 +1,90 @@
+/*
+ * What each thread has of each cache: a bin, which the fast path works on, and what stands behind it.
+ *
+ *     bin    head ──> object ──> object ──> NULL     the magazine in use
+ *            allocs, frees                           by this thread, ever: exact counts for free, as one of them moves anyway
+ *            limit                                   frees - allocs at which the magazine is full
+ *
+ * So malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
+ * magazine is capacity - (limit - (frees - allocs)).
+ *
+ * A thread begins with a shared set of bins that are at once empty and full; so its first operation takes the
+ * slow path, which gives it its own. A thread that has ended its cache gets another such set: what it still does
+ * goes to the slabs directly. No test for either is needed in the fast path. Bin 0, of what is in no slab, is always full.
+ *
+ * free stores the object's link before the head: a thread that a fork catches between the two leaves a proper list in the child.
+ */
+#ifndef TARN_SLAB_LOCAL_H
+#define TARN_SLAB_LOCAL_H
+
+#include "slab/cache.h"
+
+struct tarn__bin {
+    void *head;
+    tarn__counter allocs, frees;
+    long limit;
+};
+
+/* Behind each bin, for the slow path. */
+struct tarn__rear {
+    struct tarn__magazine spare;
+    uint32_t batch; /* objects that the next refill from slabs asks for: grows, so that small programs touch little */
+    tarn__counter samples, sampled_bytes;      /* sizes asked for, recorded at refills */
+    unsigned long noted_allocs, noted_frees; /* already in the ledger */
+};
+
+struct tarn__local {
+    struct tarn__bin bin[TARN__CACHES];
+    struct tarn__rear rear[TARN__CACHES];
+    struct tarn__list link; /* in the registry, or spare */
+};
+
+/* The calling thread's bins. Never NULL. */
+extern TARN__TLS struct tarn__local *tarn__self;
+
+/* Bytes that users hold, and the most they ever held. Noted when magazines move, so behind by what bins' traffic since then changed. */
+struct tarn__ledger {
+    _Atomic long live;
+    _Atomic long peak;
+};
+extern struct tarn__ledger tarn__ledger;
+
+static inline void tarn__ledger_note(long change)
+{
+    long live = atomic_fetch_add_explicit(&tarn__ledger.live, change, memory_order_relaxed) + change;
+    long peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
+    while (live > peak && !atomic_compare_exchange_weak_explicit(&tarn__ledger.peak, &peak, live, memory_order_relaxed,
+                                                                 memory_order_relaxed))
+        ;
+}
+
+/* Called at slow-path events with no lock held, if set: for whoever publishes counters. One pointer, set before threads. */
+extern void (*tarn__slow_path_hook)(void);
+
+/*
+ * The slow halves of allocation and free. `requested` is the size asked for, for the sample.
+ * NULL from alloc: no memory.
+ */
+void *tarn__local_alloc(struct tarn__cache *cache, size_t requested);
+void tarn__local_free(struct tarn__cache *cache, void *object);
+
+/* Gives what the calling thread caches back to the slabs. */
+void tarn__local_flush(struct tarn__cache *const *caches);
+
+/* Tells which caches there are, before the first use: the flush at a thread's end needs them. `caches[0]` is NULL. */
+void tarn__local_caches(struct tarn__cache *const *caches);
+
+/* Every thread's bins of one cache together. */
+struct tarn__local_sums {
+    uint64_t allocs, frees, cached, samples, sampled_bytes;
+};
+void tarn__local_sum(unsigned number, struct tarn__local_sums *sums);
+
+/* Threads that have a cache. */
+size_t tarn__local_threads(void);
+
+/* For the fork hooks: the registry's lock, and, in the child, the recovery of what the other threads had. */
+extern struct tarn__lock tarn__registry_lock;
+void tarn__local_adopt_orphans(void);
+
+#endif

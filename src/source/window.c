@@ -1,0 +1,150 @@
+/*
+ * Hands out slots of the window (window.h) in ascending order of address, lowest free first.
+ *
+ * On 64-bit machines the window begins at a place derived from where the loader put this library, so it moves with the system's
+ * address randomisation and stays put without it. Each mapping is asked for at exactly the next free slot. Where the address
+ * space is smaller than hoped, or a sanitizer forbids such addresses, the first mapping is placed by the system, the window is laid
+ * around it, and from then on the system places every mapping; those that fall outside are refused.
+ */
+#include "source/window.h"
+
+#include "base/bits.h"
+#include "os/os.h"
+
+enum { TRIES = 4 }; /* slots found occupied by others before giving up; candidates for the window's place */
+
+uintptr_t tarn__window_base;
+struct tarn__lock tarn__window_lock = TARN__LOCK_INIT(TARN__RANK_SOURCE);
+
+static uint64_t taken[TARN__WINDOW_SLOTS / 64]; /* mapped by tarn, or found to belong to others */
+static enum { UNPLACED, CHOSEN, BY_SYSTEM } placing;
+
+/* Addresses between the usual places of programs and of the system's mappings on x86-64, and free of sanitizers' shadows. */
+static uintptr_t candidate(unsigned attempt)
+{
+#if UINTPTR_MAX > 0xffffffff
+    uint64_t low = UINT64_C(0x1100) << 32, span = UINT64_C(0x4200) << 32;
+    uint64_t seed = ((uint64_t)(uintptr_t)taken >> 12) + attempt;
+    seed = (seed ^ seed >> 29) * UINT64_C(0xbf58476d1ce4e5b9); /* multiply-xorshift mixing, after Stafford and Steele */
+    seed ^= seed >> 32;
+    return tarn__align_down((uintptr_t)(low + seed % span), TARN__SLOT_SIZE);
+#else
+    (void)attempt;
+    return 0;
+#endif
+}
+
+/* The slot whose address is a multiple of `align` and from where `count` are free; TARN__WINDOW_SLOTS if none. */
+static size_t find_slots(size_t count, size_t align)
+{
+    size_t bias = tarn__window_base / TARN__SLOT_SIZE & (align / TARN__SLOT_SIZE - 1);
+    return tarn__bits_find_clear_run(taken, TARN__WINDOW_SLOTS, count, align / TARN__SLOT_SIZE, bias);
+}
+
+/* Chosen places: at the lowest free slots. Slots that turn out to be occupied by others are not tried again. */
+static void *map_chosen(size_t size, size_t align)
+{
+    size_t count = size / TARN__SLOT_SIZE;
+    for (int i = 0; i < TRIES; i++) {
+        size_t slot = find_slots(count, align);
+        if (slot >= TARN__WINDOW_SLOTS)
+            return NULL;
+        void *at = (void *)(tarn__window_base + slot * TARN__SLOT_SIZE);
+        if (tarn__os_map(at, size, TARN__OS_COMMITTED)) {
+            tarn__bits_set(taken, slot, count);
+            return at;
+        }
+        void *elsewhere = tarn__os_map(NULL, size, TARN__OS_COMMITTED);
+        if (!elsewhere)
+            return NULL; /* not occupied: there is no memory */
+        tarn__os_unmap(elsewhere, size);
+        tarn__bit_set(taken, slot);
+    }
+    return NULL;
+}
+
+static void *map_by_system(size_t size, size_t align)
+{
+    char *p = tarn_source_acquire(tarn_source_system(), size, align);
+    if (!p)
+        return NULL;
+    if (placing == UNPLACED) {
+        uintptr_t half = (uintptr_t)1 << (TARN__WINDOW_BITS - 1);
+        tarn__window_base = sizeof(uintptr_t) == 4 || (uintptr_t)p < half ? 0 : (uintptr_t)p - half;
+        placing = BY_SYSTEM;
+    }
+    size_t slot = ((uintptr_t)p - tarn__window_base) / TARN__SLOT_SIZE;
+    if ((uintptr_t)p < tarn__window_base || slot + size / TARN__SLOT_SIZE > TARN__WINDOW_SLOTS) {
+        tarn__os_unmap(p, size);
+        return NULL;
+    }
+    tarn__bits_set(taken, slot, size / TARN__SLOT_SIZE);
+    return p;
+}
+
+/* The first memory decides where the window is. */
+static void *place(size_t size, size_t align)
+{
+    for (unsigned i = 0; i < TRIES && sizeof(uintptr_t) > 4; i++) {
+        uintptr_t base = tarn__align_up(candidate(i), align);
+        if (tarn__os_map((void *)base, size, TARN__OS_COMMITTED)) {
+            tarn__window_base = base;
+            placing = CHOSEN;
+            tarn__bits_set(taken, 0, size / TARN__SLOT_SIZE);
+            return (void *)base;
+        }
+    }
+    return map_by_system(size, align);
+}
+
+static void *window_acquire(struct tarn_source *source, size_t size, size_t align)
+{
+    (void)source;
+    size = tarn__align_up(size, TARN__SLOT_SIZE);
+    align = tarn__max(align, TARN__SLOT_SIZE);
+    if (size == 0 || size / TARN__SLOT_SIZE > TARN__WINDOW_SLOTS)
+        return NULL;
+    tarn__lock(&tarn__window_lock);
+    void *p = placing == UNPLACED ? place(size, align)
+              : placing == CHOSEN ? map_chosen(size, align)
+                                  : map_by_system(size, align);
+    tarn__unlock(&tarn__window_lock);
+    return p;
+}
+
+static int window_release(struct tarn_source *source, void *p, size_t size)
+{
+    (void)source;
+    size_t slot = ((uintptr_t)p - tarn__window_base) / TARN__SLOT_SIZE;
+    tarn__lock(&tarn__window_lock);
+    int error = tarn__os_unmap(p, size);
+    if (!error)
+        tarn__bits_clear(taken, slot, size / TARN__SLOT_SIZE);
+    tarn__unlock(&tarn__window_lock);
+    return error;
+}
+
+static int window_purge(struct tarn_source *source, void *p, size_t size)
+{
+    (void)source;
+    return tarn__os_purge(p, size);
+}
+
+static int window_populate(struct tarn_source *source, void *p, size_t size)
+{
+    (void)source;
+    return tarn__os_populate(p, size);
+}
+
+static int window_move(struct tarn_source *source, void *from, void *to, size_t size)
+{
+    (void)source;
+    return tarn__os_move(from, to, size);
+}
+
+struct tarn_source *tarn__window_source(void)
+{
+    static const struct tarn_source_ops ops = {window_acquire, window_release, window_purge, window_populate, window_move};
+    static struct tarn_source source = {&ops, NULL};
+    return &source;
+}

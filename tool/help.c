@@ -1,0 +1,132 @@
+/*
+ * The help; see help.h. Kept to 80 columns, since it is read on terminals. What it defines, figures.c computes.
+ */
+#include "help.h"
+
+#include "common.h"
+
+#include <stdio.h>
+
+static const char general[] =
+    "tarn shows what the memory of a program does, and makes it do better.\n"
+    "\n"
+    "Usage:\n"
+    "  tarn run [OPTIONS] [--] PROGRAM [ARGUMENTS]   run a program on tarn, then report\n"
+    "  tarn COMMAND --help                           what a command does, in full\n"
+    "  tarn --version\n";
+
+static const char run_usage[] =
+    "Usage:\n"
+    "  tarn run [--report FILE] [--json] [--] PROGRAM [ARGUMENTS]\n"
+    "  tarn run --compare [--with NAME,...] [--rounds N] [--report FILE] [--json]\n"
+    "           [--] PROGRAM [ARGUMENTS]\n"
+    "\n"
+    "Runs an unmodified program with libtarn-malloc.so as its malloc. When it has\n"
+    "ended, a report on standard error tells what its memory did.\n"
+    "\n"
+    "Options:\n"
+    "  --compare        run it under the system's malloc and every other allocator\n"
+    "                   found too, and show time and memory side by side\n"
+    "  --with NAME,...  with --compare: only these allocators, by name or by the path\n"
+    "                   of a shared object; the system's malloc is always among them\n"
+    "  --rounds N       with --compare: timed runs under each allocator (3)\n"
+    "  --report FILE    write the report to FILE instead of standard error\n"
+    "  --json           the report as one JSON document\n"
+    "  -h, --help       this text\n"
+    "\n"
+    "Standard streams are the program's own. Signals sent to tarn are passed on to\n"
+    "it; what a terminal sends reaches it anyway, and tarn stays to report.\n";
+
+static const char run_status[] =
+    "\n"
+    "Exit status:\n"
+    "  That of the program; 128+N if signal N killed it. With --compare, that of the\n"
+    "  program under the system's malloc, or 128+N if signal N interrupted tarn.\n"
+    "  2 if the command line is wrong, 125 if tarn could not do its part, 126 if the\n"
+    "  program cannot be run, 127 if it is not there; nothing was run then.\n"
+    "\n"
+    "Environment:\n"
+    "  TARN_LIBRARY     path of libtarn-malloc.so, if not beside tarn or in ../lib\n"
+    "  LD_PRELOAD       kept; libtarn-malloc.so is put in front of it\n"
+    "  NO_COLOR         if set and not empty, no colour on terminals either\n"
+    "  TMPDIR           where --compare keeps standard input\n";
+
+static const char run_figures[] =
+    "\n"
+    "The figures:\n"
+    "  peak resident    the most memory that was resident at once in the largest\n"
+    "                   single process among the program and those descendants that\n"
+    "                   were waited for (wait4, ru_maxrss): not a sum over the tree,\n"
+    "                   and never below the 1-2 MiB that tarn itself has at the start\n"
+    "  user, system     processor time of the program and of the descendants that\n"
+    "                   were waited for, added up\n"
+    "  live             given to the program and not yet freed, in bytes as the size\n"
+    "                   classes and whole pages round them\n"
+    "  requests         allocations + frees + reallocs in place. A realloc that moved\n"
+    "                   its block is one allocation and one free\n"
+    "  system calls     made by the allocator, of every kind\n"
+    "  internal         bytes given but not asked for / bytes given. Exact sizes are\n"
+    "  fragmentation    known of a sample of the requests (how many is shown): the\n"
+    "                   mean over the size classes, weighted by the bytes each gave,\n"
+    "                   and the rounding of large requests, which is exact\n"
+    "  external         (used - live) / used. Used are the bytes of all pages that are\n"
+    "  fragmentation    in slabs or large blocks. At exit most programs have freed what\n"
+    "                   filled their slabs, so it is often high then\n"
+    "  pages            from the system: mapped, ever. Given back: unmapped, ever.\n"
+    "                   Purged in place: madvise, ever. Held: mapped now\n"
+    "  large requests   above the largest size class; served by whole pages\n"
+    "\n"
+    "The table has slabtop's columns: OBJS objects that the slabs of a class have room\n"
+    "for, ACTIVE of them live, USE their ratio, CACHE SIZE the slabs in whole pages.\n"
+    "SHARE is CACHE SIZE of all classes and live large requests together.\n";
+
+static const char run_processes[] =
+    "\n"
+    "Processes:\n"
+    "  The program itself comes first; if it called exec, its last image. Processes\n"
+    "  that it started follow if they made requests, in short. A forked process\n"
+    "  counts on from where its parent was. One that still runs is shown as it is;\n"
+    "  one whose end was not seen (killed, _exit, or exec of a program not on tarn)\n"
+    "  as of its last update.\n"
+    "  Static, set-user-ID and set-group-ID programs, programs with file capabilities\n"
+    "  and those of another machine or C library cannot be given a library: they are\n"
+    "  run as usual, and the report says so.\n";
+
+static const char run_compare[] =
+    "\n"
+    "Comparing:\n"
+    "  The program is run once under the system's malloc with its output shown and\n"
+    "  no time taken; then N rounds in which every allocator has its turn, each round\n"
+    "  beginning with another one, with output to /dev/null. Every run reads the same\n"
+    "  standard input: it is saved first, or is empty if it is a terminal. So the\n"
+    "  program must bear being run N times the number of allocators, and once more.\n"
+    "  Shown are medians, and of the wall time also the least and the most. An\n"
+    "  allocator under which the program ended with another exit status is marked.\n"
+    "  The report of tarn's last run follows the table; publishing its figures is\n"
+    "  part of tarn's time.\n"
+    "  Known by name: mimalloc, jemalloc, tcmalloc, snmalloc, rpmalloc, hoard, scudo,\n"
+    "  mesh, tbbmalloc, hardened_malloc, hardened_malloc-light, isoalloc,\n"
+    "  supermalloc, lockless, umem; looked for in LD_LIBRARY_PATH and the usual\n"
+    "  library directories.\n";
+
+static int print(const char *const *parts, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        fputs(parts[i], stdout);
+    return fflush(stdout) == 0 && !ferror(stdout) ? 0 : TOOL_STATUS_TROUBLE;
+}
+
+int tool_help(void)
+{
+    return print((const char *const[]){general}, 1);
+}
+
+int tool_help_run(void)
+{
+    return print((const char *const[]){run_usage, run_status, run_figures, run_processes, run_compare}, 5);
+}
+
+int tool_version(void)
+{
+    return print((const char *const[]){"tarn " TARN_VERSION "\n"}, 1);
+}

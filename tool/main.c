@@ -1,0 +1,46 @@
+/*
+ * The command `tarn`: its verbs, and what holds for all of them.
+ *
+ * Who may call whom, lowest first: common, text, elf, emit; table, preload, launch, slots, figures, input;
+ * allocators; others, report, json, comparison, compare; run; main.
+ */
+#include "allocators.h"
+#include "common.h"
+#include "help.h"
+#include "run.h"
+
+#include <fcntl.h>
+#include <locale.h>
+#include <string.h>
+#include <unistd.h>
+
+/*
+ * A standard stream that is closed would be given to the next file that is opened here, and a report written
+ * into it. Opened close-on-exec, they are closed again for the program, as it was meant.
+ */
+static void fill_standard_streams(void)
+{
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", O_RDWR | O_CLOEXEC) != fd)
+            return;
+}
+
+int main(int argc, char **argv)
+{
+    fill_standard_streams();
+    setlocale(LC_CTYPE, "");
+    if (argc < 2) {
+        tool_complain("no command is named; use 'tarn run -- PROGRAM', or see 'tarn --help'");
+        return TOOL_STATUS_USAGE;
+    }
+    if (strcmp(argv[1], "run") == 0)
+        return tool_run(argv + 2);
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+        return tool_help();
+    if (strcmp(argv[1], "--version") == 0)
+        return tool_version();
+    if (strcmp(argv[1], "--probe") == 0 && argc == 3) /* not for people: see allocators.c */
+        return tool_allocator_probe(argv[2]);
+    tool_complain("unknown %s '%s'; see 'tarn --help'", argv[1][0] == '-' ? "option" : "command", argv[1]);
+    return TOOL_STATUS_USAGE;
+}
