@@ -1,6 +1,7 @@
 /*
  * bench_loads LOAD [SCALE]: runs one load once and prints `ops N seconds S`.
- * bench_loads --list: the names, one a line, in the order of a report.
+ * bench_loads --list: the names and how many threads each runs, one a line, in the order of a report.
+ * bench_loads --line: what the hand-over of a cache line costs just now (loads_line.c).
  *
  * Exit status: 0, or 1 for a wrong command line, or 2 when a load found its memory damaged.
  */
@@ -12,31 +13,32 @@
 
 static const struct load {
     const char *name;
+    unsigned threads; /* at once */
     uint64_t (*run)(double scale);
 } loads[] = {
-    {"pair", load_pair},
-    {"batch", load_batch},
-    {"churn_1k", load_churn_1k},
-    {"churn_100k", load_churn_100k},
-    {"churn_1m", load_churn_1m},
-    {"sizes", load_sizes},
-    {"large", load_large},
-    {"mixed_70k", load_mixed_70k},
-    {"calloc_churn", load_calloc_churn},
-    {"aligned_churn", load_aligned_churn},
-    {"realloc_grow", load_realloc_grow},
-    {"interpreter", load_interpreter},
-    {"tree", load_tree},
-    {"kv_grow_delete", load_kv_grow_delete},
-    {"fragment", load_fragment},
-    {"producer_consumer", load_producer_consumer},
-    {"exchange", load_exchange},
-    {"thread_churn", load_thread_churn},
-    {"threads_private_2", load_threads_private_2},
-    {"threads_private_8", load_threads_private_8},
-    {"server", load_server},
-    {"false_sharing_active", load_false_sharing_active},
-    {"false_sharing_passive", load_false_sharing_passive},
+    {"pair", 1, load_pair},
+    {"batch", 1, load_batch},
+    {"churn_1k", 1, load_churn_1k},
+    {"churn_100k", 1, load_churn_100k},
+    {"churn_1m", 1, load_churn_1m},
+    {"sizes", 1, load_sizes},
+    {"large", 1, load_large},
+    {"mixed_70k", 1, load_mixed_70k},
+    {"calloc_churn", 1, load_calloc_churn},
+    {"aligned_churn", 1, load_aligned_churn},
+    {"realloc_grow", 1, load_realloc_grow},
+    {"interpreter", 1, load_interpreter},
+    {"tree", 1, load_tree},
+    {"kv_grow_delete", 1, load_kv_grow_delete},
+    {"fragment", 1, load_fragment},
+    {"producer_consumer", 2, load_producer_consumer},
+    {"exchange", 4, load_exchange},
+    {"thread_churn", 4, load_thread_churn},
+    {"threads_private_2", 2, load_threads_private_2},
+    {"threads_private_8", 8, load_threads_private_8},
+    {"server", 4, load_server},
+    {"false_sharing_active", 2, load_false_sharing_active},
+    {"false_sharing_passive", 2, load_false_sharing_passive},
 };
 
 #define LOAD_COUNT (sizeof loads / sizeof loads[0])
@@ -58,12 +60,16 @@ int main(int argc, char **argv)
 {
     if (argc == 2 && strcmp(argv[1], "--list") == 0) {
         for (size_t i = 0; i < LOAD_COUNT; i++)
-            puts(loads[i].name);
+            printf("%s %u\n", loads[i].name, loads[i].threads);
+        return 0;
+    }
+    if (argc == 2 && strcmp(argv[1], "--line") == 0) {
+        printf("line_ns %.1f\n", bench_line_ns());
         return 0;
     }
     double scale = argc == 3 ? strtod(argv[2], NULL) : 1.0;
     if (argc < 2 || argc > 3 || !(scale > 0)) {
-        fputs("usage: bench_loads LOAD [SCALE]\n       bench_loads --list\n", stderr);
+        fputs("usage: bench_loads LOAD [SCALE]\n       bench_loads --list | --line\n", stderr);
         return 1;
     }
     for (size_t i = 0; i < LOAD_COUNT; i++)

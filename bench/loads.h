@@ -8,6 +8,9 @@
 
 #include <stdint.h>
 
+/* Nanoseconds that a cache line takes to another processor (loads_line.c); 0 where there is only one. */
+double bench_line_ns(void);
+
 /* Per pair of malloc and free, and per pair of pop and push in the same loop; set by load_pair, else 0. */
 extern double load_pair_ns, load_floor_ns;
 

@@ -152,7 +152,7 @@ uint64_t load_churn_100k(double scale)
     return churn(100000, bench_scaled(6000000, scale), bench_program_sizes);
 }
 
-/* Without the tail above 1 KiB: the same misses in 100 MB instead of 220, whose page faults would be most of the time. */
+/* Without the tail above 1 KiB: the same misses in 100 MB, not 220, whose page faults would be most of the time. */
 uint64_t load_churn_1m(double scale)
 {
     return churn(1000000, bench_scaled(4000000, scale), bench_small_sizes);
@@ -276,7 +276,7 @@ uint64_t load_aligned_churn(double scale)
     static const uint16_t alignments[8] = {32, 64, 64, 64, 128, 32, 128, 4096};
     struct bench_random random = bench_seed(61);
     static void *slots[LIVE];
-    uint64_t steps = bench_scaled(6000000, scale);
+    uint64_t steps = bench_scaled(9000000, scale);
 
     for (uint64_t i = 0; i < steps; i++) {
         uint32_t slot = bench_below(&random, LIVE);

@@ -87,7 +87,7 @@ static uint64_t exchange_body(unsigned number, void *shared)
 
 uint64_t load_exchange(double scale)
 {
-    uint64_t steps = bench_scaled(4000000, scale);
+    uint64_t steps = bench_scaled(6000000, scale);
     uint64_t ops = bench_run_threads(4, exchange_body, &steps);
 
     for (uint32_t i = 0; i < EXCHANGE_SLOTS; i++)
@@ -103,7 +103,7 @@ static _Atomic(void *) mailbox[MAILBOX];
 
 static uint64_t short_life(unsigned number, void *shared)
 {
-    enum { LIVE = 32, STEPS = 320 };
+    enum { LIVE = 32, STEPS = 1600 };
     struct bench_random random = bench_seed(121 + number + *(uint64_t *)shared * 7);
     void *slots[LIVE] = {0};
 
@@ -121,7 +121,7 @@ static uint64_t short_life(unsigned number, void *shared)
 
 uint64_t load_thread_churn(double scale)
 {
-    uint64_t generations = bench_scaled(4000, scale), ops = 0;
+    uint64_t generations = bench_scaled(1200, scale), ops = 0;
 
     for (uint64_t generation = 0; generation < generations; generation++)
         ops += bench_run_threads(4, short_life, &generation);

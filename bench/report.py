@@ -140,6 +140,18 @@ def print_failures(samples):
     return count
 
 
+def print_quiet(samples, again):
+    """How far the figures can be trusted: what was run again, and what stayed disturbed."""
+    left = {}
+    for load, by_allocator in samples.items():
+        disturbed = sum(s.get("disturbance", 0) > 1 for rounds in by_allocator.values() for s in rounds)
+        if disturbed:
+            left[load] = disturbed
+    total = sum(len(rounds) for by_allocator in samples.values() for rounds in by_allocator.values())
+    print("machine: %d runs done again; disturbed all the same: %d of %d%s" % (
+        again, sum(left.values()), total, "".join(" %s:%d" % item for item in left.items())))
+
+
 def print_worst(time, memory, tarn, count=5):
     for title, figures in (("time", time), ("memory", memory)):
         rows = sorted(((r[tarn], load) for load, r in figures.ratios.items() if tarn in r), reverse=True)[:count]
@@ -148,7 +160,7 @@ def print_worst(time, memory, tarn, count=5):
 
 
 def print_geomeans(metrics, kinds, names):
-    """Lines for people and scripts: geomean METRIC ALLOCATOR MEAN worst RATIO (LOAD) loads MEAN programs MEAN rows N."""
+    """Lines for scripts too: geomean METRIC ALLOCATOR MEAN worst RATIO (LOAD) loads MEAN programs MEAN rows N."""
     for metric, figures in metrics:
         for name in names:
             whole = figures.geomean(name)

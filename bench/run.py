@@ -7,7 +7,8 @@
     bench/run.py --build build --variant tarn-old=/tmp/old/libtarn-malloc.so --json result.json
 
 In every round every workload is run once by every allocator, in an order that rotates, so that what else
-the machine does falls on all alike. LD_PRELOAD is set for the measured program only (bench_spawn does it).
+the machine does falls on all alike; a run that fell into a disturbance is done again (--patience).
+LD_PRELOAD is set for the measured program only (bench_spawn does it).
 """
 import argparse
 import ctypes.util
@@ -21,8 +22,9 @@ import sys
 import tempfile
 import time
 
-import report
-import workloads
+sys.dont_write_bytecode = True  # the source directory stays as it is
+import report  # noqa: E402
+import workloads  # noqa: E402
 
 LIBRARY_PLACES = ["/usr/lib/%s-linux-gnu" % platform.machine(), "/usr/lib64", "/usr/lib", "/usr/local/lib",
                   "/usr/local/lib64"]
@@ -141,7 +143,7 @@ def run_rounds(chosen, allocators, rounds):
                                                              time.monotonic() - begin), end="", file=sys.stderr)
                 failed = sum("failure" in s for s in samples[workload.name][name])
                 if failed < 2:  # a program that hangs shall not hang in every round
-                    samples[workload.name][name].append(workload.run(allocators[name]))
+                    samples[workload.name][name].append(workload.run_settled(allocators[name]))
     if sys.stderr.isatty():
         print("\r\033[K", end="", file=sys.stderr)
     return samples
@@ -176,7 +178,8 @@ def parse_options(arguments):
     parser = argparse.ArgumentParser(description=__doc__.split("\n", maxsplit=1)[0])
     parser.add_argument("--build", default="build", help="the build directory (default: build)")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", metavar="PATTERN,...", help="names, shell patterns, 'loads' or 'programs'")
+    parser.add_argument("--only", default="", metavar="PATTERN,...",
+                        help="names, shell patterns, 'loads' or 'programs'")
     parser.add_argument("--peers", default="", metavar="NAME|NAME=FILE,...",
                         help="only these of the peers; NAME=FILE adds one (alone: to all that were found)")
     parser.add_argument("--variant", action="append", default=[], metavar="NAME=FILE",
@@ -184,19 +187,24 @@ def parse_options(arguments):
     parser.add_argument("--json", metavar="FILE", help="write every sample and the machine's description")
     parser.add_argument("--quick", action="store_true", help="one round of small loads: does everything run?")
     parser.add_argument("--scale", type=float, default=None, help="length of the loads (default: 1)")
+    parser.add_argument("--patience", type=float, default=150, metavar="SECONDS",
+                        help="time for runs done again because the machine was busy (default: 150, with --quick 5)")
     parser.add_argument("--syscalls", action="store_true", help="count system calls with strace, once each, afterwards")
     parser.add_argument("--loads", metavar="FILE", help="bench_loads (default: BUILD/bench/bench_loads)")
     parser.add_argument("--spawn", metavar="FILE", help="bench_spawn (default: BUILD/bench/bench_spawn)")
     options = parser.parse_args(arguments)
     if options.quick:
         options.rounds = 1
+        options.patience = min(options.patience, 5)
     if options.scale is None:
         options.scale = 0.1 if options.quick else 1.0
-    options.loads = os.path.abspath(options.loads) if options.loads else find_in_build(options.build, "bench/bench_loads")
-    options.spawn = os.path.abspath(options.spawn) if options.spawn else find_in_build(options.build, "bench/bench_spawn")
+    for name in ("loads", "spawn"):
+        given = getattr(options, name)
+        path = os.path.abspath(given) if given else find_in_build(options.build, "bench/bench_" + name)
+        setattr(options, name, path)
     if not options.loads or not options.spawn:
-        parser.error("no bench/bench_loads and bench/bench_spawn in %s; build them, or name them with --loads and --spawn"
-                     % options.build)
+        parser.error("no bench/bench_loads and bench/bench_spawn in %s; build them, or name them with --loads"
+                     " and --spawn" % options.build)
     if options.rounds < 1 or not options.scale > 0:
         parser.error("--rounds and --scale must be positive")
     return options
@@ -209,11 +217,17 @@ def main(arguments):
     allocators = choose_allocators(options)
     machine = describe_machine(allocators, libc)
     with tempfile.TemporaryDirectory(prefix="tarn-bench-") as scratch:
-        place = workloads.Place(options.loads, options.spawn, scratch, options.scale)
-        found = workloads.all_workloads(place, libc, [p for p in options.only.split(",") if p])
+        place = workloads.Place(options.loads, options.spawn, scratch, options.scale, options.patience)
+        patterns = [p for p in options.only.split(",") if p]
+        found = workloads.all_workloads(place, libc, patterns)
+        for pattern in patterns:
+            if not any(workloads.matches(w.name, w.kind, [pattern]) for w in found):
+                print("no workload is called %s" % pattern)
         for workload in [w for w in found if w.skipped]:
             print("skipped: %s: %s" % (workload.name, workload.skipped))
         chosen = [w for w in found if not w.skipped]
+        for workload in chosen:
+            workload.patience = options.patience * 2 / len(chosen)
         if not chosen or not allocators:
             print("nothing to measure")
             return 1
@@ -224,6 +238,7 @@ def main(arguments):
         print("skipped: --syscalls: strace is not installed")
     kinds = {w.name: w.kind for w in chosen}
     failures = report.print_report(machine, kinds, samples, start, calls)
+    report.print_quiet(samples, place.again)
     print("took %.0f s; %d rounds, scale %g" % (time.monotonic() - begin, options.rounds, options.scale))
     if options.json:
         with open(options.json, "w", encoding="utf-8") as file:

@@ -193,7 +193,8 @@ static void announce(const struct session *session)
             break;
         strcat(strcat(names, i ? ", " : ""), session->comparison->contenders[i].allocator.name);
     }
-    tool_complain("comparing %s in %u round%s; output is shown of a first, untimed run only", names,
+    tool_complain("comparing %s", names);
+    tool_complain("%u round%s; output is shown of a first run, which is not timed, and discarded after it",
                   session->comparison->rounds, session->comparison->rounds == 1 ? "" : "s");
     if (session->comparison->count == 2 && is_tarn(&session->comparison->contenders[1]))
         tool_complain("no other allocator was found; --with takes the path of one");

@@ -10,8 +10,8 @@
 #include "table.h"
 
 static const struct tool_column columns[] = {
-    {"ALLOCATOR", true}, {"WALL TIME", false}, {"MIN", false},           {"MAX", false},   {"RATIO", false}, {"", true},
-    {"USER", false},     {"SYSTEM", false},    {"PEAK RESIDENT", false}, {"RATIO", false}, {"", true},
+    {"ALLOCATOR", true}, {"WALL TIME", false}, {"MIN", false},      {"MAX", false},   {"RATIO", false}, {"", true},
+    {"USER", false},     {"SYSTEM", false},    {"PEAK RSS", false}, {"RATIO", false}, {"", true},
 };
 
 #define COLUMNS (sizeof columns / sizeof columns[0])

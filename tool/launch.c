@@ -76,7 +76,10 @@ static void become_program(const struct tool_launch *launch)
     redirect(launch->err, STDERR_FILENO);
     sigaction(SIGCHLD, &program_child_action, NULL);
     sigprocmask(SIG_SETMASK, &program_mask, NULL);
-    execvp(launch->argv[0], launch->argv);
+    if (launch->file)
+        execv(launch->file, launch->argv);
+    else
+        execvp(launch->argv[0], launch->argv);
 }
 
 /* Stops this command as the terminal's Ctrl-Z asks for; returns when it is continued. */

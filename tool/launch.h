@@ -9,6 +9,7 @@
 
 struct tool_launch {
     char **argv;
+    const char *file;     /* to be run as it is; NULL: execvp finds it, and has a shell run what has no format */
     const char *preload;  /* put in front of LD_PRELOAD; NULL: that stays as it is */
     const char *snapshot; /* path for TARN_SNAPSHOT; NULL: that stays as it is */
     int in, out, err;     /* standard streams; -1: those of this command */

@@ -60,34 +60,56 @@ static const struct tarn_snapshot_class *largest_class(const struct tarn_snapsho
     return largest && tool_class_bytes(largest) ? largest : NULL;
 }
 
+/* Begins a line of facts, indented under the name of its process. */
+static struct tool_line next_line(const struct tool_text *text, unsigned indent)
+{
+    fprintf(text->out, "\n%*s", (int)indent, "");
+    return (struct tool_line){.column = indent, .indent = indent};
+}
+
+static void write_one_heading(const struct tool_text *text, const struct tool_process *process)
+{
+    struct tool_line line = next_line(text, 2);
+    char name[256];
+
+    tool_clean(text, name, sizeof name, process->figures.program, 63);
+    tool_fact(text, &line, text->dot, TOOL_BOLD, "%s", name);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "pid %ld", (long)process->figures.pid);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s", end_title(process));
+    if (process->end == TOOL_END_RUNNING)
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "figures so far");
+    if (process->end == TOOL_END_UNSEEN)
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "figures as of the last update%s", process->torn ? " (torn)" : "");
+    if (process->figures.origin == TARN_SNAPSHOT_FORK)
+        tool_fact(text, &line, text->dot, TOOL_PLAIN, "forked: counts go on from its parent's");
+}
+
 static void write_one(const struct tool_text *text, const struct tool_process *process)
 {
     const struct tarn_snapshot *s = &process->figures;
     const struct tarn_snapshot_class *largest = largest_class(s);
     struct tool_figures figures;
-    char name[256];
+    struct tool_line line;
 
     tool_figure_out(s, &figures);
-    tool_clean(text, name, sizeof name, s->program, 63);
-    fprintf(text->out, "\n  %s%s%s%spid %ld%s%s", tool_on(text, TOOL_BOLD), name, tool_off(text, TOOL_BOLD), text->dot,
-            (long)s->pid, text->dot, end_title(process));
-    if (process->end == TOOL_END_RUNNING)
-        fputs(", figures so far", text->out);
-    if (process->end == TOOL_END_UNSEEN)
-        fprintf(text->out, ", figures as of the last update%s", process->torn ? " (torn)" : "");
-    if (s->origin == TARN_SNAPSHOT_FORK)
-        fprintf(text->out, "%sforked: counts go on from its parent's", text->dot);
-    fprintf(text->out, "\n    %s live at the peak%s%s live %s in %s object%s\n", tool_bytes(s->peak_live_bytes).s,
-            text->dot, tool_bytes(s->live_bytes).s, moment(process), tool_count(s->live_objects).s,
-            s->live_objects == 1 ? "" : "s");
-    fprintf(text->out, "    %s requests, %s system call%s%s", tool_count(figures.requests).s,
-            tool_count(figures.calls).s, figures.calls == 1 ? "" : "s", text->dot);
-    fprintf(text->out, "%s from the system, %s given back\n", tool_bytes(s->system_bytes).s,
-            tool_bytes(s->returned_bytes).s);
-    if (figures.has_internal && figures.has_external && largest)
-        fprintf(text->out, "    fragmentation %s internal, %s external%slargest size-%u, %s\n",
-                tool_percent(figures.internal).s, tool_percent(figures.external).s, text->dot, largest->size,
-                tool_bytes(tool_class_bytes(largest)).s);
+    write_one_heading(text, process);
+    line = next_line(text, 4);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live at the peak", tool_bytes(s->peak_live_bytes).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live %s in %s object%s", tool_bytes(s->live_bytes).s,
+              moment(process), tool_count(s->live_objects).s, s->live_objects == 1 ? "" : "s");
+    line = next_line(text, 4);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s requests, %s system call%s", tool_count(figures.requests).s,
+              tool_count(figures.calls).s, figures.calls == 1 ? "" : "s");
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s from the system, %s given back", tool_bytes(s->system_bytes).s,
+              tool_bytes(s->returned_bytes).s);
+    line = next_line(text, 4);
+    if (figures.has_internal && figures.has_external)
+        tool_fact(text, &line, text->dot, TOOL_PLAIN, "fragmentation %s internal, %s external",
+                  tool_percent(figures.internal).s, tool_percent(figures.external).s);
+    if (largest)
+        tool_fact(text, &line, text->dot, TOOL_PLAIN, "largest size-%u, %s", largest->size,
+                  tool_bytes(tool_class_bytes(largest)).s);
+    fputc('\n', text->out);
 }
 
 static void write_table(const struct tool_text *text, const struct tool_process *const *others, size_t rows)
@@ -178,8 +200,9 @@ static void write_totals(const struct tool_text *text, const struct tool_process
         calls += figures.calls;
         programs++;
     }
-    fprintf(text->out, "\n  %sall %s programs%s  %s requests, %s system calls\n", tool_on(text, TOOL_BOLD),
-            tool_count(programs).s, tool_off(text, TOOL_BOLD), tool_count(requests).s, tool_count(calls).s);
+    fprintf(text->out, "\n  %s%s program%s in all%s  %s requests, %s system calls\n", tool_on(text, TOOL_BOLD),
+            tool_count(programs).s, programs == 1 ? "" : "s", tool_off(text, TOOL_BOLD), tool_count(requests).s,
+            tool_count(calls).s);
     if (forked)
         fprintf(text->out, "  not added: %s forked without exec, whose counts go on from their parents'\n",
                 tool_count(forked).s);

@@ -46,12 +46,16 @@ static int accept_library(const char *candidate, char path[PATH_MAX])
     return 0;
 }
 
-/* Takes the first file that `pattern` matches and the loader can use. */
+/* Takes the file of that name, else the first that matches it as a pattern, that the loader can use. */
 static bool find_by_pattern(const char *pattern, char found[PATH_MAX])
 {
     glob_t matches;
     bool done = false;
 
+    if (strlen(pattern) < PATH_MAX && tool_elf_is_library(pattern)) {
+        strcpy(found, pattern);
+        return true;
+    }
     if (glob(pattern, 0, NULL, &matches) != 0)
         return false;
     for (size_t i = 0; i < matches.gl_pathc && !done; i++) {

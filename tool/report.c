@@ -22,15 +22,24 @@
 #define BAR_LEAST 8u
 #define BAR_MOST 24u
 
-static void label(const struct tool_text *text, const char *name)
+#define INDENT 18u /* of what stands after a label */
+
+static struct tool_line label(const struct tool_text *text, const char *name)
 {
     fprintf(text->out, "  %s%-14s%s  ", tool_on(text, TOOL_BOLD), name, tool_off(text, TOOL_BOLD));
+    return (struct tool_line){.column = INDENT, .indent = INDENT};
 }
 
-/* Further lines under a label. */
-static void indent(const struct tool_text *text)
+/* Ends a line; what follows stands under it. */
+static struct tool_line next_line(const struct tool_text *text)
 {
-    fprintf(text->out, "%18s", "");
+    fprintf(text->out, "\n%*s", (int)INDENT, "");
+    return (struct tool_line){.column = INDENT, .indent = INDENT};
+}
+
+static const char *plural(uint64_t count)
+{
+    return count == 1 ? "" : "s";
 }
 
 static void write_command(const struct tool_text *text, char **argv)
@@ -65,26 +74,28 @@ static void write_killed(const struct tool_text *text, const struct tool_outcome
     if (process && process->end == TOOL_END_KILLED)
         fprintf(text->out, "; figures as of the last update, %s before the end%s", tool_time(process->age_ns).s,
                 process->torn ? "; last update torn" : "");
-    fputs("\n  ", text->out);
+    fputc('\n', text->out);
 }
 
 static void write_heading(const struct tool_text *text, const struct tool_result *result,
                           const struct tool_process *process)
 {
     const struct tool_outcome *outcome = &result->outcome;
+    struct tool_line line = {.column = 2, .indent = 2};
     int status = tool_exit_status(outcome);
-    enum tool_style style = status ? TOOL_BAD : TOOL_GOOD;
 
     write_command(text, result->argv);
     if (WIFSIGNALED(outcome->status))
         write_killed(text, outcome, process);
-    else
-        fprintf(text->out, "  %sexit status %d%s%s", tool_on(text, style), status, tool_off(text, style), text->dot);
-    fprintf(text->out, "%s wall%s", tool_time(outcome->end_ns - outcome->begin_ns).s, text->dot);
-    fprintf(text->out, "%s user + %s system%s", tool_time(outcome->user_ns).s, tool_time(outcome->system_ns).s,
-            text->dot);
-    fprintf(text->out, "peak resident %s%spid %ld\n", tool_bytes(outcome->peak_resident_bytes).s, text->dot,
-            (long)outcome->pid);
+    fputs("  ", text->out);
+    if (!WIFSIGNALED(outcome->status))
+        tool_fact(text, &line, text->dot, status ? TOOL_BAD : TOOL_GOOD, "exit status %d", status);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s wall", tool_time(outcome->end_ns - outcome->begin_ns).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s user + %s system", tool_time(outcome->user_ns).s,
+              tool_time(outcome->system_ns).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "peak resident %s", tool_bytes(outcome->peak_resident_bytes).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "pid %ld", (long)outcome->pid);
+    fputc('\n', text->out);
 }
 
 /* Says so where the figures are not of the program that was named, or not those of its end. */
@@ -111,88 +122,100 @@ static void write_reservations(const struct tool_text *text, const struct tool_r
 
 static void write_memory(const struct tool_text *text, const struct tarn_snapshot *s, const char *when)
 {
-    label(text, "memory");
-    fprintf(text->out, "%s live at the peak%s%s live %s in %s object%s\n", tool_bytes(s->peak_live_bytes).s, text->dot,
-            tool_bytes(s->live_bytes).s, when, tool_count(s->live_objects).s, s->live_objects == 1 ? "" : "s");
+    struct tool_line line = label(text, "memory");
+
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live at the peak", tool_bytes(s->peak_live_bytes).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live %s in %s object%s", tool_bytes(s->live_bytes).s, when,
+              tool_count(s->live_objects).s, plural(s->live_objects));
+    fputc('\n', text->out);
 }
 
 static void write_requests(const struct tool_text *text, const struct tarn_snapshot *s,
                            const struct tool_figures *figures)
 {
-    bool any = false;
+    struct tool_line line = label(text, "requests");
 
-    label(text, "requests");
-    fprintf(text->out, "%s%s requests, %s system call%s%s\n", tool_on(text, TOOL_BOLD), tool_count(figures->requests).s,
-            tool_count(figures->calls).s, figures->calls == 1 ? "" : "s", tool_off(text, TOOL_BOLD));
-    indent(text);
-    fprintf(text->out, "%s allocations, %s frees, %s reallocs in place\n", tool_count(s->allocations).s,
-            tool_count(s->frees).s, tool_count(s->reallocs_in_place).s);
+    tool_fact(text, &line, ", ", TOOL_BOLD, "%s request%s, %s system call%s", tool_count(figures->requests).s,
+              plural(figures->requests), tool_count(figures->calls).s, plural(figures->calls));
+    line = next_line(text);
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "%s allocation%s", tool_count(s->allocations).s, plural(s->allocations));
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "%s free%s", tool_count(s->frees).s, plural(s->frees));
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "%s realloc%s in place", tool_count(s->reallocs_in_place).s,
+              plural(s->reallocs_in_place));
     if (s->reallocs_moved || s->reallocs_remapped) {
-        indent(text);
-        fprintf(text->out, "%s reallocs copied, %s remapped\n", tool_count(s->reallocs_moved).s,
-                tool_count(s->reallocs_remapped).s);
+        line = next_line(text);
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s realloc%s copied", tool_count(s->reallocs_moved).s,
+                  plural(s->reallocs_moved));
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s remapped", tool_count(s->reallocs_remapped).s);
     }
     if (s->failures) {
-        indent(text);
-        fprintf(text->out, "%s%s failed%s\n", tool_on(text, TOOL_BAD), tool_count(s->failures).s,
-                tool_off(text, TOOL_BAD));
+        line = next_line(text);
+        tool_fact(text, &line, ", ", TOOL_BAD, "%s failed", tool_count(s->failures).s);
     }
-    for (unsigned i = 0; i < TARN_SNAPSHOT_CALLS; i++) {
-        if (!s->calls[i])
-            continue;
-        if (any)
-            fputs(", ", text->out);
-        else
-            label(text, "system calls");
-        fprintf(text->out, "%s %s", tool_call_titles[i], tool_count(s->calls[i]).s);
-        any = true;
-    }
-    if (any)
-        fputc('\n', text->out);
+    fputc('\n', text->out);
+    if (!figures->calls)
+        return;
+    line = label(text, "system calls");
+    for (unsigned i = 0; i < TARN_SNAPSHOT_CALLS; i++)
+        if (s->calls[i])
+            tool_fact(text, &line, ", ", TOOL_PLAIN, "%s %s", tool_call_titles[i], tool_count(s->calls[i]).s);
+    fputc('\n', text->out);
 }
 
 static void write_fragmentation(const struct tool_text *text, const struct tarn_snapshot *s,
                                 const struct tool_figures *figures)
 {
-    label(text, "fragmentation");
-    if (figures->has_internal) {
-        fprintf(text->out, "internal %s of all bytes given", tool_percent(figures->internal).s);
-        if (figures->has_internal_live)
-            fprintf(text->out, ", %s of those still live", tool_percent(figures->internal_live).s);
-        fprintf(text->out, " (sampled: %s requests)\n", tool_count(figures->samples).s);
-    } else {
-        fprintf(text->out, "internal unknown: no request was sampled\n");
-    }
-    indent(text);
-    if (figures->has_external)
-        fprintf(text->out, "external %s: %s of %s in slabs and large blocks %s not live\n",
-                tool_percent(figures->external).s, tool_bytes(figures->idle_bytes).s, tool_bytes(s->used_bytes).s,
-                figures->idle_bytes == 1 ? "is" : "are");
+    struct tool_line line = label(text, "fragmentation");
+
+    if (figures->has_internal)
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "internal %s of all bytes given", tool_percent(figures->internal).s);
     else
-        fprintf(text->out, "external none: no page is in use\n");
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "internal unknown: no request was sampled");
+    if (figures->has_internal_live)
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s of those still live", tool_percent(figures->internal_live).s);
+    if (figures->has_internal)
+        tool_fact(text, &line, " ", TOOL_PLAIN, "(sampled: %s request%s)", tool_count(figures->samples).s,
+                  plural(figures->samples));
+    line = next_line(text);
+    if (figures->has_external)
+        tool_fact(text, &line, " ", TOOL_PLAIN, "external %s: of %s in slabs and large blocks,",
+                  tool_percent(figures->external).s, tool_bytes(s->used_bytes).s);
+    else
+        tool_fact(text, &line, " ", TOOL_PLAIN, "external none: no page is in use");
+    if (figures->has_external)
+        tool_fact(text, &line, " ", TOOL_PLAIN, "%s not live", tool_bytes(figures->idle_bytes).s);
+    fputc('\n', text->out);
 }
 
 static void write_pages(const struct tool_text *text, const struct tarn_snapshot *s)
 {
-    label(text, "pages");
-    fprintf(text->out, "%s from the system%s%s given back%s%s purged in place\n", tool_bytes(s->system_bytes).s,
-            text->dot, tool_bytes(s->returned_bytes).s, text->dot, tool_bytes(s->purged_bytes).s);
-    indent(text);
-    fprintf(text->out, "held %s: %s in use, %s free but resident%s%s for tarn itself\n", tool_bytes(s->held_bytes).s,
-            tool_bytes(s->used_bytes).s, tool_bytes(s->dirty_bytes).s, text->dot, tool_bytes(s->metadata_bytes).s);
+    struct tool_line line = label(text, "pages");
+
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s from the system", tool_bytes(s->system_bytes).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s given back", tool_bytes(s->returned_bytes).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s purged in place", tool_bytes(s->purged_bytes).s);
+    line = next_line(text);
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "held %s: %s in use", tool_bytes(s->held_bytes).s,
+              tool_bytes(s->used_bytes).s);
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "%s free but resident", tool_bytes(s->dirty_bytes).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s for tarn itself", tool_bytes(s->metadata_bytes).s);
+    fputc('\n', text->out);
 }
 
 static void write_large(const struct tool_text *text, const struct tarn_snapshot *s)
 {
+    struct tool_line line;
+
     if (!s->large_allocations)
         return;
-    label(text, "large requests");
-    fprintf(text->out, "%s, %s given back%s%s live in %s", tool_count(s->large_allocations).s,
-            tool_count(s->large_frees).s, text->dot, tool_count(s->large_live_objects).s,
-            tool_bytes(s->large_live_bytes).s);
+    line = label(text, "large requests");
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "%s", tool_count(s->large_allocations).s);
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "%s given back", tool_count(s->large_frees).s);
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live in %s", tool_count(s->large_live_objects).s,
+              tool_bytes(s->large_live_bytes).s);
     if (s->large_rounded_bytes >= s->large_requested_bytes && s->large_rounded_bytes)
-        fprintf(text->out, "%s%s lost to whole pages", text->dot,
-                tool_percent(1 - (double)s->large_requested_bytes / (double)s->large_rounded_bytes).s);
+        tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s lost to whole pages",
+                  tool_percent(1 - (double)s->large_requested_bytes / (double)s->large_rounded_bytes).s);
     fputc('\n', text->out);
 }
 
@@ -211,6 +234,7 @@ static int compare_live(const void *a, const void *b)
 static void write_live(const struct tool_text *text, const struct tarn_snapshot *s)
 {
     struct live all[TARN_SNAPSHOT_CLASSES + 1];
+    struct tool_line line;
     unsigned count = 0;
 
     for (uint32_t i = 0; i < s->classes; i++) {
@@ -228,12 +252,12 @@ static void write_live(const struct tool_text *text, const struct tarn_snapshot 
     if (!count)
         return;
     qsort(all, count, sizeof all[0], compare_live);
-    label(text, "still live");
+    line = label(text, "still live");
     for (unsigned i = 0; i < count && i < LIVE_SHOWN; i++)
-        fprintf(text->out, "%s%s %s %s = %s", i ? ", " : "", all[i].name, text->times, tool_count(all[i].objects).s,
-                tool_bytes(all[i].bytes).s);
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s %s %s = %s", all[i].name, text->times,
+                  tool_count(all[i].objects).s, tool_bytes(all[i].bytes).s);
     if (count > LIVE_SHOWN)
-        fprintf(text->out, ", %s", text->ellipsis);
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s", text->ellipsis);
     fputc('\n', text->out);
 }
 
@@ -308,13 +332,13 @@ static void print_rows(const struct tool_text *text, const struct row *rows, uns
         {"OBJ/SLAB", false}, {"CACHE SIZE", false}, {"NAME", true}, {"SHARE", false},    {"", true},
     };
     struct tool_table table;
-    unsigned bar = BAR_LEAST, width;
+    unsigned bar = 0, width;
 
     tool_table_open(&table, columns, 10);
     fill_table(text, &table, rows, count, whole, 0); /* without bars, to see what they may take */
-    width = tool_table_width(&table);
+    width = tool_table_width(&table, tool_table_width(&table, false) + BAR_LEAST > text->width);
     tool_table_close(&table);
-    if (width + BAR_LEAST < text->width)
+    if (width + 1 < text->width)
         bar = text->width - width < BAR_MOST ? text->width - width : BAR_MOST;
     tool_table_open(&table, columns, 10);
     fill_table(text, &table, rows, count, whole, bar);
@@ -337,7 +361,7 @@ static void write_classes(const struct tool_text *text, const struct tarn_snapsh
     if (!count)
         return;
     qsort(rows, count, sizeof rows[0], compare_rows);
-    shown = count > CLASS_ROWS + 1 ? CLASS_ROWS : count; /* to sum up a single row would take as much room as the row */
+    shown = count > CLASS_ROWS + 1 ? CLASS_ROWS : count; /* a single row is shown in the room its summary would take */
     for (unsigned i = 0; i < count; i++) {
         whole += rows[i].bytes;
         rest += i < shown ? 0 : rows[i].bytes;
@@ -382,7 +406,8 @@ static void write_absence(const struct tool_text *text, const struct tool_result
     }
     fprintf(text->out, "the program published no figures, though libtarn-malloc.so was put in LD_PRELOAD.\n"
                        "  It may have left by exec with another environment, or its loader may have refused\n"
-                       "  the library (it says so on standard error). Time and peak resident memory above are what can be said.\n");
+                       "  the library (it says so on standard error). Time and peak resident memory above are\n"
+                       "  what can be said.\n");
 }
 
 void tool_report(const struct tool_text *text, const struct tool_result *result)

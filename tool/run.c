@@ -36,7 +36,7 @@ struct options {
 
 /* --- the command line -------------------------------------------------------------------------------- */
 
-/* If the word is `name` or `name=value`, takes the value from it or from the next word. 1, 0, or -1 if it is missing. */
+/* Takes the value of an option from its word, `name=value`, or the next. Returns 1; 0: another option; -1: no value. */
 static int take_value(char ***at, const char *name, const char **value)
 {
     size_t length = strlen(name);
@@ -141,6 +141,8 @@ static int run_plain(struct tool_result *result)
     struct tool_slots slots;
     int error;
 
+    if (result->program.obstacle == TOOL_FOREIGN)
+        launch.file = result->program.path;
     tool_slots_open(&slots);
     launch.snapshot = slots.path;
     error = tool_launch(&launch, &result->outcome);
@@ -169,7 +171,7 @@ static int try_allocators(struct tool_allocators *allocators, const struct optio
             tool_complain("run: --compare: the loader does not accept %s (%s)", allocator->path, allocator->name);
             return options->with ? TOOL_STATUS_USAGE : TOOL_STATUS_TROUBLE;
         }
-        if (!options->json)
+        if (!options->json || options->report)
             tool_complain("%s is left out: the loader does not accept %s", allocator->name, allocator->path);
     }
     allocators->count = kept;
@@ -291,7 +293,8 @@ int tool_run(char **argv)
     tool_hold_signals();
     if (options.compare && result.program.obstacle != TOOL_FREE) {
         tool_explain(&result.program, why, sizeof why);
-        tool_complain("nothing to compare: %s", why);
+        if (!options.json || options.report)
+            tool_complain("nothing to compare: %s", why);
         options.compare = false;
     }
     if (options.compare && (status = try_allocators(&allocators, &options)) != 0)

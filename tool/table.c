@@ -9,7 +9,9 @@
 #include <stdarg.h>
 #include <stdlib.h>
 
-#define GAP 2u /* columns between two columns, and before the first */
+/* Columns between two columns, and before the first. */
+#define GAP 2u
+#define GAP_NARROW 1u
 
 void tool_table_open(struct tool_table *table, const struct tool_column *columns, unsigned count)
 {
@@ -45,22 +47,22 @@ static unsigned column_width(const struct tool_table *table, unsigned column)
     return widest;
 }
 
-unsigned tool_table_width(const struct tool_table *table)
+unsigned tool_table_width(const struct tool_table *table, bool narrow)
 {
     unsigned width = 0;
 
     for (unsigned column = 0; column < table->count; column++)
-        width += GAP + column_width(table, column);
+        width += (narrow ? GAP_NARROW : GAP) + column_width(table, column);
     return width;
 }
 
+/* `owed`: spaces that are printed only when something follows them, so that no line ends in blanks. */
 static void print_cell(const struct tool_text *text, const char *string, enum tool_style style, bool left,
                        unsigned width, unsigned *owed)
 {
     unsigned padding = width - tool_columns(string);
 
-    /* Spaces are owed until something follows them, so that no line ends in blanks. */
-    *owed += GAP + (left ? 0 : padding);
+    *owed += left ? 0 : padding;
     if (*string) {
         fprintf(text->out, "%*s%s%s%s", (int)*owed, "", tool_on(text, style), string, tool_off(text, style));
         *owed = 0;
@@ -71,18 +73,22 @@ static void print_cell(const struct tool_text *text, const char *string, enum to
 void tool_table_print(const struct tool_table *table, const struct tool_text *text)
 {
     unsigned widths[TOOL_TABLE_COLUMNS];
+    unsigned gap = tool_table_width(table, false) > text->width ? GAP_NARROW : GAP;
     unsigned owed = 0;
 
     for (unsigned column = 0; column < table->count; column++)
         widths[column] = column_width(table, column);
-    for (unsigned column = 0; column < table->count; column++)
+    for (unsigned column = 0; column < table->count; column++) {
+        owed += gap;
         print_cell(text, table->columns[column].heading, TOOL_BOLD, table->columns[column].left, widths[column], &owed);
+    }
     fputc('\n', text->out);
     for (size_t i = 0; i < table->filled; i++) {
         unsigned column = (unsigned)(i % table->count);
 
         if (column == 0)
             owed = 0;
+        owed += gap;
         print_cell(text, table->cells[i].string, table->cells[i].style, table->columns[column].left, widths[column],
                    &owed);
         if (column + 1 == table->count)

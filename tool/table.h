@@ -33,9 +33,10 @@ void tool_table_open(struct tool_table *table, const struct tool_column *columns
 void tool_table_add(struct tool_table *table, enum tool_style style, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* Columns that the table takes as filled so far, its indent of two included. */
-unsigned tool_table_width(const struct tool_table *table);
+/* Columns that the table takes as filled so far, its indent included: wide, or with narrow gaps. */
+unsigned tool_table_width(const struct tool_table *table, bool narrow);
 
+/* With narrow gaps where it would be too wide otherwise. */
 void tool_table_print(const struct tool_table *table, const struct tool_text *text);
 void tool_table_close(struct tool_table *table);
 

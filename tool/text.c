@@ -10,6 +10,7 @@
 #include <inttypes.h>
 #include <langinfo.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
@@ -162,6 +163,27 @@ unsigned tool_columns(const char *s)
         columns += (unsigned)wcwidth(character);
     }
     return columns;
+}
+
+void tool_fact(const struct tool_text *text, struct tool_line *line, const char *separator, enum tool_style style,
+               const char *format, ...)
+{
+    char fact[512];
+    va_list arguments;
+
+    va_start(arguments, format);
+    vsnprintf(fact, sizeof fact, format, arguments);
+    va_end(arguments);
+    if (line->filled && line->column + tool_columns(separator) + tool_columns(fact) > text->width) {
+        fprintf(text->out, "%s\n%*s", *separator == ',' ? "," : "", (int)line->indent, "");
+        line->column = line->indent;
+    } else if (line->filled) {
+        fputs(separator, text->out);
+        line->column += tool_columns(separator);
+    }
+    fprintf(text->out, "%s%s%s", tool_on(text, style), fact, tool_off(text, style));
+    line->column += tool_columns(fact);
+    line->filled = true;
 }
 
 void tool_clean(const struct tool_text *text, char *buffer, size_t size, const char *name, unsigned columns)

@@ -43,6 +43,20 @@ struct tool_word {
 /* Describes `out` for a reader at file descriptor `fd`: colour and width only if that is a terminal. */
 void tool_text_open(struct tool_text *text, FILE *out, int fd);
 
+/*
+ * A line of facts, broken between two facts where the next would exceed the width; it goes on indented.
+ * Begin with the column reached so far.
+ */
+struct tool_line {
+    unsigned column;
+    unsigned indent;
+    bool filled; /* a fact is on it: the next needs a separator */
+};
+
+/* Adds a fact after `separator`; at a break, blanks of the separator are dropped, and a dot. */
+void tool_fact(const struct tool_text *text, struct tool_line *line, const char *separator, enum tool_style style,
+               const char *format, ...) __attribute__((format(printf, 5, 6)));
+
 /* Escape sequences, or empty strings where the reader sees no colour. */
 const char *tool_on(const struct tool_text *text, enum tool_style style);
 const char *tool_off(const struct tool_text *text, enum tool_style style);

@@ -42,10 +42,13 @@ void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
     return tarn__page_address(run);
 }
 
-void tarn__large_free(struct tarn__page *run)
+void tarn__large_free(struct tarn__page *run, bool clean)
 {
     size_t pages = run->count;
-    tarn__pages_free(run);
+    if (clean)
+        tarn__pages_free_clean(run);
+    else
+        tarn__pages_free(run);
     tarn__atomic_add(&tarn__heap.large_frees, 1);
     atomic_fetch_sub_explicit(&tarn__heap.large_pages, pages, memory_order_relaxed);
     tarn__ledger_note(-(long)(pages * TARN__PAGE_SIZE));
@@ -76,7 +79,7 @@ TARN__NOINLINE void tarn__free_slow(void *p)
         return;
     struct tarn__page *run = tarn__run_at(p);
     if (run) {
-        tarn__large_free(run);
+        tarn__large_free(run, false);
         return;
     }
     struct tarn__slab *slab = tarn__slab_of(p);

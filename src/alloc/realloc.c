@@ -13,6 +13,9 @@
 
 #include <string.h>
 
+/* Pages; below this a copy costs less than the mappings that a move leaves in pieces. */
+static const size_t remap_least = ((size_t)4 << 20) / TARN__PAGE_SIZE;
+
 static void *copy_to(void *to, void *from, size_t bytes)
 {
     if (!to)
@@ -46,10 +49,9 @@ static void *grow_elsewhere(struct tarn__page *run, void *p, size_t size)
         to = tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
     if (!to)
         return NULL;
-    if (tarn__pages_move(run, tarn__run_at(to), pages) != 0)
+    if (pages < remap_least || tarn__pages_move(run, tarn__run_at(to), pages) != 0)
         return copy_to(to, p, pages * TARN__PAGE_SIZE);
-    note_pages(pages, 0);
-    tarn__large_free(run);
+    tarn__large_free(run, true);
     tarn__atomic_add(&tarn__heap.reallocs_remapped, 1);
     return to;
 }

@@ -9,6 +9,7 @@
 /* `room` more pages than `size` needs are part of the block. `zeroed` as in tarn__pages_alloc. */
 void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed);
 
-void tarn__large_free(struct tarn__page *run);
+/* `clean`: every byte of it reads as zero. */
+void tarn__large_free(struct tarn__page *run, bool clean);
 
 #endif

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Values of the kernel's interface that the oldest libc headers tarn builds with lack. */
@@ -106,6 +107,13 @@ void tarn__os_wake(_Atomic uint32_t *word)
 {
     int saved = errno;
     outcome(TARN__OS_WAKE, (int)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), saved);
+}
+
+uint64_t tarn__os_now(void)
+{
+    struct timespec t = {0, 0};
+    clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
 }
 
 void tarn__os_die(const char *message, size_t length)

@@ -1,5 +1,5 @@
 /*
- * The contract with the operating system: all that tarn asks of it, in ten calls.
+ * The contract with the operating system: all that tarn asks of it, in eleven calls.
  *
  * linux.c fulfils it with system calls, fake.c inside one static array, failing on demand. Common to all calls: sizes and
  * addresses are multiples of tarn__os_page_size() unless said otherwise; a call that fails changes nothing, returns NULL or
@@ -48,6 +48,9 @@ void tarn__os_wait(_Atomic uint32_t *word, uint32_t value);
 
 /* Wakes one sleeper. */
 void tarn__os_wake(_Atomic uint32_t *word);
+
+/* Milliseconds of a clock that never goes back, to within ten. No system call where the machine offers a way without. */
+uint64_t tarn__os_now(void);
 
 /* The message is the last thing the process says: writes it to standard error and aborts. */
 _Noreturn void tarn__os_die(const char *message, size_t length);

@@ -27,7 +27,7 @@ static void insert(struct tarn__section *section, size_t index, unsigned order)
     zone->blocks[order]++;
 }
 
-void tarn__buddy_remove(struct tarn__page *block)
+static void take_off(struct tarn__page *block)
 {
     struct tarn__section *section = tarn__page_section(block);
     struct tarn__zone *zone = section->zone;
@@ -39,7 +39,53 @@ void tarn__buddy_remove(struct tarn__page *block)
     zone->blocks[block->order]--;
 }
 
-/* The smallest sufficient block, dirty before clean. */
+/* One aligned block: merged upwards as long as its buddy is free and whole. */
+static void put_block(struct tarn__section *section, size_t index, unsigned order)
+{
+    while (order < TARN__MAX_ORDER) {
+        struct tarn__page *buddy = &section->page[index ^ (size_t)1 << order];
+        if (buddy->state != TARN__PAGE_FREE || buddy->order != order)
+            break;
+        take_off(buddy);
+        index &= ~((size_t)1 << order);
+        order++;
+    }
+    insert(section, index, order);
+}
+
+/* Any range, as the blocks of its binary decomposition. */
+static void put_range(struct tarn__section *section, size_t first, size_t count)
+{
+    while (count > 0) {
+        unsigned order = tarn__log2_floor(count);
+        if (first > 0 && (unsigned)__builtin_ctzll(first) < order)
+            order = (unsigned)__builtin_ctzll(first);
+        put_block(section, first, order);
+        first += (size_t)1 << order;
+        count -= (size_t)1 << order;
+    }
+}
+
+/* The pages are free from now on, or no longer. */
+static void account(struct tarn__section *section, size_t first, size_t count, bool now_free)
+{
+    if (now_free) {
+        tarn__bits_set(section->free, first, count);
+        section->free_pages += (uint32_t)count;
+        section->zone->free_pages += count;
+    } else {
+        tarn__bits_clear(section->free, first, count);
+        section->free_pages -= (uint32_t)count;
+        section->zone->free_pages -= count;
+    }
+}
+
+void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count)
+{
+    account(section, first, count, true);
+    put_range(section, first, count);
+}
+
 static struct tarn__page *find_block(struct tarn__zone *zone, unsigned order)
 {
     for (int list = TARN__LISTS - 1; list >= 0; list--) {
@@ -57,56 +103,68 @@ struct tarn__page *tarn__buddy_take(struct tarn__zone *zone, unsigned order)
     struct tarn__page *block = find_block(zone, order);
     if (!block)
         return NULL;
-    tarn__buddy_remove(block);
+    struct tarn__section *section = tarn__page_section(block);
+    size_t index = index_of(block);
+    take_off(block);
     for (unsigned half = block->order; half-- > order;)
-        insert(tarn__page_section(block), index_of(block) + ((size_t)1 << half), half);
+        insert(section, index + ((size_t)1 << half), half);
     block->order = (uint8_t)order;
+    account(section, index, (size_t)1 << order, false);
     return block;
 }
 
-/* One aligned block: merged upwards as long as its buddy is free and whole. */
-static void put_block(struct tarn__section *section, size_t index, unsigned order)
+struct tarn__section *tarn__section_next(const struct tarn__section *section)
 {
-    while (order < TARN__MAX_ORDER) {
-        struct tarn__page *buddy = &section->page[index ^ (size_t)1 << order];
-        if (buddy->state != TARN__PAGE_FREE || buddy->order != order)
-            break;
-        tarn__buddy_remove(buddy);
-        index &= ~((size_t)1 << order);
-        order++;
-    }
-    insert(section, index, order);
+    struct tarn__section *next = tarn__section_of(section->base + TARN__SECTION_SIZE);
+    return next && next->zone == section->zone && next->slots == 1 ? next : NULL;
 }
 
-void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count)
+/* The free block that page `index`, a free page, is part of. */
+static struct tarn__page *block_with(struct tarn__section *section, size_t index)
 {
-    section->zone->free_pages += count;
-    while (count > 0) {
-        unsigned order = tarn__log2_floor(count);
-        if (first > 0 && (unsigned)__builtin_ctzll(first) < order)
-            order = (unsigned)__builtin_ctzll(first);
-        put_block(section, first, order);
-        first += (size_t)1 << order;
-        count -= (size_t)1 << order;
+    for (unsigned order = 0; order <= TARN__MAX_ORDER; order++) {
+        struct tarn__page *head = &section->page[tarn__align_down(index, (size_t)1 << order)];
+        if (head->state == TARN__PAGE_FREE && head->order == order)
+            return head;
+    }
+    tarn__assert_failed("a free page is part of a free block");
+}
+
+static bool all_free(struct tarn__section *section, size_t first, size_t count)
+{
+    for (; count > 0; section = tarn__section_next(section), first = 0) {
+        size_t end = tarn__min(first + count, TARN__SECTION_PAGES);
+        if (!section || tarn__bits_find(section->free, first, end, false) < end)
+            return false;
+        count -= end - first;
+    }
+    return true;
+}
+
+/* Takes a range of one section out of the blocks that hold it; what they have before and behind it stays free. */
+static void cut_out(struct tarn__section *section, size_t first, size_t end)
+{
+    account(section, first, end - first, false);
+    for (size_t at = first; at < end;) {
+        struct tarn__page *block = block_with(section, at);
+        size_t begin = index_of(block), behind = begin + ((size_t)1 << block->order);
+        take_off(block);
+        if (begin < first)
+            put_range(section, begin, first - begin);
+        if (behind > end)
+            put_range(section, end, behind - end);
+        at = behind;
     }
 }
 
 bool tarn__buddy_claim(struct tarn__section *section, size_t first, size_t count)
 {
-    size_t end = first + count, at = first;
-    if (end > TARN__SECTION_PAGES)
+    if (!all_free(section, first, count))
         return false;
-    while (at < end) {
-        if (section->page[at].state != TARN__PAGE_FREE)
-            return false;
-        at += (size_t)1 << section->page[at].order;
+    for (; count > 0; section = tarn__section_next(section), first = 0) {
+        size_t end = tarn__min(first + count, TARN__SECTION_PAGES);
+        cut_out(section, first, end);
+        count -= end - first;
     }
-    for (size_t i = first; i < end;) {
-        struct tarn__page *block = &section->page[i];
-        i += (size_t)1 << block->order;
-        tarn__buddy_remove(block);
-    }
-    section->zone->free_pages -= at - first;
-    tarn__buddy_put(section, end, at - end);
     return true;
 }

@@ -1,21 +1,31 @@
 /*
- * Free blocks of a zone: splitting, merging, and ranges of any length. Between zone.c's files only; the zone's lock is held throughout.
+ * Free pages of a zone: splitting, merging, ranges of any place and length. Between zone.c's files only; the zone's lock is held throughout.
+ *
+ * Free pages are kept twice: as blocks on the lists of their orders, from which blocks of an order are taken in constant time, and as
+ * one bit each, in which a range is found that no single block contains. A buddy system alone would answer a request for 150 pages
+ * with an aligned block of 256 or not at all, though 200 free pages lie side by side.
  */
 #ifndef TARN_PAGE_BUDDY_H
 #define TARN_PAGE_BUDDY_H
 
 #include "page/zone.h"
 
-/* Takes a block of exactly `order` off the lists, splitting a larger one; NULL if there is none. */
+/* Takes a block of exactly `order`, splitting the smallest that suffices, dirty before clean; NULL if there is none. */
 struct tarn__page *tarn__buddy_take(struct tarn__zone *zone, unsigned order);
 
-/* Puts pages [first, first + count) of a section on the lists, as few blocks as possible, merged with their neighbours. */
-void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count);
-
-/* Takes exactly the pages [first, first + count) off the lists; false, with nothing changed, unless all are free. `first` begins a block. */
+/* Takes exactly the `count` pages from `first` of a section on, beyond it if need be; false, with nothing changed, unless all are free. */
 bool tarn__buddy_claim(struct tarn__section *section, size_t first, size_t count);
 
-/* Takes this one free block off its list. */
-void tarn__buddy_remove(struct tarn__page *block);
+/* Frees pages, in one section: as few blocks as possible, merged with their neighbours. */
+void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count);
+
+/* The section after this one if it is an ordinary one of the same zone; else NULL. */
+struct tarn__section *tarn__section_next(const struct tarn__section *section);
+
+/*
+ * The first page, in order of address, of `count` free pages side by side; NULL: there are none, or not among the sections looked at.
+ * With `dirty`, all of them are dirty. O(sections), about 20 ns each.
+ */
+struct tarn__page *tarn__span_find(struct tarn__zone *zone, size_t count, bool dirty);
 
 #endif

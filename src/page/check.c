@@ -4,7 +4,7 @@
 #include "page/zone.h"
 
 struct sums {
-    size_t free, dirty, blocks[TARN__ORDERS];
+    size_t free, dirty, marked, blocks[TARN__ORDERS];
 };
 
 static void check_block(struct tarn__zone *zone, struct tarn__page *block, int list, unsigned order, struct sums *sums)
@@ -22,20 +22,36 @@ static void check_block(struct tarn__zone *zone, struct tarn__page *block, int l
     for (size_t i = 1; i < count; i++)
         TARN__ASSERT(block[i].state == TARN__PAGE_INSIDE, "nothing begins inside a free block");
     size_t dirty = tarn__bits_count(section->dirty, index, count);
+    TARN__ASSERT(tarn__bits_count(section->free, index, count) == count, "the pages of a free block are marked free");
     TARN__ASSERT((dirty > 0) == (list == TARN__DIRTY), "a block is on the list of dirty ones when it has a dirty page");
     sums->free += count;
     sums->dirty += dirty;
     sums->blocks[order]++;
 }
 
-static void check_huge(struct tarn__zone *zone, struct sums *sums)
+static void check_stuck(struct tarn__zone *zone, struct sums *sums)
 {
-    for (struct tarn__list *link = zone->huge.next; link != &zone->huge; link = link->next) {
+    for (struct tarn__list *link = zone->stuck.next; link != &zone->stuck; link = link->next) {
         struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
-        TARN__ASSERT(section->slots > 1 && section->zone == zone, "a free huge block has several slots, in its zone");
-        TARN__ASSERT(section->page[0].state == TARN__PAGE_INSIDE, "a free huge block is not in use");
+        TARN__ASSERT(section->slots > 1 && section->zone == zone, "a stuck block has several slots, in its zone");
+        TARN__ASSERT(section->page[0].state == TARN__PAGE_INSIDE, "a stuck block is not in use");
         sums->free += section->slots * TARN__SECTION_PAGES;
-        sums->dirty += section->page[0].count;
+    }
+}
+
+static void check_sections(struct tarn__zone *zone, struct sums *sums)
+{
+    const char *previous = NULL;
+    for (struct tarn__list *link = zone->sections.next; link != &zone->sections; link = link->next) {
+        struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
+        TARN__ASSERT(!previous || section->base > previous, "sections are listed by address");
+        TARN__ASSERT(section->zone == zone && section->slots == 1, "a listed section is an ordinary one of its zone");
+        TARN__ASSERT(tarn__bits_count(section->free, 0, TARN__SECTION_PAGES) == section->free_pages,
+                     "the count of a section's free pages is right");
+        for (size_t w = 0; w < TARN__SECTION_PAGES / 64; w++)
+            TARN__ASSERT((section->dirty[w] & ~section->free[w]) == 0, "dirty pages are free ones");
+        sums->marked += section->free_pages;
+        previous = section->base;
     }
 }
 
@@ -50,7 +66,9 @@ void tarn__zone_check(struct tarn__zone *zone)
             for (struct tarn__list *link = head->next; link != head; link = link->next)
                 check_block(zone, TARN__CONTAINER(link, struct tarn__page, link), list, order, &sums);
         }
-    check_huge(zone, &sums);
+    check_sections(zone, &sums);
+    TARN__ASSERT(sums.free == sums.marked, "the blocks hold just the pages that are marked free");
+    check_stuck(zone, &sums);
     for (unsigned order = 0; order < TARN__ORDERS; order++)
         TARN__ASSERT(sums.blocks[order] == zone->blocks[order], "the count of blocks of an order is right");
     TARN__ASSERT(sums.free == zone->free_pages, "the count of free pages is right");

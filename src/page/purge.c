@@ -9,9 +9,9 @@
 #include "base/bits.h"
 #include "os/os.h"
 #include "page/buddy.h"
-#include "page/huge.h"
+#include "page/mapped.h"
 
-enum { SMALLEST_ORDER = 4 };
+enum { SMALLEST_ORDER = 4, TICK_MS = 100 };
 static const size_t least_budget = ((size_t)32 << 20) / TARN__PAGE_SIZE;
 
 /* A section that is unmapped leaves the table first: as soon as its addresses are free another thread may be given them. */
@@ -70,8 +70,7 @@ static size_t purge_oldest(struct tarn__zone *zone, size_t keep, unsigned smalle
     }
     struct tarn__section *section = tarn__page_section(block);
     size_t first = (size_t)(block - section->page), count = (size_t)1 << block->order;
-    tarn__buddy_remove(block);
-    zone->free_pages -= count;
+    tarn__buddy_claim(section, first, count);
     tarn__unlock(&zone->lock);
     size_t cleaned = purge_range(section, first, count);
     tarn__lock(&zone->lock);
@@ -86,22 +85,49 @@ static size_t purge_to(struct tarn__zone *zone, size_t keep, unsigned smallest_o
 {
     size_t freed = 0, step;
     do {
-        step = tarn__huge_unmap_oldest(zone, keep + 1);
-        if (step == 0)
-            step = purge_oldest(zone, keep, smallest_order) * TARN__PAGE_SIZE;
+        step = purge_oldest(zone, keep, smallest_order) * TARN__PAGE_SIZE;
         freed += step;
     } while (step != 0);
     return freed;
 }
 
-size_t tarn__dirty_budget(const struct tarn__zone *zone) { return tarn__max(least_budget, zone->pages - zone->free_pages); }
+static size_t used_pages(const struct tarn__zone *zone) { return zone->pages - zone->free_pages; }
 
-bool tarn__dirty_excess(const struct tarn__zone *zone) { return zone->dirty_pages > tarn__dirty_budget(zone); }
+void tarn__note_use(struct tarn__zone *zone)
+{
+    if (used_pages(zone) > zone->recent_peak)
+        zone->recent_peak = used_pages(zone);
+}
+
+/* What the recent peak exceeds the use by loses an eighth with each tick: half of it goes in half a second. */
+static void fade(struct tarn__zone *zone)
+{
+    uint64_t tick = tarn__os_now() / TICK_MS, passed = tick - zone->faded;
+    size_t used = used_pages(zone), excess = zone->recent_peak > used ? zone->recent_peak - used : 0;
+    zone->faded = tick;
+    for (uint64_t i = 0; i < passed && excess > 0; i++)
+        excess -= (excess + 7) / 8;
+    zone->recent_peak = used + excess;
+}
+
+static size_t dirty_budget(const struct tarn__zone *zone)
+{
+    size_t used = used_pages(zone), needed = zone->recent_peak + zone->recent_peak / 2, swing = needed > used ? needed - used : 0;
+    return tarn__max(least_budget, tarn__max(used, swing));
+}
+
+bool tarn__dirty_excess(struct tarn__zone *zone)
+{
+    if (zone->dirty_pages <= tarn__max(least_budget, used_pages(zone)))
+        return false;
+    fade(zone);
+    return zone->dirty_pages > dirty_budget(zone);
+}
 
 void tarn__purge_excess(struct tarn__zone *zone)
 {
     tarn__lock(&zone->lock);
-    size_t budget = tarn__dirty_budget(zone);
+    size_t budget = dirty_budget(zone);
     tarn__unlock(&zone->lock);
     purge_to(zone, budget / 4 * 3, SMALLEST_ORDER);
 }
@@ -114,7 +140,7 @@ static struct tarn__section *take_free_section(struct tarn__zone *zone)
     struct tarn__page *block = tarn__buddy_take(zone, TARN__MAX_ORDER);
     if (block) {
         section = tarn__page_section(block);
-        zone->free_pages -= TARN__SECTION_PAGES;
+        tarn__list_remove(&section->link);
         zone->dirty_pages -= tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
     }
     tarn__unlock(&zone->lock);
@@ -123,13 +149,12 @@ static struct tarn__section *take_free_section(struct tarn__zone *zone)
 
 size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep)
 {
-    size_t freed = 0, step;
-    while ((step = tarn__huge_unmap_oldest(zone, 0)) != 0)
-        freed += step;
+    size_t freed = tarn__mapped_retry(zone);
     for (struct tarn__section *section; (section = take_free_section(zone)) != NULL; freed += TARN__SECTION_SIZE)
         if (!tarn__section_unmap(section)) {
             tarn__lock(&zone->lock);
             zone->dirty_pages += tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
+            tarn__zone_insert(section);
             tarn__buddy_put(section, 0, TARN__SECTION_PAGES);
             tarn__unlock(&zone->lock);
             break;

@@ -7,14 +7,17 @@
 
 #include "page/zone.h"
 
-/* Unmaps a section that is on no list, and forgets it. False when the system refuses; its pages may then be clean. */
+/* Unmaps a section that is on no list, and forgets it. False, with nothing changed, when the system refuses. */
 bool tarn__section_unmap(struct tarn__section *section);
 
-/* Dirty pages that the zone may keep: as much as is in use, at least 32 MiB. Under the zone's lock. */
-size_t tarn__dirty_budget(const struct tarn__zone *zone);
+/* Puts a section among its zone's, by address. Under the zone's lock. */
+void tarn__zone_insert(struct tarn__section *section);
 
-/* Whether it keeps more. Under the zone's lock. */
-bool tarn__dirty_excess(const struct tarn__zone *zone);
+/* Pages of a zone were taken: keeps the recent peak. Under the zone's lock. */
+void tarn__note_use(struct tarn__zone *zone);
+
+/* Whether the zone keeps more dirty pages than it may. Under the zone's lock. */
+bool tarn__dirty_excess(struct tarn__zone *zone);
 
 /* Purges until the zone keeps well less than its budget. */
 void tarn__purge_excess(struct tarn__zone *zone);

@@ -10,7 +10,7 @@
  *
  * Only what is used of it is ever touched: one page of descriptors serves the first 160 pages.
  * A two-level table leads from any address to its section in two loads, so a foreign pointer is recognised as one.
- * Blocks above 4 MiB ("huge") are sections of several slots: all their slots lead to one descriptor.
+ * Blocks from 64 MiB on ("mapped") are sections of several slots: all their slots lead to one descriptor.
  */
 #ifndef TARN_PAGE_SECTION_H
 #define TARN_PAGE_SECTION_H
@@ -53,8 +53,10 @@ struct tarn__page {
 struct tarn__section {
     char *base;
     struct tarn__zone *zone;
-    size_t slots;           /* 1; more when the section is one huge block */
-    struct tarn__list link; /* free huge blocks of the zone, or spare descriptors */
+    size_t slots;           /* 1; more when the section is one mapped block */
+    uint32_t free_pages;
+    struct tarn__list link; /* its zone's sections by address, or stuck blocks, or spare descriptors */
+    uint64_t free[TARN__SECTION_PAGES / 64];
     uint64_t dirty[TARN__SECTION_PAGES / 64]; /* free pages that may hold something; clean ones read as zero */
     struct tarn__page page[TARN__SECTION_PAGES];
     _Alignas(64) unsigned char room[TARN__SECTION_UNITS][TARN__ROOM_SIZE];

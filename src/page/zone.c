@@ -4,10 +4,8 @@
 #include "base/bits.h"
 #include "base/fail.h"
 #include "page/buddy.h"
-#include "page/huge.h"
+#include "page/mapped.h"
 #include "page/purge.h"
-
-#include <errno.h>
 
 static const size_t most_growth = (size_t)64 << 20;
 
@@ -15,120 +13,244 @@ void tarn__zone_init(struct tarn__zone *zone, const char *name, struct tarn_sour
 {
     *zone = (struct tarn__zone){.name = name, .source = source};
     tarn__lock_init(&zone->lock, TARN__RANK_ZONE);
-    tarn__list_init(&zone->huge);
+    tarn__list_init(&zone->sections);
+    tarn__list_init(&zone->stuck);
     for (int list = 0; list < TARN__LISTS; list++)
         for (unsigned order = 0; order < TARN__ORDERS; order++)
             tarn__list_init(&zone->free[list][order]);
 }
 
-/* Makes `size` bytes from `base` sections of free, clean pages. Returns the bytes for which there was memory for descriptors. */
-static size_t add_sections(struct tarn__zone *zone, char *base, size_t size)
+void tarn__zone_insert(struct tarn__section *section)
+{
+    struct tarn__list *head = &section->zone->sections, *before = head->prev;
+    while (before != head && TARN__CONTAINER(before, struct tarn__section, link)->base > section->base)
+        before = before->prev;
+    tarn__list_insert_between(&section->link, before, before->next);
+}
+
+/* A section that is found from its addresses, none of its pages free or in use. NULL: no memory for descriptors. */
+static struct tarn__section *make_section(struct tarn__zone *zone, char *base)
+{
+    struct tarn__section *section = tarn__section_create(zone, base, 1);
+    if (section && tarn__section_publish(section) != 0) {
+        tarn__section_destroy(section);
+        section = NULL;
+    }
+    return section;
+}
+
+/* Makes `size` bytes from `base` on sections. Returns the bytes for which there was memory for descriptors. */
+static size_t make_sections(struct tarn__zone *zone, char *base, size_t size)
 {
     size_t done = 0;
-    for (; done < size; done += TARN__SECTION_SIZE) {
-        struct tarn__section *section = tarn__section_create(zone, base + done, 1);
-        if (!section)
-            break;
-        if (tarn__section_publish(section) != 0) {
-            tarn__section_destroy(section);
-            break;
-        }
-        tarn__lock(&zone->lock);
-        zone->pages += TARN__SECTION_PAGES;
-        tarn__buddy_put(section, 0, TARN__SECTION_PAGES);
-        tarn__unlock(&zone->lock);
-    }
+    while (done < size && make_section(zone, base + done))
+        done += TARN__SECTION_SIZE;
     return done;
 }
 
-/* Takes sections from the source: an eighth of what the zone has, or one. Two threads may both grow: the next request finds it. */
-static bool grow(struct tarn__zone *zone)
+static void unmake_sections(char *base, size_t size)
 {
-    if (tarn__huge_divide(zone))
-        return true;
-    size_t size = tarn__align_down(zone->pages * TARN__PAGE_SIZE / 8, TARN__SECTION_SIZE);
-    size = tarn__min(tarn__max(size, TARN__SECTION_SIZE), most_growth);
-    char *base = tarn_source_acquire(zone->source, size, TARN__SECTION_SIZE);
-    if (!base && size > TARN__SECTION_SIZE)
-        base = tarn_source_acquire(zone->source, size = TARN__SECTION_SIZE, TARN__SECTION_SIZE);
-    if (!base)
-        return false;
-    size_t added = add_sections(zone, base, size);
-    if (added < size)
-        tarn_source_release(zone->source, base + added, size - added);
-    return added > 0;
+    for (size_t at = 0; at < size; at += TARN__SECTION_SIZE) {
+        struct tarn__section *section = tarn__section_of(base + at);
+        tarn__section_withdraw(section);
+        tarn__section_destroy(section);
+    }
 }
 
-/* Makes the first `count` pages of a block just taken a run; the rest goes back on the lists. */
-static struct tarn__page *cut_run(struct tarn__page *block, size_t count, bool *zeroed)
+/*
+ * Takes `size` bytes of sections from the source, all or at least the first of them, and frees their pages to the zone. Returns
+ * the bytes gained. Two threads may both grow: the next request finds what is left.
+ */
+static size_t grow(struct tarn__zone *zone, size_t size, size_t align)
 {
-    struct tarn__section *section = tarn__page_section(block);
-    struct tarn__zone *zone = section->zone;
-    size_t first = (size_t)(block - section->page), taken = (size_t)1 << block->order;
-    size_t dirty = tarn__bits_count(section->dirty, first, count);
-    zone->free_pages -= taken;
-    zone->dirty_pages -= dirty;
-    tarn__bits_clear(section->dirty, first, count);
-    block->state = TARN__PAGE_RUN;
-    block->count = (uint32_t)count;
-    tarn__buddy_put(section, first + count, taken - count);
-    *zeroed = dirty == 0;
+    char *base = tarn_source_acquire(zone->source, size, align);
+    if (!base)
+        return 0;
+    size_t made = make_sections(zone, base, size);
+    if (made < size)
+        tarn_source_release(zone->source, base + made, size - made);
+    tarn__lock(&zone->lock);
+    for (size_t at = 0; at < made; at += TARN__SECTION_SIZE) {
+        tarn__zone_insert(tarn__section_of(base + at));
+        tarn__buddy_put(tarn__section_of(base + at), 0, TARN__SECTION_PAGES);
+    }
+    zone->pages += made / TARN__PAGE_SIZE;
+    tarn__unlock(&zone->lock);
+    return made;
+}
+
+/* Grows by at least `count` pages: by an eighth of what the zone has, if the source lets it. */
+static bool grow_for(struct tarn__zone *zone, size_t count, size_t align)
+{
+    size_t least = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE), ample;
+    tarn__lock(&zone->lock);
+    ample = tarn__align_down(tarn__min(zone->pages * TARN__PAGE_SIZE / 8, most_growth), TARN__SECTION_SIZE);
+    tarn__unlock(&zone->lock);
+    align = tarn__max(align, TARN__SECTION_SIZE);
+    return (ample > least && grow(zone, ample, align) > 0) || grow(zone, least, align) == least;
+}
+
+/* Pages that became a run are neither dirty nor clean any more. Returns how many were dirty. */
+static size_t forget_dirty(struct tarn__section *section, size_t first, size_t count)
+{
+    size_t dirty = 0;
+    for (; count > 0; section = tarn__section_next(section), first = 0) {
+        size_t here = tarn__min(count, TARN__SECTION_PAGES - first), found = tarn__bits_count(section->dirty, first, here);
+        tarn__bits_clear(section->dirty, first, here);
+        section->zone->dirty_pages -= found;
+        dirty += found;
+        count -= here;
+    }
+    return dirty;
+}
+
+/* Makes `count` pages that were taken off the lists a run. */
+static struct tarn__page *make_run(struct tarn__page *run, size_t count, bool *zeroed)
+{
+    struct tarn__section *section = tarn__page_section(run);
+    *zeroed = forget_dirty(section, (size_t)(run - section->page), count) == 0;
+    run->state = TARN__PAGE_RUN;
+    run->count = (uint32_t)count;
+    tarn__note_use(section->zone);
+    return run;
+}
+
+/* From a block of the order that holds `count` pages so aligned; its tail goes back. */
+static struct tarn__page *take_from_block(struct tarn__zone *zone, size_t count, size_t align)
+{
+    unsigned order = tarn__log2_ceil(tarn__max(count, align / TARN__PAGE_SIZE));
+    struct tarn__page *block = order <= TARN__MAX_ORDER ? tarn__buddy_take(zone, order) : NULL;
+    if (block) {
+        struct tarn__section *section = tarn__page_section(block);
+        tarn__buddy_put(section, (size_t)(block - section->page) + count, ((size_t)1 << order) - count);
+    }
     return block;
 }
 
-static struct tarn__page *alloc_run(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+static struct tarn__page *take_span(struct tarn__zone *zone, size_t count, bool dirty)
 {
-    unsigned order = tarn__log2_ceil(tarn__max(count, align >> TARN__PAGE_BITS));
-    do {
-        tarn__lock(&zone->lock);
-        struct tarn__page *block = tarn__buddy_take(zone, order), *run = block ? cut_run(block, count, zeroed) : NULL;
-        tarn__unlock(&zone->lock);
-        if (run)
+    struct tarn__page *first = tarn__span_find(zone, count, dirty);
+    if (first) {
+        struct tarn__section *section = tarn__page_section(first);
+        tarn__buddy_claim(section, (size_t)(first - section->page), count);
+    }
+    return first;
+}
+
+/* Of what is free. Short runs and aligned ones come from blocks; for long ones resident pages are worth a search. */
+static struct tarn__page *take_run(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+{
+    struct tarn__page *run = NULL;
+    tarn__lock(&zone->lock);
+    if (align <= TARN__PAGE_SIZE && count > TARN__UNIT_PAGES)
+        run = take_span(zone, count, true);
+    if (!run)
+        run = take_from_block(zone, count, align);
+    if (!run && align <= TARN__PAGE_SIZE)
+        run = take_span(zone, count, false);
+    if (run)
+        make_run(run, count, zeroed);
+    tarn__unlock(&zone->lock);
+    return run;
+}
+
+/* At an alignment beyond a section's: fresh sections, the first of which begins with the run. */
+static struct tarn__page *take_far_aligned(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+{
+    size_t size = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE);
+    char *base = tarn_source_acquire(zone->source, size, align);
+    size_t made = base ? make_sections(zone, base, size) : 0;
+    if (base && made < size) {
+        unmake_sections(base, made);
+        tarn_source_release(zone->source, base, size);
+    }
+    if (!base || made < size)
+        return NULL;
+    tarn__lock(&zone->lock);
+    for (size_t at = 0; at < size; at += TARN__SECTION_SIZE)
+        tarn__zone_insert(tarn__section_of(base + at));
+    zone->pages += size / TARN__PAGE_SIZE;
+    struct tarn__section *last = tarn__section_of(base + size - TARN__SECTION_SIZE);
+    size_t rest = size / TARN__PAGE_SIZE - count;
+    tarn__buddy_put(last, TARN__SECTION_PAGES - rest, rest);
+    struct tarn__page *run = make_run(&tarn__section_of(base)->page[0], count, zeroed);
+    tarn__unlock(&zone->lock);
+    return run;
+}
+
+static struct tarn__page *alloc_any(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+{
+    if (count >= TARN__MAPPED_LEAST) {
+        *zeroed = true;
+        return tarn__mapped_alloc(zone, count, align);
+    }
+    if (align > TARN__SECTION_SIZE)
+        return take_far_aligned(zone, count, align, zeroed);
+    /* a block must be as large as its alignment; what lies above 4 MiB begins where sections do */
+    size_t needed = align > TARN__PAGE_SIZE ? tarn__max(count, align / TARN__PAGE_SIZE) : count;
+    if (align > TARN__PAGE_SIZE && count > TARN__SECTION_PAGES)
+        return take_far_aligned(zone, count, TARN__SECTION_SIZE, zeroed);
+    for (;;) {
+        struct tarn__page *run = take_run(zone, count, align, zeroed);
+        if (run || !grow_for(zone, needed, align))
             return run;
-    } while (grow(zone));
-    return NULL;
+    }
 }
 
 struct tarn__page *tarn__pages_alloc(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
 {
     bool ignored;
-    if (!zeroed)
-        zeroed = &ignored;
     if (count == 0)
         return NULL;
-    bool huge = count > TARN__SECTION_PAGES || align > TARN__SECTION_SIZE;
-    for (int attempt = 0;; attempt++) {
-        struct tarn__page *run =
-            huge ? tarn__huge_alloc(zone, count, align, zeroed) : alloc_run(zone, count, align, zeroed);
-        if (run || attempt > 0 || tarn__zone_trim(zone, SIZE_MAX) == 0)
-            return run;
-    }
+    struct tarn__page *run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
+    if (!run && tarn__zone_trim(zone, SIZE_MAX) > 0)
+        run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
+    return run;
 }
 
-/* Pages [first, first + count) go back to the lists as dirty. */
-static void put_dirty(struct tarn__section *section, size_t first, size_t count)
+/* The `count` pages from `first` of a section on go back to the lists. Returns whether the zone now keeps too many dirty ones. */
+static bool put_pages(struct tarn__section *section, size_t first, size_t count, bool dirty)
 {
-    tarn__bits_set(section->dirty, first, count);
-    section->zone->dirty_pages += count;
-    tarn__buddy_put(section, first, count);
+    struct tarn__zone *zone = section->zone;
+    for (; count > 0; section = tarn__section_next(section), first = 0) {
+        size_t here = tarn__min(count, TARN__SECTION_PAGES - first);
+        if (dirty) {
+            tarn__bits_set(section->dirty, first, here);
+            zone->dirty_pages += here;
+        }
+        tarn__buddy_put(section, first, here);
+        count -= here;
+    }
+    return tarn__dirty_excess(zone);
 }
 
-void tarn__pages_free(struct tarn__page *run)
+static void free_run(struct tarn__page *run, bool dirty)
 {
     struct tarn__section *section = tarn__page_section(run);
     struct tarn__zone *zone = section->zone;
-    bool excess;
     if (section->slots > 1) {
-        excess = tarn__huge_free(section);
-    } else {
-        tarn__lock(&zone->lock);
-        run->state = TARN__PAGE_INSIDE;
-        put_dirty(section, (size_t)(run - section->page), run->count);
-        excess = tarn__dirty_excess(zone);
-        tarn__unlock(&zone->lock);
+        tarn__mapped_free(section);
+        return;
     }
+    tarn__lock(&zone->lock);
+    run->state = TARN__PAGE_INSIDE;
+    bool excess = put_pages(section, (size_t)(run - section->page), run->count, dirty);
+    tarn__unlock(&zone->lock);
     if (excess)
         tarn__purge_excess(zone);
+}
+
+void tarn__pages_free(struct tarn__page *run) { free_run(run, true); }
+
+void tarn__pages_free_clean(struct tarn__page *run) { free_run(run, false); }
+
+/* The section and index of the page `offset` pages after a run's beginning. */
+static struct tarn__section *page_after(struct tarn__page *run, size_t offset, size_t *index)
+{
+    struct tarn__section *section = tarn__page_section(run);
+    size_t at = (size_t)(run - section->page) + offset;
+    *index = at % TARN__SECTION_PAGES;
+    return at < TARN__SECTION_PAGES ? section : tarn__section_of(section->base + at * TARN__PAGE_SIZE);
 }
 
 void tarn__pages_shrink(struct tarn__page *run, size_t count)
@@ -143,12 +265,13 @@ void tarn__pages_shrink(struct tarn__page *run, size_t count)
             run->count = (uint32_t)count;
         return;
     }
+    size_t first;
+    section = page_after(run, count, &first);
     tarn__lock(&zone->lock);
-    put_dirty(section, (size_t)(run - section->page) + count, run->count - count);
+    bool too_many = put_pages(section, first, run->count - count, true);
     run->count = (uint32_t)count;
-    bool excess = tarn__dirty_excess(zone);
     tarn__unlock(&zone->lock);
-    if (excess)
+    if (too_many)
         tarn__purge_excess(zone);
 }
 
@@ -162,12 +285,15 @@ bool tarn__pages_extend(struct tarn__page *run, size_t count)
         run->count = (uint32_t)count;
         return true;
     }
+    size_t first, gain = count - run->count;
+    if (count >= TARN__MAPPED_LEAST)
+        return false;
     tarn__lock(&zone->lock);
-    size_t end = (size_t)(run - section->page) + run->count, gain = count - run->count;
-    bool gained = tarn__buddy_claim(section, end, gain);
+    section = page_after(run, run->count, &first);
+    bool gained = section && section->zone == zone && section->slots == 1 && tarn__buddy_claim(section, first, gain);
     if (gained) {
-        zone->dirty_pages -= tarn__bits_count(section->dirty, end, gain);
-        tarn__bits_clear(section->dirty, end, gain);
+        forget_dirty(section, first, gain);
+        tarn__note_use(zone);
         run->count = (uint32_t)count;
     }
     tarn__unlock(&zone->lock);
@@ -176,11 +302,6 @@ bool tarn__pages_extend(struct tarn__page *run, size_t count)
 
 int tarn__pages_move(struct tarn__page *from, struct tarn__page *to, size_t count)
 {
-    struct tarn__section *section = tarn__page_section(from);
-    if (section->slots == 1 || tarn__page_section(to)->slots == 1)
-        return -ENOTSUP;
-    int error = tarn_source_move(section->zone->source, section->base, tarn__page_section(to)->base, count * TARN__PAGE_SIZE);
-    if (!error)
-        from->count = 0; /* what is left of it is clean */
-    return error;
+    struct tarn__zone *zone = tarn__page_section(from)->zone;
+    return tarn_source_move(zone->source, tarn__page_address(from), tarn__page_address(to), count * TARN__PAGE_SIZE);
 }

@@ -4,12 +4,15 @@
  * (Knowlton 1965, "A fast storage allocator"; the arrangement in orders, zones and exact runs is the Linux kernel's.)
  *
  * A free block of order k is 2^k pages at a multiple of 2^k in its section, k = 0 … 10. A request for n pages takes a
- * block of the smallest order that holds it and returns the tail at once, so a run of 9 pages costs 9 pages. Requests above 4 MiB
- * are sections of their own, straight from the source.
+ * block of the smallest order that holds it and returns the tail at once, so a run of 9 pages costs 9 pages. Runs above 64 KiB
+ * are first looked for as *spans*: pages free side by side, wherever they begin, in order of address, across sections too. From
+ * 64 MiB on a block is *mapped*: a section of several slots straight from the source, unmapped when it is freed.
  *
  * Free pages are *dirty* (resident, kept for reuse) or *clean* (they read as zero and cost nothing). Each order has a list of blocks
  * with dirty pages, newest first, and one of clean blocks; dirty blocks of any sufficient order are preferred, as they cost no
- * page fault. Dirty pages are kept up to the larger of 32 MiB and all that is in use; beyond that the oldest large blocks are purged.
+ * page fault. Dirty pages are kept up to the largest of 32 MiB, all that is in use, and what makes one and a half times the recent peak
+ * together with what is in use; so a load that swings keeps its pages. The peak is forgotten in about a second. Beyond that the
+ * oldest large blocks are purged.
  *
  * Wrong if: external fragmentation of page-exact runs exceeds that of 64 KiB granules on mixed loads, or the lock
  * shows in profiles of threads with large blocks.
@@ -24,6 +27,7 @@
 #include "tarn/source.h"
 
 #define TARN__ORDERS (TARN__MAX_ORDER + 1)
+#define TARN__MAPPED_LEAST (((size_t)64 << 20) / TARN__PAGE_SIZE) /* pages */
 
 enum { TARN__CLEAN, TARN__DIRTY, TARN__LISTS };
 
@@ -34,9 +38,12 @@ struct tarn__zone {
     struct tarn__list free[TARN__LISTS][TARN__ORDERS];
     uint32_t filled[TARN__LISTS];    /* bit k: free[…][k] is not empty */
     size_t blocks[TARN__ORDERS];     /* free blocks of each order */
-    struct tarn__list huge;          /* free huge blocks, newest first */
+    struct tarn__list sections;      /* ordinary ones, by address */
+    struct tarn__list stuck;         /* mapped blocks, free and clean, that the system refused to unmap */
     size_t pages;                    /* of all sections */
     size_t free_pages, dirty_pages;  /* of those; dirty ones are free ones */
+    size_t recent_peak;              /* most pages in use, fading */
+    uint64_t faded;                  /* when it faded last, in ticks */
 };
 
 /* `source` gives memory in multiples of 4 MiB, aligned so. Takes nothing from it yet. */
@@ -52,6 +59,9 @@ struct tarn__page *tarn__pages_alloc(struct tarn__zone *zone, size_t count, size
 /* Frees a run in use (state RUN or SLAB), found by tarn__run_at. May purge: system calls, after the lock. */
 void tarn__pages_free(struct tarn__page *run);
 
+/* The same for a run whose pages all read as zero. */
+void tarn__pages_free_clean(struct tarn__page *run);
+
 /* Gives the tail of a run back: `count` pages remain, at least 1. */
 void tarn__pages_shrink(struct tarn__page *run, size_t count);
 
@@ -60,7 +70,7 @@ void tarn__pages_shrink(struct tarn__page *run, size_t count);
  */
 bool tarn__pages_extend(struct tarn__page *run, size_t count);
 
-/* Moves the contents of one huge run to another by the page table; `from` reads as zero afterwards. 0 or -errno. */
+/* Moves the first `count` pages of one run to another by the page table; they read as zero in `from` afterwards. 0 or -errno. */
 int tarn__pages_move(struct tarn__page *from, struct tarn__page *to, size_t count);
 
 /* Purges until at most `keep` dirty pages remain, and unmaps every wholly free section. Returns the bytes given back. */

@@ -1,0 +1,18 @@
+/*
+ * Mapped blocks: from 64 MiB on, each a section of several slots straight from the source, unmapped when it is freed. Between
+ * zone.c's files only; takes the zone's lock itself.
+ */
+#ifndef TARN_PAGE_MAPPED_H
+#define TARN_PAGE_MAPPED_H
+
+#include "page/zone.h"
+
+/* Always clean. NULL: no memory. */
+struct tarn__page *tarn__mapped_alloc(struct tarn__zone *zone, size_t count, size_t align);
+
+void tarn__mapped_free(struct tarn__section *section);
+
+/* Unmaps blocks that could not be unmapped when they were freed. Returns the bytes given back. */
+size_t tarn__mapped_retry(struct tarn__zone *zone);
+
+#endif
