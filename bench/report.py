@@ -1,6 +1,8 @@
 """Turns samples into tables.
 
-The measure of an allocator on a workload is the median of its rounds over the median of the best *peer* there.
+The measure of an allocator on a workload is its ratio to the best *peer* there. Every round is first divided by the
+peers' geometric mean in that round, because the machine drifts between rounds (by half and more) and much less
+within one; the median of the rounds is the allocator's score, and the ratio is that of two scores.
 A peer is every allocator whose name does not begin with "tarn"; so a peer's ratio is 1 or more, and tarn's
 may be less. What an allocator failed on has no ratio, and is listed.
 """
@@ -22,6 +24,14 @@ def quartiles(values):
     return low, high
 
 
+def round_scores(good):
+    """Median over the rounds of each allocator's value against the peers' geometric mean in the round."""
+    peers = [values for name, values in good.items() if is_peer(name)]
+    means = [math.exp(sum(math.log(max(v, 1e-6)) for v in values) / len(values)) for values in zip(*peers)]
+    return {name: statistics.median(max(v, 1e-6) / mean for v, mean in zip(values, means))
+            for name, values in good.items()} if means else {}
+
+
 class Figures:
     """Medians and ratios of one metric over all workloads."""
 
@@ -31,12 +41,13 @@ class Figures:
             good = {name: [value(s) for s in rounds] for name, rounds in by_allocator.items()
                     if rounds and not any("failure" in s for s in rounds)}
             medians = {name: statistics.median(values) for name, values in good.items()}
-            peers = {name: m for name, m in medians.items() if is_peer(name)}
+            scores = round_scores(good)
+            peers = {name: score for name, score in scores.items() if is_peer(name)}
             best = min(peers, key=peers.get) if peers else None
-            if best is None or not eligible(peers[best]):
+            if best is None or not eligible(medians[best]):
                 continue
             self.medians[load], self.best[load], self.rounds[load] = medians, best, good
-            self.ratios[load] = {name: m / max(peers[best], 1e-9) for name, m in medians.items()}
+            self.ratios[load] = {name: score / peers[best] for name, score in scores.items()}
 
     def spread(self, load, name):
         """Quartiles of the ratios round by round, each against the best peer in the same round."""

@@ -57,7 +57,7 @@ static const char run_figures[] =
     "  peak resident    the most memory that was resident at once in the largest\n"
     "                   single process among the program and those descendants that\n"
     "                   were waited for (wait4, ru_maxrss): not a sum over the tree,\n"
-    "                   and never below the 1-2 MiB that tarn itself has at the start\n"
+    "                   and never below what tarn itself has at the start, 1 MiB or so\n"
     "  user, system     processor time of the program and of the descendants that\n"
     "                   were waited for, added up\n"
     "  live             given to the program and not yet freed, in bytes as the size\n"

@@ -109,20 +109,25 @@ int tool_find_library(char path[PATH_MAX])
 
 /* --- the program ------------------------------------------------------------------------------------- */
 
-static bool is_executable_file(const char *path)
+static bool may_run(const char *path, bool *refused)
 {
     struct stat status;
 
-    return stat(path, &status) == 0 && S_ISREG(status.st_mode) && access(path, X_OK) == 0;
+    if (stat(path, &status) != 0)
+        return false;
+    if (S_ISREG(status.st_mode) && access(path, X_OK) == 0)
+        return true;
+    *refused = true;
+    return false;
 }
 
-static void find_program(const char *name, char path[PATH_MAX])
+static void find_program(const char *name, char path[PATH_MAX], bool *refused)
 {
     const char *at = getenv("PATH");
 
     *path = 0;
     if (strchr(name, '/')) {
-        if (strlen(name) < PATH_MAX && is_executable_file(name))
+        if (strlen(name) < PATH_MAX && may_run(name, refused))
             strcpy(path, name);
         return;
     }
@@ -130,7 +135,7 @@ static void find_program(const char *name, char path[PATH_MAX])
         size_t length = strcspn(at, ":");
         int written = snprintf(path, PATH_MAX, "%.*s%s%s", (int)length, at, length ? "/" : "", name);
 
-        if (written < PATH_MAX && is_executable_file(path))
+        if (written < PATH_MAX && may_run(path, refused))
             return;
         at += length;
         if (!*at)
@@ -206,7 +211,7 @@ void tool_inspect(const char *name, struct tool_program *program)
     char path[PATH_MAX], next[PATH_MAX];
 
     memset(program, 0, sizeof *program);
-    find_program(name, program->path);
+    find_program(name, program->path, &program->refused);
     if (!program->path[0])
         return;
     strcpy(path, program->path);

@@ -20,6 +20,7 @@ enum tool_obstacle {
 /* What a program name on the command line stands for. */
 struct tool_program {
     char path[PATH_MAX];        /* the file found; empty if none */
+    bool refused;               /* none was found that may be run, but one that may not */
     char interpreter[PATH_MAX]; /* of a script: what runs it; empty otherwise */
     char loader[PATH_MAX];
     enum tool_obstacle obstacle;

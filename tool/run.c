@@ -123,6 +123,9 @@ static int explain_failure(const struct tool_result *result, int error)
 {
     const char *name = result->argv[0];
 
+    /* execvp says so as well of a directory in PATH that may not be searched, wherever the program is missing. */
+    if (error == EACCES && !strchr(name, '/') && !result->program.path[0] && !result->program.refused)
+        error = ENOENT;
     if (error == ENOENT && result->program.interpreter[0])
         tool_complain("cannot run %s: its interpreter %s is not there", name, result->program.interpreter);
     else if (error == ENOENT && result->program.path[0])

@@ -53,6 +53,7 @@ waiting='trap "echo got; exit 7" USR1 TERM; echo ready $$; while :; do sleep 0.0
 
 forwarding() {
     for signal in USR1 TERM; do
+        rm -f out
         "$tarn" run -- sh -c "$waiting" >out 2>err &
         until_true grep -qs ready out || fail "the program did not start" || return 1
         kill -"$signal" $!
@@ -108,6 +109,8 @@ check "works where SIGCHLD is ignored" ignored_children
 lookup() {
     status_is 127 "$tarn" run -- no-such-program-here && lines_are err 1 && has err "not found in PATH" &&
         status_is 127 "$tarn" run -- ./no-such-file && lines_are err 1 || return 1
+    mkdir shut && chmod 0 shut && PATH=$PWD/shut:$PATH status_is 127 "$tarn" run -- no-such-program-here || return 1
+    chmod 700 shut
     echo text >plain
     status_is 126 "$tarn" run -- ./plain && lines_are err 1 && has err "ermission denied" &&
         status_is 126 "$tarn" run -- . && lines_are err 1 || return 1
