@@ -8,6 +8,7 @@
 #include "page/purge.h"
 
 static const size_t most_growth = (size_t)64 << 20;
+static const size_t least_growth = ((size_t)256 << 10) / TARN__PAGE_SIZE;
 
 void tarn__zone_init(struct tarn__zone *zone, const char *name, struct tarn_source *source)
 {
@@ -206,6 +207,26 @@ struct tarn__page *tarn__pages_alloc(struct tarn__zone *zone, size_t count, size
     if (!run && tarn__zone_trim(zone, SIZE_MAX) > 0)
         run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
     return run;
+}
+
+bool tarn__zone_must_grow(struct tarn__zone *zone)
+{
+    tarn__lock(&zone->lock);
+    bool none = zone->filled[TARN__DIRTY] >> tarn__log2_floor(TARN__UNIT_PAGES) == 0;
+    tarn__unlock(&zone->lock);
+    return none;
+}
+
+bool tarn__zone_grew(struct tarn__zone *zone)
+{
+    tarn__lock(&zone->lock);
+    size_t used = zone->pages - zone->free_pages;
+    zone->grown_from = tarn__min(zone->grown_from, used);
+    bool grew = used - zone->grown_from >= tarn__max(zone->grown_from / 8, least_growth);
+    if (grew)
+        zone->grown_from = used;
+    tarn__unlock(&zone->lock);
+    return grew;
 }
 
 /* The `count` pages from `first` of a section on go back to the lists. Returns whether the zone now keeps too many dirty ones. */

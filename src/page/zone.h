@@ -42,6 +42,7 @@ struct tarn__zone {
     struct tarn__list stuck;         /* mapped blocks, free and clean, that the system refused to unmap */
     size_t pages;                    /* of all sections */
     size_t free_pages, dirty_pages;  /* of those; dirty ones are free ones */
+    size_t grown_from;               /* pages in use when tarn__zone_grew last said yes; follows the use down */
     size_t recent_peak;              /* most pages in use, fading */
     uint64_t faded;                  /* when it faded last, in ticks */
 };
@@ -61,6 +62,12 @@ void tarn__pages_free(struct tarn__page *run);
 
 /* The same for a run whose pages all read as zero. */
 void tarn__pages_free_clean(struct tarn__page *run);
+
+/* Whether a slab's worth of pages would come from clean memory: resident size would grow. */
+bool tarn__zone_must_grow(struct tarn__zone *zone);
+
+/* Whether the pages in use have grown by an eighth, and by 256 KiB, since it last said so. */
+bool tarn__zone_grew(struct tarn__zone *zone);
 
 /* Gives the tail of a run back: `count` pages remain, at least 1. */
 void tarn__pages_shrink(struct tarn__page *run, size_t count);

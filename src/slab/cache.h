@@ -5,7 +5,7 @@
  *
  *     thread            bin      the magazine in use; allocation pops, free pushes, whoever allocated     local.h
  *                       spare    one more magazine, so that a thread at a boundary does not run to the depot at each turn
- *     cache   depot     up to 64 magazines, handed over whole: a copy of a pointer and a count, no object is touched
+ *     cache   depot     full magazines, up to 1 MiB, handed over whole: a copy of a pointer and a count, no object is touched
  *             slabs     bitmaps of free objects, out of line; partial slabs in four lists, the fullest first
  *     zone              runs of 16 pages
  *
@@ -26,8 +26,9 @@
 #include "source/window.h"
 
 enum {
-    TARN__DEPOT_DEPTH = 64,
-    TARN__MAGAZINE_LEAST = 4,
+    TARN__DEPOT_DEPTH = 256, /* at most */
+    TARN__DEPOT_BYTES = 1 << 20,
+    TARN__MAGAZINE_LEAST = 2,
     TARN__MAGAZINE_MOST = 128,
     TARN__MAGAZINE_BYTES = 16384,
     TARN__SLAB_GROUPS = 4,
@@ -41,6 +42,7 @@ struct tarn__slab {
     struct tarn__cache *cache;
     char *base;
     uint32_t free;                    /* objects free in the slab, not counting those in magazines */
+    uint32_t leaves_at;               /* count of free objects at which it leaves its group */
     uint16_t hint;                    /* no word of `map` below this one has a bit */
     uint16_t group;                   /* how full: 0 (fullest) … 3 */
     uint64_t map[TARN__SLAB_WORDS];   /* bit i: object i is free here */
@@ -60,9 +62,11 @@ struct tarn__cache {
     uint32_t objects;  /* in a slab */
     uint32_t capacity; /* objects of a full magazine */
     uint32_t number;   /* of its bin */
+    uint32_t depot_depth; /* magazines that the depot may hold */
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock depot_lock;
-    uint32_t depth;                /* magazines in the depot */
+    _Atomic uint32_t depth;        /* magazines in the depot; changed under the lock */
+    uint32_t low;                  /* least depth since the last reaping: that many were not needed */
     struct tarn__magazine *depot; /* room for TARN__DEPOT_DEPTH */
     size_t depot_objects;
 
@@ -86,11 +90,14 @@ extern uint8_t tarn__unit_cache[(size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BIT
 void tarn__cache_init(struct tarn__cache *cache, const char *name, unsigned number, size_t size, struct tarn__zone *zone,
                       struct tarn__magazine *depot);
 
-/* Takes up to `wanted` objects from slabs, lowest addresses of the fullest slabs first. 0: no memory. */
+/* Takes up to `wanted` objects from the slabs there are, lowest addresses of the fullest slabs first. */
 size_t tarn__cache_take(struct tarn__cache *cache, void **objects, size_t wanted);
 
-/* Puts objects back to their slabs. Slabs that become empty go back to the zone. */
-void tarn__cache_put(struct tarn__cache *cache, void *const *objects, size_t count);
+/* Takes them from a new slab. 0: no memory. */
+size_t tarn__cache_take_new(struct tarn__cache *cache, void **objects, size_t wanted);
+
+/* Puts one object back to its slab; a slab that becomes empty goes back to the zone. */
+void tarn__cache_put(struct tarn__cache *cache, void *object);
 
 /* Puts a whole magazine back to slabs. */
 void tarn__cache_put_magazine(struct tarn__cache *cache, struct tarn__magazine magazine);
@@ -101,8 +108,8 @@ bool tarn__depot_push(struct tarn__cache *cache, struct tarn__magazine magazine)
 /* A magazine of the depot; its count is 0 if there is none. */
 struct tarn__magazine tarn__depot_pop(struct tarn__cache *cache);
 
-/* Empties the depot into the slabs. */
-void tarn__depot_flush(struct tarn__cache *cache);
+/* Puts back to slabs the magazines that were not needed since the last reaping, or all of them. */
+void tarn__depot_reap(struct tarn__cache *cache, bool all);
 
 /* The cache and the slab of the object that begins at `p`, or NULL: `p` is not the start of an object. */
 struct tarn__slab *tarn__slab_of(const void *p);

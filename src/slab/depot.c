@@ -3,16 +3,17 @@
  * objects' memory is not touched, so magazines travel between processors without dragging cache lines along.
  */
 #include "base/bits.h"
-#include "base/fail.h"
 #include "slab/cache.h"
 
 bool tarn__depot_push(struct tarn__cache *cache, struct tarn__magazine magazine)
 {
     tarn__lock(&cache->depot_lock);
-    bool room = cache->depth < TARN__DEPOT_DEPTH;
+    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed);
+    bool room = depth < cache->depot_depth;
     if (room) {
-        cache->depot[cache->depth++] = magazine;
+        cache->depot[depth] = magazine;
         cache->depot_objects += magazine.count;
+        atomic_store_explicit(&cache->depth, depth + 1, memory_order_relaxed);
     }
     tarn__unlock(&cache->depot_lock);
     return room;
@@ -22,32 +23,46 @@ struct tarn__magazine tarn__depot_pop(struct tarn__cache *cache)
 {
     struct tarn__magazine magazine = {NULL, 0};
     tarn__lock(&cache->depot_lock);
-    if (cache->depth > 0) {
-        magazine = cache->depot[--cache->depth];
+    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed);
+    if (depth > 0) {
+        magazine = cache->depot[depth - 1];
         cache->depot_objects -= magazine.count;
+        atomic_store_explicit(&cache->depth, depth - 1, memory_order_relaxed);
+    }
+    if (depth <= cache->low)
+        cache->low = depth > 0 ? depth - 1 : 0;
+    tarn__unlock(&cache->depot_lock);
+    return magazine;
+}
+
+/* The lowest magazine of the stack if it was not needed, and the end of this reaping otherwise. */
+static struct tarn__magazine take_lowest(struct tarn__cache *cache, uint32_t *idle)
+{
+    struct tarn__magazine magazine = {NULL, 0};
+    tarn__lock(&cache->depot_lock);
+    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed);
+    *idle = (uint32_t)tarn__min(*idle, depth);
+    if (*idle > 0) {
+        magazine = cache->depot[0];
+        cache->depot[0] = cache->depot[--*idle];
+        cache->depot[*idle] = cache->depot[depth - 1];
+        cache->depot_objects -= magazine.count;
+        atomic_store_explicit(&cache->depth, depth - 1, memory_order_relaxed);
+    } else {
+        cache->low = depth;
     }
     tarn__unlock(&cache->depot_lock);
     return magazine;
 }
 
-/* The links are read before the lock is taken: they are the cold memory. A link that leads out of the cache was written by its user. */
-void tarn__cache_put_magazine(struct tarn__cache *cache, struct tarn__magazine magazine)
+void tarn__depot_reap(struct tarn__cache *cache, bool all)
 {
-    void *objects[TARN__MAGAZINE_MOST];
-    void *object = magazine.head;
-    for (uint32_t i = 0; i < magazine.count; i++) {
-        struct tarn__slab *slab = tarn__slab_of(object);
-        if (!slab || slab->cache != cache)
-            tarn__fail(i == 0 ? TARN__INVALID_FREE : TARN__CORRUPT_LIST, "free", i == 0 ? object : objects[i - 1]);
-        objects[i] = object;
-        object = *(void **)object;
-    }
-    tarn__cache_put(cache, objects, magazine.count);
-}
-
-void tarn__depot_flush(struct tarn__cache *cache)
-{
+    if (atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0)
+        return;
+    tarn__lock(&cache->depot_lock);
+    uint32_t idle = all ? TARN__DEPOT_DEPTH : cache->low;
+    tarn__unlock(&cache->depot_lock);
     struct tarn__magazine magazine;
-    while ((magazine = tarn__depot_pop(cache)).count > 0)
+    while ((magazine = take_lowest(cache, &idle)).count > 0)
         tarn__cache_put_magazine(cache, magazine);
 }

@@ -64,11 +64,16 @@ static void empty_bin(struct tarn__local *local, struct tarn__cache *cache, bool
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
-    struct tarn__magazine current = {bin->head, (uint32_t)held(bin, cache)}, spare = rear->spare;
-    install(bin, cache, (struct tarn__magazine){NULL, 0});
-    rear->spare = (struct tarn__magazine){NULL, 0};
+    struct tarn__magazine current = {NULL, 0}, spare = rear->spare;
+    if (bin->limit != LONG_MIN) {
+        current = (struct tarn__magazine){bin->head, (uint32_t)held(bin, cache)};
+        install(bin, cache, (struct tarn__magazine){NULL, 0});
+    }
+    struct tarn__magazine foreign = rear->foreign;
+    rear->spare = rear->foreign = (struct tarn__magazine){NULL, 0};
     put_away(cache, current, to_slabs);
     put_away(cache, spare, to_slabs);
+    put_away(cache, foreign, to_slabs);
 }
 
 /* A page's worth to begin with. */
@@ -82,7 +87,7 @@ static void begin_bins(struct tarn__local *local)
     local->bin[0].limit = LONG_MIN;
     for (unsigned i = 1; i < TARN__CACHES; i++) {
         struct tarn__cache *cache = known_caches[i];
-        local->bin[i] = (struct tarn__bin){.limit = cache ? (long)cache->capacity : LONG_MIN};
+        local->bin[i] = (struct tarn__bin){.limit = LONG_MIN};
         local->rear[i] = (struct tarn__rear){.batch = cache ? first_batch(cache) : 0};
     }
 }
@@ -157,6 +162,30 @@ static bool attach(void)
     return true;
 }
 
+/* Reaping */
+
+/*
+ * Before the heap takes pages it never had: what lies in magazines goes back to slabs, for slabs that become empty are pages for
+ * others. Each time what lies idle: a bin of this thread that was not used since the last time, and what a depot held all the
+ * while. When the heap has grown by an eighth since it was last done, all of it: magazines hold objects from everywhere, and a few
+ * of them keep many slabs from being empty.
+ */
+static void reap(struct tarn__local *local, struct tarn__zone *zone)
+{
+    bool all = tarn__zone_grew(zone);
+    for (unsigned i = 1; i < TARN__CACHES; i++) {
+        struct tarn__cache *cache = known_caches[i];
+        if (!cache)
+            continue;
+        unsigned long used = local->bin[i].allocs + local->bin[i].frees;
+        bool idle = used == local->rear[i].reaped;
+        local->rear[i].reaped = used;
+        if ((all || idle) && (local->bin[i].head || local->rear[i].spare.count || local->rear[i].foreign.count))
+            empty_bin(local, cache, true);
+        tarn__depot_reap(cache, all);
+    }
+}
+
 /* Allocation */
 
 static struct tarn__magazine link_objects(void **objects, size_t count)
@@ -181,6 +210,11 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
         return magazine;
     void *objects[TARN__MAGAZINE_MOST];
     size_t got = tarn__cache_take(cache, objects, rear->batch);
+    if (got == 0) {
+        if (tarn__zone_must_grow(cache->zone))
+            reap(tarn__self, cache->zone);
+        got = tarn__cache_take_new(cache, objects, rear->batch);
+    }
     rear->batch = (uint32_t)tarn__min(rear->batch * 2, cache->capacity);
     return got > 0 ? link_objects(objects, got) : magazine;
 }
@@ -189,7 +223,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
 static void *alloc_direct(struct tarn__cache *cache)
 {
     void *object;
-    if (tarn__cache_take(cache, &object, 1) == 0)
+    if (tarn__cache_take(cache, &object, 1) == 0 && tarn__cache_take_new(cache, &object, 1) == 0)
         return NULL;
     atomic_fetch_add_explicit(&cache->past_allocs, 1, memory_order_relaxed);
     tarn__ledger_note((long)cache->size);
@@ -222,9 +256,34 @@ void *tarn__local_alloc(struct tarn__cache *cache, size_t requested)
 
 static void free_direct(struct tarn__cache *cache, void *object)
 {
-    tarn__cache_put(cache, &object, 1);
+    tarn__cache_put(cache, object);
     atomic_fetch_add_explicit(&cache->past_frees, 1, memory_order_relaxed);
     tarn__ledger_note(-(long)cache->size);
+}
+
+/* A full bin becomes the spare magazine; what was that goes to the depot, and with it what was set apart. */
+static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn__cache *cache)
+{
+    struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
+    rear->spare = (struct tarn__magazine){bin->head, cache->capacity};
+    install(bin, cache, (struct tarn__magazine){NULL, 0});
+    if (spare.count == 0)
+        return;
+    rear->foreign = (struct tarn__magazine){NULL, 0};
+    note(bin, rear, cache);
+    put_away(cache, spare, false);
+    put_away(cache, foreign, false);
+}
+
+/* Before the first allocation: see local.h. */
+static void set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn__cache *cache, void *object)
+{
+    *(void **)object = rear->foreign.head;
+    rear->foreign.head = object;
+    rear->foreign.count++;
+    tarn__counter_add(&bin->frees, 1);
+    if (rear->foreign.count == cache->capacity)
+        install(bin, cache, (struct tarn__magazine){NULL, 0});
 }
 
 void tarn__local_free(struct tarn__cache *cache, void *object)
@@ -237,15 +296,12 @@ void tarn__local_free(struct tarn__cache *cache, void *object)
     }
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    if (held(bin, cache) >= cache->capacity) {
-        struct tarn__magazine full = {bin->head, cache->capacity}, spare = rear->spare;
-        rear->spare = full;
-        install(bin, cache, (struct tarn__magazine){NULL, 0});
-        if (spare.count > 0) {
-            note(bin, rear, cache);
-            put_away(cache, spare, false);
-        }
+    if (bin->limit == LONG_MIN) {
+        set_apart(bin, rear, cache, object);
+        return;
     }
+    if (held(bin, cache) >= cache->capacity)
+        make_room(bin, rear, cache);
     *(void **)object = bin->head;
     atomic_signal_fence(memory_order_release);
     bin->head = object;

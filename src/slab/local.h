@@ -12,6 +12,10 @@
  * slow path, which gives it its own. A thread that has ended its cache gets another such set: what it still does
  * goes to the slabs directly. No test for either is needed in the fast path. Bin 0, of what is in no slab, is always full.
  *
+ * What a thread frees of a class before it allocated any came from elsewhere, and its neighbours are in use elsewhere: it
+ * is kept apart, to be handed on and not to be used again here, so that threads do not come to write to one cache line. A
+ * thread that frees a magazine full of such objects is a consumer; from then on its bin takes them as it takes all others.
+ *
  * free stores the object's link before the head: a thread that a fork catches between the two leaves a proper list in the child.
  */
 #ifndef TARN_SLAB_LOCAL_H
@@ -28,6 +32,8 @@ struct tarn__bin {
 /* Behind each bin, for the slow path. */
 struct tarn__rear {
     struct tarn__magazine spare;
+    struct tarn__magazine foreign; /* freed here before anything was allocated here */
+    unsigned long reaped;          /* allocs + frees at the last reaping */
     uint32_t batch; /* objects that the next refill from slabs asks for: grows, so that small programs touch little */
     tarn__counter samples, sampled_bytes;      /* sizes asked for, recorded at refills */
     unsigned long noted_allocs, noted_frees; /* already in the ledger */

@@ -21,6 +21,7 @@ void tarn__cache_init(struct tarn__cache *cache, const char *name, unsigned numb
         .number = number,
         .depot = depot,
     };
+    cache->depot_depth = (uint32_t)tarn__min(TARN__DEPOT_BYTES / (cache->capacity * size), TARN__DEPOT_DEPTH);
     tarn__lock_init(&cache->depot_lock, TARN__RANK_DEPOT);
     tarn__lock_init(&cache->slabs_lock, TARN__RANK_SLABS);
     for (int group = 0; group < TARN__SLAB_GROUPS; group++)
@@ -69,13 +70,14 @@ static void slab_destroy(struct tarn__slab *slab)
 /* 0 for a slab with few free objects, 3 for one that is nearly empty. */
 static unsigned group_of(const struct tarn__slab *slab)
 {
-    uint32_t quarters = slab->free * TARN__SLAB_GROUPS;
-    return quarters <= slab->cache->objects ? 0 : quarters <= 2 * slab->cache->objects ? 1 : quarters <= 3 * slab->cache->objects ? 2 : 3;
+    return slab->free * TARN__SLAB_GROUPS / (slab->cache->objects + 1);
 }
 
 static void list_slab(struct tarn__cache *cache, struct tarn__slab *slab)
 {
     slab->group = (uint16_t)group_of(slab);
+    uint32_t next_group = ((slab->group + 1u) * (cache->objects + 1) + TARN__SLAB_GROUPS - 1) / TARN__SLAB_GROUPS;
+    slab->leaves_at = (uint32_t)tarn__min(next_group, cache->objects); /* an empty one leaves for good */
     tarn__list_push_front(&cache->partial[slab->group], &slab->link);
 }
 
@@ -123,12 +125,15 @@ size_t tarn__cache_take(struct tarn__cache *cache, void **objects, size_t wanted
     tarn__lock(&cache->slabs_lock);
     size_t got = take_partial(cache, objects, wanted);
     tarn__unlock(&cache->slabs_lock);
-    if (got > 0)
-        return got;
+    return got;
+}
+
+size_t tarn__cache_take_new(struct tarn__cache *cache, void **objects, size_t wanted)
+{
     struct tarn__slab *slab = slab_create(cache);
     if (!slab)
         return 0;
-    got = take_from(slab, objects, wanted);
+    size_t got = take_from(slab, objects, wanted);
     tarn__lock(&cache->slabs_lock);
     cache->slabs++;
     cache->free_objects += slab->free;
@@ -138,57 +143,87 @@ size_t tarn__cache_take(struct tarn__cache *cache, void **objects, size_t wanted
     return got;
 }
 
-struct tarn__slab *tarn__slab_of(const void *p)
+/* The slab whose unit holds `p`, or NULL. */
+static struct tarn__slab *slab_around(const void *p)
 {
     struct tarn__section *section = tarn__section_of(p);
     if (!section)
         return NULL;
-    size_t offset = (size_t)((const char *)p - section->base), unit = offset >> TARN__UNIT_BITS;
-    if (unit >= TARN__SECTION_UNITS || section->page[unit * TARN__UNIT_PAGES].state != TARN__PAGE_SLAB)
-        return NULL;
-    struct tarn__slab *slab = slab_in_room(section, unit);
-    size_t within = offset & (TARN__UNIT_SIZE - 1), index = tarn__object_index(slab->cache, within);
-    return index < slab->cache->objects && index * slab->cache->size == within ? slab : NULL;
+    size_t unit = (size_t)((const char *)p - section->base) >> TARN__UNIT_BITS;
+    bool is_slab = unit < TARN__SECTION_UNITS && section->page[unit * TARN__UNIT_PAGES].state == TARN__PAGE_SLAB;
+    return is_slab ? slab_in_room(section, unit) : NULL;
 }
 
-/* Gives one object back to its slab. A slab that becomes empty leaves the lists and is returned. */
-static struct tarn__slab *put_object(struct tarn__cache *cache, void *object)
+/* The number of the object that begins at `p` in its slab; the slab's count of objects, or more, if none does. */
+static size_t index_in(const struct tarn__slab *slab, const void *p)
 {
-    struct tarn__slab *slab = tarn__slab_of(object);
-    if (!slab || slab->cache != cache)
-        tarn__fail(TARN__INVALID_FREE, "free", object);
-    size_t index = tarn__object_index(cache, (size_t)((char *)object - slab->base)), w = index / 64;
+    size_t offset = (size_t)((const char *)p - slab->base), index = tarn__object_index(slab->cache, offset);
+    return index * slab->cache->size == offset ? index : SIZE_MAX;
+}
+
+struct tarn__slab *tarn__slab_of(const void *p)
+{
+    struct tarn__slab *slab = slab_around(p);
+    return slab && index_in(slab, p) < slab->cache->objects ? slab : NULL;
+}
+
+/* Where objects of one cache lie. */
+struct places {
+    size_t count;
+    void *object[TARN__MAGAZINE_MOST];
+    struct tarn__slab *slab[TARN__MAGAZINE_MOST];
+    uint16_t index[TARN__MAGAZINE_MOST];
+};
+
+/* Adds an object; neighbours are mostly of one slab. False: it is none of the cache. */
+static bool locate(const struct tarn__cache *cache, struct places *places, void *object)
+{
+    size_t n = places->count;
+    struct tarn__slab *slab = n > 0 ? places->slab[n - 1] : NULL;
+    if (!slab || (uintptr_t)object - (uintptr_t)slab->base >= TARN__UNIT_SIZE)
+        slab = slab_around(object);
+    size_t index = slab && slab->cache == cache ? index_in(slab, object) : SIZE_MAX;
+    if (index >= cache->objects)
+        return false;
+    places->object[n] = object;
+    places->slab[n] = slab;
+    places->index[n] = (uint16_t)index;
+    places->count = n + 1;
+    return true;
+}
+
+/* Gives one object back to its slab. True when the slab is empty by that: it is on no list then. */
+static bool put_object(struct tarn__cache *cache, struct tarn__slab *slab, size_t index, void *object)
+{
+    size_t w = index / 64;
     if (tarn__bit_test(slab->map, index))
         tarn__fail(TARN__DOUBLE_FREE, "free", object);
     tarn__bit_set(slab->map, index);
     if (w < slab->hint || slab->free == 0)
         slab->hint = (uint16_t)w;
-    if (slab->free++ == 0) {
-        list_slab(cache, slab);
-    } else if (slab->group != group_of(slab)) {
+    bool listed = slab->free++ > 0;
+    if (listed && slab->free < slab->leaves_at)
+        return false;
+    if (listed)
         tarn__list_remove(&slab->link);
-        list_slab(cache, slab);
-    }
-    if (slab->free < cache->objects)
-        return NULL;
-    tarn__list_remove(&slab->link);
-    return slab;
+    if (slab->free == cache->objects)
+        return true;
+    list_slab(cache, slab);
+    return false;
 }
 
-void tarn__cache_put(struct tarn__cache *cache, void *const *objects, size_t count)
+static void put_places(struct tarn__cache *cache, const struct places *places)
 {
     struct tarn__list empty;
     tarn__list_init(&empty);
     tarn__lock(&cache->slabs_lock);
-    cache->free_objects += count;
-    for (size_t i = 0; i < count; i++) {
-        struct tarn__slab *slab = put_object(cache, objects[i]);
-        if (slab) {
-            tarn__list_push_front(&empty, &slab->link);
+    cache->free_objects += places->count;
+    for (size_t i = 0; i < places->count; i++)
+        if (put_object(cache, places->slab[i], places->index[i], places->object[i])) {
+            tarn__list_push_front(&empty, &places->slab[i]->link);
             cache->slabs--;
             cache->free_objects -= cache->objects;
         }
-    }
     tarn__unlock(&cache->slabs_lock);
     while (!tarn__list_empty(&empty)) {
         struct tarn__slab *slab = TARN__CONTAINER(empty.next, struct tarn__slab, link);
@@ -197,10 +232,36 @@ void tarn__cache_put(struct tarn__cache *cache, void *const *objects, size_t cou
     }
 }
 
+void tarn__cache_put(struct tarn__cache *cache, void *object)
+{
+    struct places places;
+    places.count = 0;
+    if (!locate(cache, &places, object))
+        tarn__fail(TARN__INVALID_FREE, "free", object);
+    put_places(cache, &places);
+}
+
+/* The links are read before the lock is taken: they are the cold memory. A link that leads out of the cache was written by its user. */
+void tarn__cache_put_magazine(struct tarn__cache *cache, struct tarn__magazine magazine)
+{
+    struct places places;
+    void *object = magazine.head;
+    places.count = 0;
+    while (places.count < magazine.count) {
+        if (!locate(cache, &places, object)) {
+            size_t n = places.count;
+            tarn__fail(n == 0 ? TARN__INVALID_FREE : TARN__CORRUPT_LIST, "free", n == 0 ? object : places.object[n - 1]);
+        }
+        object = *(void **)object;
+    }
+    put_places(cache, &places);
+}
+
 static void check_slab(const struct tarn__cache *cache, const struct tarn__slab *slab, unsigned group)
 {
     TARN__ASSERT(slab->cache == cache, "a listed slab belongs to its cache");
     TARN__ASSERT(slab->group == group && group_of(slab) == group, "a slab is on the list of its fullness");
+    TARN__ASSERT(slab->free < slab->leaves_at, "a slab leaves its group in time");
     TARN__ASSERT(tarn__slab_of(slab->base) == slab, "a slab is found from its first object");
     TARN__ASSERT(slab->free > 0 && slab->free < cache->objects, "a listed slab is neither full nor empty");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, TARN__SLAB_WORDS * 64) >= slab->free, "a slab has a bit for each free object");
