@@ -60,7 +60,7 @@ struct tarn_snapshot_class {
     uint64_t sampled_bytes; /* sum of the exact sizes of those */
 };
 
-/* System calls made by the allocator, by what they were for. Names in tarn_snapshot_call_names. */
+/* System calls made by the allocator, by what they were for. */
 enum tarn_snapshot_call {
     TARN_CALL_MAP,      /* mmap */
     TARN_CALL_UNMAP,    /* munmap */
@@ -84,7 +84,7 @@ struct tarn_snapshot {
     char program[64];  /* base name, cut, always ends in 0 */
 
     /* everything: size classes and large requests together */
-    uint64_t allocations;     /* requests served (a realloc that moved counts as one allocation and one free) */
+    uint64_t allocations;     /* requests served (a realloc that moved, copied or remapped, counts as one allocation and one free; one in place as neither) */
     uint64_t frees;
     uint64_t failures;        /* requests that got NULL */
     uint64_t live_objects;    /* allocations - frees */
@@ -111,6 +111,7 @@ struct tarn_snapshot {
     uint64_t purged_bytes;   /* given back in place (madvise), ever */
     uint64_t held_bytes;     /* mapped now for objects: system_bytes - returned_bytes */
     uint64_t used_bytes;     /* of held: in slabs and large blocks */
+    uint64_t peak_used_bytes; /* most used_bytes ever */
     uint64_t dirty_bytes;    /* of held: free, but kept resident for reuse */
     uint64_t metadata_bytes; /* mapped for descriptors and thread caches */
 

@@ -95,6 +95,8 @@ void tool_figure_out(const struct tarn_snapshot *snapshot, struct tool_figures *
     for (unsigned i = 0; i < TARN_SNAPSHOT_CALLS; i++)
         figures->calls += snapshot->calls[i];
     figure_internal(snapshot, figures);
+    if (snapshot->peak_used_bytes > snapshot->peak_live_bytes)
+        figures->external_peak = 1 - (double)snapshot->peak_live_bytes / (double)snapshot->peak_used_bytes;
     if (snapshot->used_bytes > 0) {
         figures->has_external = true;
         if (snapshot->used_bytes > snapshot->live_bytes)

@@ -21,6 +21,7 @@ struct tool_figures {
     double internal_live; /* the same, weighted by the bytes live now */
     double external;      /* 0 to 1 */
     uint64_t idle_bytes;  /* used_bytes - live_bytes: the numerator of `external` */
+    double external_peak; /* the same of the peaks of both */
 };
 
 void tool_figure_out(const struct tarn_snapshot *snapshot, struct tool_figures *figures);

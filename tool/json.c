@@ -81,6 +81,7 @@ static void emit_memory(struct tool_emitter *e, const struct tarn_snapshot *s, c
     tool_emit_count(e, "samples", figures->samples);
     emit_fraction(e, "external", figures->has_external, figures->external);
     tool_emit_count(e, "external_bytes", figures->idle_bytes);
+    emit_fraction(e, "external_peak", true, figures->external_peak);
     tool_emit_close(e, '}');
     tool_emit_open(e, "pages", '{');
     tool_emit_count(e, "system_bytes", s->system_bytes);
@@ -88,6 +89,7 @@ static void emit_memory(struct tool_emitter *e, const struct tarn_snapshot *s, c
     tool_emit_count(e, "purged_bytes", s->purged_bytes);
     tool_emit_count(e, "held_bytes", s->held_bytes);
     tool_emit_count(e, "used_bytes", s->used_bytes);
+    tool_emit_count(e, "peak_used_bytes", s->peak_used_bytes);
     tool_emit_count(e, "dirty_bytes", s->dirty_bytes);
     tool_emit_count(e, "metadata_bytes", s->metadata_bytes);
     tool_emit_close(e, '}');

@@ -103,9 +103,9 @@ static void write_one(const struct tool_text *text, const struct tool_process *p
     tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s from the system, %s given back", tool_bytes(s->system_bytes).s,
               tool_bytes(s->returned_bytes).s);
     line = next_line(text, 4);
-    if (figures.has_internal && figures.has_external)
-        tool_fact(text, &line, text->dot, TOOL_PLAIN, "fragmentation %s internal, %s external",
-                  tool_percent(figures.internal).s, tool_percent(figures.external).s);
+    if (figures.has_internal)
+        tool_fact(text, &line, text->dot, TOOL_PLAIN, "fragmentation %s internal, %s external at the peak",
+                  tool_percent(figures.internal).s, tool_percent(figures.external_peak).s);
     if (largest)
         tool_fact(text, &line, text->dot, TOOL_PLAIN, "largest size-%u, %s", largest->size,
                   tool_bytes(tool_class_bytes(largest)).s);

@@ -177,13 +177,11 @@ static void write_fragmentation(const struct tool_text *text, const struct tarn_
         tool_fact(text, &line, " ", TOOL_PLAIN, "(sampled: %s request%s)", tool_count(figures->samples).s,
                   plural(figures->samples));
     line = next_line(text);
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "external %s at the peak, of %s in use then",
+              tool_percent(figures->external_peak).s, tool_bytes(s->peak_used_bytes).s);
     if (figures->has_external)
-        tool_fact(text, &line, " ", TOOL_PLAIN, "external %s: of %s in slabs and large blocks,",
-                  tool_percent(figures->external).s, tool_bytes(s->used_bytes).s);
-    else
-        tool_fact(text, &line, " ", TOOL_PLAIN, "external none: no page is in use");
-    if (figures->has_external)
-        tool_fact(text, &line, " ", TOOL_PLAIN, "%s not live", tool_bytes(figures->idle_bytes).s);
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s of %s now", tool_percent(figures->external).s,
+                  tool_bytes(s->used_bytes).s);
     fputc('\n', text->out);
 }
 

@@ -34,6 +34,7 @@ struct tarn_stats {
     uint64_t purged_bytes;     /**< given back in place, ever */
     uint64_t held_bytes;       /**< mapped for objects now */
     uint64_t used_bytes;       /**< of those: in slabs and large blocks */
+    uint64_t peak_used_bytes;  /**< most of those, ever */
     uint64_t dirty_bytes;      /**< of those: free and resident, kept for reuse */
     uint64_t metadata_bytes;   /**< mapped for descriptors and thread caches */
     uint64_t threads;          /**< that have a cache */

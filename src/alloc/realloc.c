@@ -40,20 +40,32 @@ static void note_pages(size_t was, size_t is)
     tarn__ledger_note(((long)is - (long)was) * (long)TARN__PAGE_SIZE);
 }
 
-/* To another place with room to grow; above 4 MiB the pages move, not the bytes. */
+/* Above 4 MiB the pages move, not the bytes. The old block has left the ledger already. */
+static void *move_to(struct tarn__page *run, void *from, void *to)
+{
+    size_t pages = run->count, bytes = pages * TARN__PAGE_SIZE;
+    if (pages >= remap_least && tarn__pages_move(run, tarn__run_at(to), pages) == 0) {
+        tarn__large_free(run, true);
+        tarn__atomic_add(&tarn__heap.reallocs_remapped, 1);
+    } else {
+        memcpy(to, from, bytes);
+        tarn__large_free(run, false);
+        tarn__atomic_add(&tarn__heap.reallocs_moved, 1);
+    }
+    tarn__ledger_note((long)bytes);
+    return to;
+}
+
+/* To another place with room to grow. */
 static void *grow_elsewhere(struct tarn__page *run, void *p, size_t size)
 {
     size_t pages = run->count, room = size / TARN__PAGE_SIZE / 8;
+    tarn__ledger_note(-(long)(pages * TARN__PAGE_SIZE)); /* one of the two blocks is the user's, so the peak counts one */
     void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, NULL);
     if (!to && room > 0)
         to = tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
-    if (!to)
-        return NULL;
-    if (pages < remap_least || tarn__pages_move(run, tarn__run_at(to), pages) != 0)
-        return copy_to(to, p, pages * TARN__PAGE_SIZE);
-    tarn__large_free(run, true);
-    tarn__atomic_add(&tarn__heap.reallocs_remapped, 1);
-    return to;
+    tarn__ledger_note((long)(to ? 0 : pages * TARN__PAGE_SIZE));
+    return to ? move_to(run, p, to) : NULL;
 }
 
 static void *realloc_pages(struct tarn__page *run, void *p, size_t size)

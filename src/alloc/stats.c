@@ -43,6 +43,7 @@ static void add_pages(struct tarn_stats *stats)
     tarn__lock(&heap->zone.lock);
     stats->held_bytes = heap->zone.pages * TARN__PAGE_SIZE;
     stats->used_bytes = (heap->zone.pages - heap->zone.free_pages) * TARN__PAGE_SIZE;
+    stats->peak_used_bytes = heap->zone.peak_pages * TARN__PAGE_SIZE;
     stats->dirty_bytes = heap->zone.dirty_pages * TARN__PAGE_SIZE;
     tarn__unlock(&heap->zone.lock);
     stats->system_bytes = __atomic_load_n(&heap->source.acquired, __ATOMIC_RELAXED);

@@ -83,6 +83,7 @@ static void fill(struct tarn_snapshot *to)
     to->purged_bytes = s.purged_bytes;
     to->held_bytes = s.held_bytes;
     to->used_bytes = s.used_bytes;
+    to->peak_used_bytes = s.peak_used_bytes;
     to->dirty_bytes = s.dirty_bytes;
     to->metadata_bytes = s.metadata_bytes;
     fill_calls(to);

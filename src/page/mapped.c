@@ -27,22 +27,23 @@ struct tarn__page *tarn__mapped_alloc(struct tarn__zone *zone, size_t count, siz
     section->page[0].state = TARN__PAGE_RUN;
     tarn__lock(&zone->lock);
     zone->pages += pages_of(section);
+    tarn__note_use(zone);
     tarn__unlock(&zone->lock);
     return &section->page[0];
 }
 
-/* A block that the system refuses to unmap is purged, if that can be done, and tried again at the next occasion. */
-void tarn__mapped_free(struct tarn__section *section)
+bool tarn__mapped_free(struct tarn__section *section)
 {
     struct tarn__zone *zone = section->zone;
     section->page[0].state = TARN__PAGE_INSIDE;
     if (tarn__section_unmap(section))
-        return;
+        return true;
     tarn_source_purge(zone->source, section->base, section->slots * TARN__SECTION_SIZE);
     tarn__lock(&zone->lock);
     tarn__list_push_front(&zone->stuck, &section->link);
     zone->free_pages += pages_of(section);
     tarn__unlock(&zone->lock);
+    return false;
 }
 
 size_t tarn__mapped_retry(struct tarn__zone *zone)
@@ -60,10 +61,9 @@ size_t tarn__mapped_retry(struct tarn__zone *zone)
     tarn__unlock(&zone->lock);
     while (!tarn__list_empty(&again)) {
         struct tarn__section *section = TARN__CONTAINER(again.next, struct tarn__section, link);
-        size_t size = section->slots * TARN__SECTION_SIZE, before = zone->pages;
+        size_t size = section->slots * TARN__SECTION_SIZE;
         tarn__list_remove(&section->link);
-        tarn__mapped_free(section);
-        freed += zone->pages < before ? size : 0;
+        freed += tarn__mapped_free(section) ? size : 0;
     }
     return freed;
 }

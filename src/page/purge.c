@@ -95,8 +95,10 @@ static size_t used_pages(const struct tarn__zone *zone) { return zone->pages - z
 
 void tarn__note_use(struct tarn__zone *zone)
 {
-    if (used_pages(zone) > zone->recent_peak)
-        zone->recent_peak = used_pages(zone);
+    if (used_pages(zone) <= zone->recent_peak)
+        return;
+    zone->recent_peak = used_pages(zone);
+    zone->peak_pages = tarn__max(zone->peak_pages, zone->recent_peak);
 }
 
 /* What the recent peak exceeds the use by loses an eighth with each tick: half of it goes in half a second. */

@@ -43,7 +43,8 @@ struct tarn__zone {
     size_t pages;                    /* of all sections */
     size_t free_pages, dirty_pages;  /* of those; dirty ones are free ones */
     size_t grown_from;               /* pages in use when tarn__zone_grew last said yes; follows the use down */
-    size_t recent_peak;              /* most pages in use, fading */
+    size_t peak_pages;               /* most pages in use, ever */
+    size_t recent_peak;              /* the same, fading */
     uint64_t faded;                  /* when it faded last, in ticks */
 };
 

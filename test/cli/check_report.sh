@@ -79,7 +79,7 @@ json_document() {
     status_is 0 "$tarn" run --json -- true &&
         json 'len(d["processes"]) == 1 and d["preload"]["published"]' || return 1
     json '(lambda p: p["requests"] == 1000000 and p["system_calls"] == 212 and len(p["classes"]) == 16
-        and p["fragmentation"]["internal"] == 0.25 and p["fragmentation"]["external"] == 0.25
+        and p["fragmentation"]["internal"] == 0.25 and p["fragmentation"]["external"] == 0.25 and p["fragmentation"]["external_peak"] == 0.125
         and p["calls"]["map"] == 150 and p["end"] == "exited" and p["launched"]
         and p["classes"][6]["name"] == "size-112" and p["classes"][6]["objects"] == 7 * 36)(d["processes"][0])' ||
         return 1

@@ -80,6 +80,7 @@ static void fill(void)
     slot->purged_bytes = 4 << 20;
     slot->held_bytes = 48 << 20;
     slot->used_bytes = 8 << 20; /* of which 6 MiB are live: external fragmentation 25 % */
+    slot->peak_used_bytes = 48 << 20; /* of which 42 MiB were live: 12.5 % */
     slot->dirty_bytes = 1 << 20;
     slot->metadata_bytes = 1 << 19;
     slot->calls[TARN_CALL_MAP] = 150;
