@@ -7,6 +7,8 @@
 
 #include <limits.h>
 
+enum { QUICK = 4 }; /* magazines' worth of operations */
+
 #define FULL {NULL, 0, 0, LONG_MIN}
 #define FULL_4 FULL, FULL, FULL, FULL
 #define FULL_20 FULL_4, FULL_4, FULL_4, FULL_4, FULL_4
@@ -28,25 +30,38 @@ static struct tarn__cache *const *known_caches;
 
 void tarn__local_caches(struct tarn__cache *const *caches) { known_caches = caches; }
 
-static unsigned long held(const struct tarn__bin *bin, const struct tarn__cache *cache)
+static uint32_t held(const struct tarn__bin *bin, const struct tarn__rear *rear)
 {
-    return cache->capacity - (unsigned long)(bin->limit - (long)(bin->frees - bin->allocs));
+    return (uint32_t)((long)rear->capacity - (bin->limit - (long)(bin->frees - bin->allocs)));
 }
 
 /* Makes `magazine` the one in use. */
-static void install(struct tarn__bin *bin, const struct tarn__cache *cache, struct tarn__magazine magazine)
+static void install(struct tarn__bin *bin, const struct tarn__rear *rear, struct tarn__magazine magazine)
 {
     bin->head = magazine.head;
-    bin->limit = (long)(bin->frees - bin->allocs) + (long)cache->capacity - (long)magazine.count;
+    bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->capacity - (long)magazine.count;
 }
 
+/* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
+static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn__cache *cache, unsigned long operations)
+{
+    if (operations >= QUICK * (unsigned long)rear->capacity || rear->capacity == cache->capacity)
+        return;
+    uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
+    if (bin->limit != LONG_MIN)
+        bin->limit += (long)(larger - rear->capacity);
+    rear->capacity = larger;
+}
+
+/* Magazines move between a thread and a depot or slabs: what happened since the last time is entered in the ledger. */
 static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn__cache *cache)
 {
-    long change = (long)(bin->allocs - rear->noted_allocs) - (long)(bin->frees - rear->noted_frees);
+    unsigned long allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     rear->noted_allocs = bin->allocs;
     rear->noted_frees = bin->frees;
-    if (change != 0)
-        tarn__ledger_note(change * (long)cache->size);
+    adapt(bin, rear, cache, allocs + frees);
+    if (allocs != frees)
+        tarn__ledger_note((long)(allocs - frees) * (long)cache->size);
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
 }
@@ -66,8 +81,8 @@ static void empty_bin(struct tarn__local *local, struct tarn__cache *cache, bool
     struct tarn__rear *rear = &local->rear[cache->number];
     struct tarn__magazine current = {NULL, 0}, spare = rear->spare;
     if (bin->limit != LONG_MIN) {
-        current = (struct tarn__magazine){bin->head, (uint32_t)held(bin, cache)};
-        install(bin, cache, (struct tarn__magazine){NULL, 0});
+        current = (struct tarn__magazine){bin->head, held(bin, rear)};
+        install(bin, rear, (struct tarn__magazine){NULL, 0});
     }
     struct tarn__magazine foreign = rear->foreign;
     rear->spare = rear->foreign = (struct tarn__magazine){NULL, 0};
@@ -76,8 +91,7 @@ static void empty_bin(struct tarn__local *local, struct tarn__cache *cache, bool
     put_away(cache, foreign, to_slabs);
 }
 
-/* A page's worth to begin with. */
-static uint32_t first_batch(const struct tarn__cache *cache)
+static uint32_t first_capacity(const struct tarn__cache *cache)
 {
     return (uint32_t)tarn__min(tarn__max(TARN__PAGE_SIZE / cache->size, 1), cache->capacity);
 }
@@ -88,7 +102,7 @@ static void begin_bins(struct tarn__local *local)
     for (unsigned i = 1; i < TARN__CACHES; i++) {
         struct tarn__cache *cache = known_caches[i];
         local->bin[i] = (struct tarn__bin){.limit = LONG_MIN};
-        local->rear[i] = (struct tarn__rear){.batch = cache ? first_batch(cache) : 0};
+        local->rear[i] = (struct tarn__rear){.capacity = cache ? first_capacity(cache) : 0};
     }
 }
 
@@ -209,13 +223,12 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     if (magazine.count > 0)
         return magazine;
     void *objects[TARN__MAGAZINE_MOST];
-    size_t got = tarn__cache_take(cache, objects, rear->batch);
+    size_t got = tarn__cache_take(cache, objects, rear->capacity);
     if (got == 0) {
         if (tarn__zone_must_grow(cache->zone))
             reap(tarn__self, cache->zone);
-        got = tarn__cache_take_new(cache, objects, rear->batch);
+        got = tarn__cache_take_new(cache, objects, rear->capacity);
     }
-    rear->batch = (uint32_t)tarn__min(rear->batch * 2, cache->capacity);
     return got > 0 ? link_objects(objects, got) : magazine;
 }
 
@@ -242,7 +255,7 @@ void *tarn__local_alloc(struct tarn__cache *cache, size_t requested)
         struct tarn__magazine magazine = next_magazine(bin, rear, cache);
         if (magazine.count == 0)
             return NULL;
-        install(bin, cache, magazine);
+        install(bin, rear, magazine);
         tarn__counter_add(&rear->samples, 1);
         tarn__counter_add(&rear->sampled_bytes, requested);
     }
@@ -265,8 +278,8 @@ static void free_direct(struct tarn__cache *cache, void *object)
 static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn__cache *cache)
 {
     struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
-    rear->spare = (struct tarn__magazine){bin->head, cache->capacity};
-    install(bin, cache, (struct tarn__magazine){NULL, 0});
+    rear->spare = (struct tarn__magazine){bin->head, held(bin, rear)};
+    install(bin, rear, (struct tarn__magazine){NULL, 0});
     if (spare.count == 0)
         return;
     rear->foreign = (struct tarn__magazine){NULL, 0};
@@ -283,7 +296,7 @@ static void set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tar
     rear->foreign.count++;
     tarn__counter_add(&bin->frees, 1);
     if (rear->foreign.count == cache->capacity)
-        install(bin, cache, (struct tarn__magazine){NULL, 0});
+        install(bin, rear, (struct tarn__magazine){NULL, 0});
 }
 
 void tarn__local_free(struct tarn__cache *cache, void *object)
@@ -300,7 +313,7 @@ void tarn__local_free(struct tarn__cache *cache, void *object)
         set_apart(bin, rear, cache, object);
         return;
     }
-    if (held(bin, cache) >= cache->capacity)
+    if (held(bin, rear) >= rear->capacity)
         make_room(bin, rear, cache);
     *(void **)object = bin->head;
     atomic_signal_fence(memory_order_release);

@@ -5,6 +5,9 @@
  *            allocs, frees                           by this thread, ever: exact counts for free, as one of them moves anyway
  *            limit                                   frees - allocs at which the magazine is full
  *
+ * A magazine's capacity begins with a page's worth and doubles each time magazines move in quick succession, so threads that
+ * exchange much do so in large lots, and what merely sways to and fro keeps little.
+ *
  * So malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
  * magazine is capacity - (limit - (frees - allocs)).
  *
@@ -34,7 +37,7 @@ struct tarn__rear {
     struct tarn__magazine spare;
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
     unsigned long reaped;          /* allocs + frees at the last reaping */
-    uint32_t batch; /* objects that the next refill from slabs asks for: grows, so that small programs touch little */
+    uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: from a page's worth up to the cache's */
     tarn__counter samples, sampled_bytes;      /* sizes asked for, recorded at refills */
     unsigned long noted_allocs, noted_frees; /* already in the ledger */
 };
