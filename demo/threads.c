@@ -11,7 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { WORKERS = 4, RING = 512, REMEMBERED = 4096 };
+enum { WORKERS = 4, RING = 512, BEHIND = RING / 2, REMEMBERED = 4096 };
 
 struct message {
     struct message *next; /* of one request */
@@ -24,7 +24,7 @@ static struct {
     _Atomic(struct message *) slot[RING];
 } rings[WORKERS];
 
-static unsigned long requests = 400000;
+static unsigned long requests = 800000;
 
 static struct message *make(size_t length, unsigned long number)
 {
@@ -71,26 +71,44 @@ static struct message *answer(struct message *request, unsigned long number)
     return reply;
 }
 
+/* The ring has room again when the next worker has taken what was asked a round before. */
+static void put(unsigned worker, unsigned long i)
+{
+    _Atomic(struct message *) *to = &rings[worker].slot[i % RING];
+    struct message *m = ask(i + worker);
+    while (atomic_load(to))
+        sched_yield();
+    atomic_store(to, m);
+}
+
+static struct message *take(unsigned worker, unsigned long i)
+{
+    _Atomic(struct message *) *from = &rings[worker].slot[i % RING];
+    struct message *m;
+    while (!(m = atomic_exchange(from, NULL)))
+        sched_yield();
+    return m;
+}
+
+/* Asks the next worker, and answers what the one before asked half a ring ago. */
 static void *work(void *argument)
 {
-    unsigned self = (unsigned)(size_t)argument;
+    unsigned self = (unsigned)(size_t)argument, before = (self + WORKERS - 1) % WORKERS;
     struct message **remembered = calloc(REMEMBERED, sizeof *remembered);
     size_t bytes = 0;
-    for (unsigned long i = 0; remembered && i < requests; i++) {
-        _Atomic(struct message *) *to = &rings[self].slot[i % RING];
-        _Atomic(struct message *) *from = &rings[(self + WORKERS - 1) % WORKERS].slot[i % RING];
-        struct message *mine = ask(i + self), *theirs;
-        while (atomic_load(to))
-            sched_yield();
-        atomic_store(to, mine);
-        while (!(theirs = atomic_exchange(from, NULL)))
-            sched_yield();
+    if (!remembered)
+        abort();
+    for (unsigned long i = 0; i < requests + BEHIND; i++) {
+        if (i < requests)
+            put(self, i);
+        if (i < BEHIND)
+            continue;
         unsigned long place = i * 40503 % REMEMBERED;
         free(remembered[place]);
-        remembered[place] = answer(theirs, i);
+        remembered[place] = answer(take(before, i - BEHIND), i);
         bytes += remembered[place]->length;
     }
-    for (unsigned long i = 0; remembered && i < REMEMBERED; i++)
+    for (unsigned long i = 0; i < REMEMBERED; i++)
         free(remembered[i]);
     free(remembered);
     return (void *)bytes;

@@ -123,7 +123,7 @@ static void add(struct tool_allocators *allocators, const char *name, const char
     if (allocators->count == TOOL_ALLOCATORS_MOST)
         return;
     allocator = &allocators->all[allocators->count++];
-    snprintf(allocator->name, sizeof allocator->name, "%s", name);
+    snprintf(allocator->name, sizeof allocator->name, "%.*s", (int)sizeof allocator->name - 1, name);
     snprintf(allocator->path, sizeof allocator->path, "%s", path);
 }
 

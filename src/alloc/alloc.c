@@ -30,6 +30,8 @@ void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
         return no_memory();
     tarn__heap_ready();
     struct tarn__page *run = tarn__pages_alloc(&tarn__heap.zone, pages + room, align, zeroed);
+    if (!run && room > 0)
+        run = tarn__pages_alloc(&tarn__heap.zone, pages + (room = 0), align, zeroed);
     if (!run)
         return no_memory();
     tarn__atomic_add(&tarn__heap.large_allocs, 1);

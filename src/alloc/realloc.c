@@ -62,8 +62,6 @@ static void *grow_elsewhere(struct tarn__page *run, void *p, size_t size)
     size_t pages = run->count, room = size / TARN__PAGE_SIZE / 8;
     tarn__ledger_note(-(long)(pages * TARN__PAGE_SIZE)); /* one of the two blocks is the user's, so the peak counts one */
     void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, NULL);
-    if (!to && room > 0)
-        to = tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
     tarn__ledger_note((long)(to ? 0 : pages * TARN__PAGE_SIZE));
     return to ? move_to(run, p, to) : NULL;
 }

@@ -6,7 +6,7 @@
 
 #include "page/zone.h"
 
-/* `room` more pages than `size` needs are part of the block. `zeroed` as in tarn__pages_alloc. */
+/* `room` more pages than `size` needs are part of the block, if there is memory for them. `zeroed` as in tarn__pages_alloc. */
 void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed);
 
 /* `clean`: every byte of it reads as zero. */

@@ -24,13 +24,13 @@ uint32_t tarn__thread_number_take(void)
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int key_error;
-static void (*key_at_exit)(void *);
+static _Atomic(void (*)(void *)) key_at_exit;
 
 static void make_key(void) { key_error = -pthread_key_create(&key, key_at_exit); }
 
 int tarn__thread_at_exit(void (*at_exit)(void *), void *value)
 {
-    key_at_exit = at_exit;
+    atomic_store_explicit(&key_at_exit, at_exit, memory_order_relaxed);
     pthread_once(&key_once, make_key);
     return key_error ? key_error : -pthread_setspecific(key, value);
 }

@@ -71,11 +71,13 @@ static void account(struct tarn__section *section, size_t first, size_t count, b
 {
     if (now_free) {
         tarn__bits_set(section->free, first, count);
-        section->free_pages += (uint32_t)count;
+        section->free_pages = (uint16_t)(section->free_pages + count);
+        section->longest = TARN__SECTION_PAGES;
         section->zone->free_pages += count;
+        tarn__span_freed(section);
     } else {
         tarn__bits_clear(section->free, first, count);
-        section->free_pages -= (uint32_t)count;
+        section->free_pages = (uint16_t)(section->free_pages - count);
         section->zone->free_pages -= count;
     }
 }

@@ -22,9 +22,13 @@ void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count);
 /* The section after this one if it is an ordinary one of the same zone; else NULL. */
 struct tarn__section *tarn__section_next(const struct tarn__section *section);
 
+/* Pages of the section became free: searches must look there again. */
+void tarn__span_freed(struct tarn__section *section);
+
 /*
  * The first page, in order of address, of `count` free pages side by side; NULL: there are none, or not among the sections looked at.
- * With `dirty`, all of them are dirty. O(sections), about 20 ns each.
+ * With `dirty`, all of them are dirty. About 20 ns for each section that has to be looked into; those that are known to have no span of
+ * such a length are passed by, and those before the first that may have are not even visited.
  */
 struct tarn__page *tarn__span_find(struct tarn__zone *zone, size_t count, bool dirty);
 

@@ -11,6 +11,8 @@
 #include "page/buddy.h"
 #include "page/mapped.h"
 
+#include <string.h>
+
 enum { SMALLEST_ORDER = 4, TICK_MS = 100 };
 static const size_t least_budget = ((size_t)32 << 20) / TARN__PAGE_SIZE;
 
@@ -31,23 +33,28 @@ bool tarn__section_unmap(struct tarn__section *section)
     return true;
 }
 
-/* Purges the dirty pages of [first, first + count), span by span. Returns how many it made clean. No lock held; the range is on no list. */
-static size_t purge_range(struct tarn__section *section, size_t first, size_t count)
+/* Pages of one section that are to be purged, and then those that were: a copy, as no word of the section's is read without the lock. */
+struct batch {
+    struct tarn__section *section;
+    size_t first, count;
+    uint64_t dirty[TARN__SECTION_PAGES / 64], cleaned[TARN__SECTION_PAGES / 64];
+};
+
+/* Purges the dirty pages of a batch, span by span. No lock is held; the pages are on no list. */
+static void purge_batch(struct batch *batch)
 {
-    size_t end = first + count, step = tarn__os_page_size() / TARN__PAGE_SIZE, cleaned = 0;
-    for (size_t at = first; at < end;) {
-        size_t begin = tarn__align_up(tarn__bits_find(section->dirty, at, end, true), step);
-        at = tarn__bits_find(section->dirty, begin, end, false);
+    size_t end = batch->first + batch->count, step = tarn__os_page_size() / TARN__PAGE_SIZE;
+    for (size_t at = batch->first; at < end;) {
+        size_t begin = tarn__align_up(tarn__bits_find(batch->dirty, at, end, true), step);
+        at = tarn__bits_find(batch->dirty, begin, end, false);
         size_t length = at > begin ? tarn__align_down(at - begin, step) : 0;
+        char *p = batch->section->base + begin * TARN__PAGE_SIZE;
         if (length == 0)
             continue;
-        char *p = section->base + begin * TARN__PAGE_SIZE;
-        if (tarn_source_purge(section->zone->source, p, length * TARN__PAGE_SIZE) != 0)
+        if (tarn_source_purge(batch->section->zone->source, p, length * TARN__PAGE_SIZE) != 0)
             break;
-        tarn__bits_clear(section->dirty, begin, length);
-        cleaned += length;
+        tarn__bits_set(batch->cleaned, begin, length);
     }
-    return cleaned;
 }
 
 /* The oldest dirty block of the largest order that has one. */
@@ -59,23 +66,34 @@ static struct tarn__page *oldest_dirty(struct tarn__zone *zone, unsigned smalles
     return TARN__CONTAINER(zone->free[TARN__DIRTY][order].prev, struct tarn__page, link);
 }
 
-/* Purges one block if more than `keep` pages are dirty. Returns the pages it made clean; 0 also when the system refuses. */
-static size_t purge_oldest(struct tarn__zone *zone, size_t keep, unsigned smallest_order)
+/* Takes the oldest dirty block off the lists if more than `keep` pages are dirty. */
+static bool take_batch(struct tarn__zone *zone, size_t keep, unsigned smallest_order, struct batch *batch)
 {
     tarn__lock(&zone->lock);
     struct tarn__page *block = zone->dirty_pages > keep ? oldest_dirty(zone, smallest_order) : NULL;
-    if (!block) {
-        tarn__unlock(&zone->lock);
-        return 0;
+    if (block) {
+        struct tarn__section *section = tarn__page_section(block);
+        *batch = (struct batch){section, (size_t)(block - section->page), (size_t)1 << block->order, {0}, {0}};
+        memcpy(batch->dirty, section->dirty, sizeof batch->dirty);
+        tarn__buddy_claim(section, batch->first, batch->count);
     }
-    struct tarn__section *section = tarn__page_section(block);
-    size_t first = (size_t)(block - section->page), count = (size_t)1 << block->order;
-    tarn__buddy_claim(section, first, count);
     tarn__unlock(&zone->lock);
-    size_t cleaned = purge_range(section, first, count);
+    return block != NULL;
+}
+
+/* Purges one block. Returns the pages it made clean; 0 when there is none, and when the system refuses. */
+static size_t purge_oldest(struct tarn__zone *zone, size_t keep, unsigned smallest_order)
+{
+    struct batch batch;
+    if (!take_batch(zone, keep, smallest_order, &batch))
+        return 0;
+    purge_batch(&batch);
+    size_t cleaned = tarn__bits_count(batch.cleaned, batch.first, batch.count);
     tarn__lock(&zone->lock);
+    for (size_t w = 0; w < TARN__SECTION_PAGES / 64; w++)
+        batch.section->dirty[w] &= ~batch.cleaned[w];
     zone->dirty_pages -= cleaned;
-    tarn__buddy_put(section, first, count);
+    tarn__buddy_put(batch.section, batch.first, batch.count);
     tarn__unlock(&zone->lock);
     return cleaned;
 }

@@ -138,17 +138,18 @@ static struct tarn__page *take_span(struct tarn__zone *zone, size_t count, bool 
     return first;
 }
 
-/* Of what is free. Short runs and aligned ones come from blocks; for long ones resident pages are worth a search. */
+/* Of what is free: resident pages first, if they lie side by side; then a block, for what needs one; then clean pages. */
 static struct tarn__page *take_run(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
 {
     struct tarn__page *run = NULL;
     tarn__lock(&zone->lock);
-    if (align <= TARN__PAGE_SIZE && count > TARN__UNIT_PAGES)
+    bool anywhere = align <= TARN__PAGE_SIZE;
+    if (anywhere && zone->dirty_pages >= count)
         run = take_span(zone, count, true);
+    if (!run && anywhere)
+        run = take_span(zone, count, false);
     if (!run)
         run = take_from_block(zone, count, align);
-    if (!run && align <= TARN__PAGE_SIZE)
-        run = take_span(zone, count, false);
     if (run)
         make_run(run, count, zeroed);
     tarn__unlock(&zone->lock);

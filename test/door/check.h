@@ -37,7 +37,7 @@ __attribute__((format(printf, 3, 4), unused)) static bool check_that(bool holds,
 }
 
 #define CHECK(condition, ...) check_that((condition), __LINE__, __VA_ARGS__)
-#define ENOUGH(condition, ...) \
+#define ENOUGH(condition, ...)                                                                                                 \
     do {                                                                                                                       \
         if (!CHECK(condition, __VA_ARGS__))                                                                                    \
             return;                                                                                                            \

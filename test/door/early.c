@@ -11,6 +11,8 @@
 
 enum { COUNT = 300 };
 
+bool first_objects(void); /* first.c */
+
 static void *before_main[COUNT], *from_exit[COUNT];
 static const char *late_library;
 
@@ -96,7 +98,9 @@ int main(int argc, char **argv)
     check_preloaded();
     alarm(100);
     late_library = argc > 1 ? argv[1] : "";
-    check_plan(5);
+    check_plan(6);
+    CHECK(first_objects(), "objects of a library's constructor were changed");
+    check_result("allocation in a library's constructor, before tarn's");
     constructors();
     check_result("allocation in a constructor of priority 101");
     late();

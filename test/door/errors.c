@@ -14,10 +14,7 @@ __attribute__((weak)) void free_sized(void *p, size_t size);
 
 static int wire[2]; /* the address, from the child */
 
-static void *named(void *p)
-{
-    return write(wire[1], &p, sizeof p) == sizeof p ? p : NULL;
-}
+static void *named(void *p) { return write(wire[1], &p, sizeof p) == sizeof p ? p : NULL; }
 
 static void free_stack(void)
 {
@@ -30,10 +27,7 @@ static void free_image(void) { free(named(image + 16)); }
 static void free_low(void) { free(named((void *)(uintptr_t)0x1000)); }
 static void free_high(void) { free(named((void *)(uintptr_t)0xffffffffffff0000)); }
 
-static void free_mapping(void)
-{
-    free(named(mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0)));
-}
+static void free_mapping(void) { free(named(mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0))); }
 
 static void free_unmapped(void)
 {

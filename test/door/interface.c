@@ -14,20 +14,52 @@
 __attribute__((weak)) void free_sized(void *p, size_t size);
 __attribute__((weak)) void free_aligned_sized(void *p, size_t align, size_t size);
 
-static const size_t sizes[] = {0,     1,     2,     7,     8,     15,    16,    17,    24,     31,     32,      33,      63,
-                               64,    65,    100,   127,   128,   129,   255,   256,   257,    511,    512,     513,     1000,
-                               1023,  1024,  1025,  2047,  2048,  2049,  4095,  4096,  4097,   8191,   8192,    8193,    16384,
-                               16385, 32767, 32768, 32769, 65535, 65536, 65537, 69633, 100000, 131072, 1000000, 1048576, 4194303,
-                               4194304, 4194305, 10000000, (64u << 20) - 1, 64u << 20, (64u << 20) + 1, 200u << 20};
+static const size_t sizes[] = {0,         1,
+                               2,         7,
+                               8,         15,
+                               16,        17,
+                               24,        31,
+                               32,        33,
+                               63,        64,
+                               65,        100,
+                               127,       128,
+                               129,       255,
+                               256,       257,
+                               511,       512,
+                               513,       1000,
+                               1023,      1024,
+                               1025,      2047,
+                               2048,      2049,
+                               4095,      4096,
+                               4097,      8191,
+                               8192,      8193,
+                               16384,     16385,
+                               32767,     32768,
+                               32769,     65535,
+                               65536,     65537,
+                               69633,     100000,
+                               131072,    1000000,
+                               1048576,   4194303,
+                               4194304,   4194305,
+                               10000000,  (64u << 20) - 1,
+                               64u << 20, (64u << 20) + 1,
+                               200u << 20};
 enum { SIZES = sizeof sizes / sizeof *sizes };
 
 /* Larger than any object may be. */
-static const size_t impossible[] = {(size_t)PTRDIFF_MAX + 1, (size_t)PTRDIFF_MAX + 4096, SIZE_MAX - 65536, SIZE_MAX - 4096,
-                                    SIZE_MAX - 4095,         SIZE_MAX - 16,              SIZE_MAX - 1,     SIZE_MAX};
+static const size_t impossible[] = {(size_t)PTRDIFF_MAX + 1,
+                                    (size_t)PTRDIFF_MAX + 4096,
+                                    SIZE_MAX - 65536,
+                                    SIZE_MAX - 4096,
+                                    SIZE_MAX - 4095,
+                                    SIZE_MAX - 16,
+                                    SIZE_MAX - 1,
+                                    SIZE_MAX};
 enum { IMPOSSIBLE = sizeof impossible / sizeof *impossible };
 
 /* Legal to ask for, and never there. */
-static const size_t absurd[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX - 4096, (size_t)1 << 62, (size_t)1 << 50, (size_t)1 << 47};
+static const size_t absurd[] = {(size_t)PTRDIFF_MAX, (size_t)PTRDIFF_MAX - 4096, (size_t)1 << 62, (size_t)1 << 50,
+                                (size_t)1 << 47};
 enum { ABSURD = sizeof absurd / sizeof *absurd };
 
 static bool multiple(const void *p, size_t align) { return ((uintptr_t)p & (align - 1)) == 0; }
@@ -433,7 +465,8 @@ static void information(void)
     CHECK(with.hblks == before.hblks + 1, "hblks went from %zu to %zu", before.hblks, with.hblks);
     CHECK(with.hblkhd - before.hblkhd >= 1000000, "hblkhd grew by %zu", with.hblkhd - before.hblkhd);
     struct mallinfo old = mallinfo();
-    CHECK((size_t)(unsigned)old.uordblks == with.uordblks, "mallinfo: uordblks %d, mallinfo2: %zu", old.uordblks, with.uordblks);
+    CHECK((size_t)(unsigned)old.uordblks == with.uordblks, "mallinfo: uordblks %d, mallinfo2: %zu", old.uordblks,
+          with.uordblks);
     free(small), free(large);
     struct mallinfo2 after = mallinfo2();
     CHECK(after.uordblks == before.uordblks, "uordblks was %zu and is %zu", before.uordblks, after.uordblks);

@@ -61,8 +61,8 @@ static void sizes_in_turn(void)
         size_t count = 0;
         drop(exhaust(sizes[i], &count));
         size_t got = count * sizes[i];
-        CHECK(got >= limit / 4 * 3 || sizes[i] > MIB, "of %zu MiB only %zu were had in objects of %zu bytes",
-              limit / MIB, got / MIB, sizes[i]);
+        CHECK(got >= limit / 4 * 3 || sizes[i] > MIB, "of %zu MiB only %zu were had in objects of %zu bytes", limit / MIB,
+              got / MIB, sizes[i]);
         CHECK(sizes[i] < 20 * MIB || limit < 256 * MIB || count >= 8, "%zu blocks of %zu MiB", count, sizes[i] / MIB);
     }
 }

@@ -199,7 +199,7 @@ check sort sort sort_numbers
 archives() {
     mkdir tree
     for i in 1 2 3 4 5; do make_numbers | head -n $((i * 9000)) >tree/file$i; done
-    for how in gzip xz; do
+    for how in 'gzip -n' xz; do
         on tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf tree.tar tree
         cksum <tree.tar
         on $how -c <tree.tar >packed

@@ -100,7 +100,8 @@ static void write_after_unmap(void *p)
 static void sees_violations(void **state)
 {
     (void)state;
-    char *p = map(4);
+    char *p = map(5);
+    assert_int_equal(tarn__os_unmap(p + 4 * PAGE, PAGE), 0);
     check_dies(purge_unmapped, p, "what is purged is committed");
     check_dies(unmap_unmapped, p, "what is unmapped is mapped");
     check_dies(unmap_misaligned, p, "an address is a multiple");

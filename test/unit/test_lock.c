@@ -149,7 +149,7 @@ static void ranks(void **state)
 {
     (void)state;
     check_lives(lock_out_of_order, NULL);
-    check_dies(lock_out_of_order, "wrong", "a lock is taken only under locks of lower rank");
+    check_dies(lock_out_of_order, &lock, "a lock is taken only under locks of lower rank");
 }
 #endif
 

@@ -36,7 +36,8 @@ static void leads_from_all_slots(void **state)
     }
     assert_null(tarn__section_of(p + 17 * SECTION));
     give(run);
-    assert_null(tarn__section_of(p));
+    for (size_t offset = 0; offset < 17 * SECTION; offset += SECTION)
+        assert_null(tarn__section_of(p + offset));
     assert_int_equal(zone.pages, 0);
 }
 
@@ -110,9 +111,59 @@ static void refuses_the_impossible(void **state)
     assert_null(tarn__pages_alloc(&zone, LEAST, (size_t)1 << 46, NULL));
 }
 
+/*
+ * Descriptors run out in the middle of a request. Where that is depends on how many sections there are, so it is tried with every number
+ * of them, each in a process of its own; the table then leads to the zone's sections only, and nothing else stays mapped.
+ */
+
+static void require_sound(void)
+{
+    size_t found = 0;
+    for (size_t offset = 0; offset < TARN__FAKE_SIZE; offset += SECTION)
+        found += tarn__section_of(tarn__fake_arena() + offset) != NULL;
+    tarn__zone_check(&zone);
+    TARN__ASSERT(found * TARN__SECTION_PAGES == zone.pages, "test: the table leads to what there is");
+    TARN__ASSERT(tarn__fake_mapped() == zone.pages * PAGE + tarn__meta_bytes(), "test: nothing else stays mapped");
+}
+
+struct shortage {
+    size_t sections, count, align, failing;
+};
+
+static void run_short_of_descriptors(void *value)
+{
+    const struct shortage *s = value;
+    struct tarn__page *runs[32];
+    for (size_t i = 0; i < s->sections; i++)
+        runs[i] = tarn__pages_alloc(&zone, TARN__SECTION_PAGES, PAGE, NULL);
+    tarn__fake_fail(TARN__FAKE_KIND(TARN__OS_MAP), s->failing, UINT64_MAX);
+    struct tarn__page *run = tarn__pages_alloc(&zone, s->count, s->align, NULL);
+    tarn__fake_fail(0, 0, 0);
+    require_sound();
+    if (run)
+        tarn__pages_free(run);
+    for (size_t i = 0; i < s->sections; i++)
+        tarn__pages_free(runs[i]);
+    tarn__zone_trim(&zone, 0);
+    require_sound();
+    TARN__ASSERT(zone.pages == 0, "test: all is given back");
+}
+
+static void runs_short_of_descriptors(void **state)
+{
+    static const size_t requests[][2] = {{3000, PAGE}, {3000, 2 * SECTION}, {LEAST, PAGE}, {LEAST, 4 * SECTION}};
+    (void)state;
+    for (size_t r = 0; r < 4; r++)
+        for (size_t sections = 0; sections < 18; sections += sections ? 1 : 8)
+            for (size_t failing = 1; failing <= 3; failing++)
+                check_lives(run_short_of_descriptors,
+                            &(struct shortage){sections, requests[r][0], requests[r][1], failing});
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        ZONE_TEST(runs_short_of_descriptors), /* first: descriptors are kept */
         ZONE_TEST(leads_from_all_slots), ZONE_TEST(aligns), ZONE_TEST(shrinks_and_extends),
         ZONE_TEST(refused_unmap_is_tried_again), ZONE_TEST(no_memory_takes_back_stuck_blocks),
         ZONE_TEST(refuses_the_impossible),

@@ -465,6 +465,48 @@ static void lives_with_larger_system_pages(void **state)
     tarn__fake_set_page_size(PAGE);
 }
 
+static void purges_no_neighbours_in_a_system_page(void **state)
+{
+    (void)state;
+    tarn__fake_set_page_size(16 * PAGE);
+    struct tarn__page *low = take(8, 8 * PAGE), *high = take(8, 8 * PAGE), *next = take(16, 16 * PAGE);
+    assert_ptr_equal(tarn__page_address(high), tarn__page_address(low) + 8 * PAGE);
+    give(high);
+    tarn__zone_trim(&zone, 0);
+    assert_true(check_all_bytes(tarn__page_address(low), 8 * PAGE, 0xd1));
+    assert_true(check_all_bytes(tarn__page_address(next), 16 * PAGE, 0xd1));
+    give(low);
+    give(next);
+    tarn__zone_trim(&zone, 0);
+    tarn__fake_set_page_size(PAGE);
+}
+
+/* A range is taken out of the middle of larger blocks: what lies before and behind it stays free. */
+static void claims_from_the_middle(void **state)
+{
+    (void)state;
+    struct tarn__page *all = take(1024, PAGE);
+    char *p = tarn__page_address(all);
+    tarn__pages_shrink(all, 1);
+    assert_int_equal(zone.free_pages, 1023);
+    struct tarn__page *run = take(600, PAGE);
+    char *q = tarn__page_address(run);
+    assert_int_equal(zone.free_pages, 423);
+    tarn__pages_shrink(run, 300);
+    struct tarn__page *between = take(100, PAGE), *rest[1024];
+    give(run);
+    size_t taken = 0;
+    for (bool zeroed; zone.free_pages > 0; taken++)
+        assert_non_null(rest[taken] = tarn__pages_alloc(&zone, 1, PAGE, &zeroed));
+    assert_int_equal(taken, 923);
+    assert_int_equal(zone.pages, TARN__SECTION_PAGES);
+    assert_true(q > p);
+    while (taken > 0)
+        tarn__pages_free(rest[--taken]);
+    give(between);
+    give(all);
+}
+
 /* The checker finds what is wrong. Each of these spoils one thing, in a child process. */
 
 static void check_zone(void *value)
@@ -570,7 +612,8 @@ int main(void)
         ZONE_TEST(keeps_a_budget),       ZONE_TEST(keeps_what_a_swing_needs), ZONE_TEST(remembers_a_fresh_peak),
         ZONE_TEST(survives_no_memory),
         ZONE_TEST(exhausts_its_source),  ZONE_TEST(survives_refused_unmap),  ZONE_TEST(moves_pages),
-        ZONE_TEST(lives_with_larger_system_pages), ZONE_TEST(checker_can_fail), ZONE_TEST(threads_share_a_zone),
+        ZONE_TEST(lives_with_larger_system_pages), ZONE_TEST(purges_no_neighbours_in_a_system_page),
+        ZONE_TEST(claims_from_the_middle), ZONE_TEST(checker_can_fail), ZONE_TEST(threads_share_a_zone),
     };
     return cmocka_run_group_tests_name("page", tests, NULL, NULL);
 }

@@ -1,0 +1,88 @@
+#!/bin/sh
+# A file of a floor includes headers of its own floor, of lower ones, and public ones.
+#
+#   includes.sh ROOT          checks ROOT/src and ROOT/include
+#   includes.sh --self-test ROOT   checks that planted violations are found
+set -eu
+
+# Floors, lowest first; names on one line are neighbours that know nothing of each other.
+rank_of() {
+    case $1 in
+    base) echo 1 ;;
+    os) echo 2 ;;
+    source) echo 3 ;;
+    page | pool) echo 4 ;;
+    slab | mempool) echo 5 ;;
+    alloc) echo 6 ;;
+    door) echo 7 ;;
+    tarn) echo 0 ;;
+    format) echo 7 ;; # the formats: for the door only
+    *) echo 99 ;;
+    esac
+}
+
+# quoted FILE: the headers that it includes with quotes, and those of tarn with brackets
+quoted() {
+    sed -n -e 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*"\([^"]*\)".*/\1/p' \
+        -e 's/^[[:space:]]*#[[:space:]]*include[[:space:]]*<\(tarn\/[^>]*\)>.*/\1/p' "$1"
+}
+
+check_file() { # FILE FLOOR
+    own=$(rank_of "$2")
+    for header in $(quoted "$1"); do
+        theirs=${header%%/*}
+        if [ "$theirs" = "$header" ]; then
+            echo "includes: $1: \"$header\" is not named by its floor"
+        elif [ "$theirs" != "$2" ] && { [ "$(rank_of "$theirs")" -gt "$own" ] ||
+            { [ "$(rank_of "$theirs")" -eq "$own" ] && [ "$theirs" != format ]; }; }; then
+            echo "includes: $1: $2 may not include \"$header\""
+        fi
+    done
+}
+
+check_tree() { # ROOT
+    for file in "$1"/src/*/*.[ch]; do
+        floor=${file%/*} floor=${floor##*/}
+        [ "$(rank_of "$floor")" -ne 99 ] || echo "includes: $file: $floor is no floor"
+        check_file "$file" "$floor"
+    done
+    find "$1/include" -name '*.h' | while read -r file; do check_file "$file" tarn; done
+}
+
+self_test() { # ROOT
+    dir=$(mktemp -d)
+    trap 'rm -rf "$dir"' EXIT
+    planted=0
+    while read -r file header; do
+        rm -rf "$dir/tree"
+        mkdir "$dir/tree"
+        cp -R "$1/src" "$1/include" "$dir/tree"
+        echo "$header" >> "$dir/tree/$file"
+        if [ "$(check_tree "$dir/tree" | grep -c "$file")" -ne 1 ]; then
+            echo "includes: self-test: not found: $header in $file" >&2
+            exit 1
+        fi
+        planted=$((planted + 1))
+    done << 'END'
+src/base/bits.h #include "os/os.h"
+src/os/lock.c   #  include "source/window.h"
+src/page/zone.c #include "slab/cache.h"
+src/slab/slab.c #include "alloc/heap.h"
+src/alloc/heap.h #include "door/door.h"
+src/source/window.c #include "window.h"
+src/page/zone.h #include "format/snapshot.h"
+include/tarn/alloc.h #include "base/bits.h"
+END
+    echo "includes: self-test: $planted planted violations found"
+}
+
+if [ "$1" = --self-test ]; then
+    self_test "$2"
+    exit 0
+fi
+found=$(check_tree "$1")
+if [ -n "$found" ]; then
+    printf '%s\n' "$found" >&2
+    exit 1
+fi
+echo "includes: every file keeps to its floor"
