@@ -72,7 +72,7 @@ static void account(struct tarn__section *section, size_t first, size_t count, b
     if (now_free) {
         tarn__bits_set(section->free, first, count);
         section->free_pages = (uint16_t)(section->free_pages + count);
-        section->longest = TARN__SECTION_PAGES;
+        section->longest[0] = section->longest[1] = TARN__SECTION_PAGES;
         section->zone->free_pages += count;
         tarn__span_freed(section);
     } else {

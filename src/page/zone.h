@@ -39,7 +39,7 @@ struct tarn__zone {
     uint32_t filled[TARN__LISTS];    /* bit k: free[…][k] is not empty */
     size_t blocks[TARN__ORDERS];     /* free blocks of each order */
     struct tarn__list sections;      /* ordinary ones, by address */
-    char *span_from[TARN__ORDERS];   /* [k]: sections below this address have no span of 2^k free pages; NULL: not known */
+    char *span_from[2][TARN__ORDERS]; /* [d][k]: sections below this have no span of 2^k free pages, with d: dirty ones; NULL: not known */
     struct tarn__list stuck;         /* mapped blocks, free and clean, that the system refused to unmap */
     size_t pages;                    /* of all sections */
     size_t free_pages, dirty_pages;  /* of those; dirty ones are free ones */
