@@ -30,6 +30,8 @@ static void *copy_to(void *to, void *from, size_t bytes)
 static void *shrink_to(void *to, void *from, size_t bytes)
 {
     void *moved = copy_to(to, from, bytes);
+    if (!moved)
+        tarn__atomic_add(&tarn__heap.failures, (uint64_t)-1); /* nobody was refused anything */
     return moved ? moved : from;
 }
 

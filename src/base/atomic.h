@@ -17,11 +17,14 @@
 #define TARN__SANITIZE_THREAD 1
 #endif
 #endif
+#ifndef TARN__SANITIZE_THREAD
+#define TARN__SANITIZE_THREAD 0
+#endif
 
 /* Written by its owner only. */
 typedef unsigned long tarn__counter;
 
-#ifdef TARN__SANITIZE_THREAD
+#if TARN__SANITIZE_THREAD
 static inline void tarn__counter_add(tarn__counter *c, unsigned long n)
 {
     __atomic_store_n(c, __atomic_load_n(c, __ATOMIC_RELAXED) + n, __ATOMIC_RELAXED);

@@ -6,6 +6,8 @@
 #endif
 #include "os/os.h"
 
+#include "base/fail.h"
+
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
@@ -94,7 +96,13 @@ int tarn__os_move(void *from, void *to, size_t size)
 {
     int saved = errno;
     void *p = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
-    return outcome(TARN__OS_MOVE, p == MAP_FAILED ? -1 : 0, saved);
+    int error = outcome(TARN__OS_MOVE, p == MAP_FAILED ? -1 : 0, saved);
+    if (error) { /* kernels before 6.17 cannot move pieces of several mappings, and find that out after they have unmapped `to` */
+        p = mmap(to, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
+        outcome(TARN__OS_MAP, p == MAP_FAILED ? -1 : 0, saved);
+        TARN__ASSERT(p == to, "a range that pages could not be moved to is still there");
+    }
+    return error;
 }
 
 void tarn__os_wait(_Atomic uint32_t *word, uint32_t value)

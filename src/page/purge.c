@@ -116,6 +116,7 @@ void tarn__note_use(struct tarn__zone *zone)
     if (used_pages(zone) <= zone->recent_peak)
         return;
     zone->recent_peak = used_pages(zone);
+    zone->faded = tarn__os_now() / TICK_MS; /* a fresh peak has not begun to fade */
     zone->peak_pages = tarn__max(zone->peak_pages, zone->recent_peak);
 }
 
@@ -152,25 +153,32 @@ void tarn__purge_excess(struct tarn__zone *zone)
     purge_to(zone, budget / 4 * 3, SMALLEST_ORDER);
 }
 
-/* Takes one wholly free section off the lists, clean ones last. */
-static struct tarn__section *take_free_section(struct tarn__zone *zone)
+/* Takes a section off the lists: a clean one, or one without whose dirty pages the zone still has `keep`. NULL: there is none. */
+static struct tarn__section *take_free_section(struct tarn__zone *zone, size_t keep)
 {
-    struct tarn__section *section = NULL;
+    struct tarn__section *found = NULL;
     tarn__lock(&zone->lock);
-    struct tarn__page *block = tarn__buddy_take(zone, TARN__MAX_ORDER);
-    if (block) {
-        section = tarn__page_section(block);
+    for (int list = 0; list < TARN__LISTS && !found; list++) {
+        struct tarn__list *head = &zone->free[list][TARN__MAX_ORDER];
+        if (tarn__list_empty(head))
+            continue;
+        struct tarn__section *section = tarn__page_section(TARN__CONTAINER(head->prev, struct tarn__page, link));
+        size_t dirty = tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
+        if (dirty > 0 && zone->dirty_pages < keep + dirty)
+            continue;
+        tarn__buddy_claim(section, 0, TARN__SECTION_PAGES);
         tarn__list_remove(&section->link);
-        zone->dirty_pages -= tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
+        zone->dirty_pages -= dirty;
+        found = section;
     }
     tarn__unlock(&zone->lock);
-    return section;
+    return found;
 }
 
-size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep)
+size_t tarn__zone_unmap_free(struct tarn__zone *zone, size_t keep)
 {
     size_t freed = tarn__mapped_retry(zone);
-    for (struct tarn__section *section; (section = take_free_section(zone)) != NULL; freed += TARN__SECTION_SIZE)
+    for (struct tarn__section *section; (section = take_free_section(zone, keep)) != NULL; freed += TARN__SECTION_SIZE)
         if (!tarn__section_unmap(section)) {
             tarn__lock(&zone->lock);
             zone->dirty_pages += tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
@@ -179,5 +187,11 @@ size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep)
             tarn__unlock(&zone->lock);
             break;
         }
-    return keep == SIZE_MAX ? freed : freed + purge_to(zone, keep, 0);
+    return freed;
+}
+
+size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep)
+{
+    size_t freed = tarn__zone_unmap_free(zone, keep);
+    return freed + purge_to(zone, keep, 0);
 }

@@ -156,9 +156,26 @@ static struct tarn__page *take_run(struct tarn__zone *zone, size_t count, size_t
     return run;
 }
 
-/* At an alignment beyond a section's: fresh sections, the first of which begins with the run. */
+/* From the beginning of a section at a multiple of `align`, among the sections there are. */
+static struct tarn__page *take_at_section(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+{
+    struct tarn__page *run = NULL;
+    tarn__lock(&zone->lock);
+    for (struct tarn__list *link = zone->sections.next; link != &zone->sections && !run; link = link->next) {
+        struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
+        if (((uintptr_t)section->base & (align - 1)) == 0 && tarn__buddy_claim(section, 0, count))
+            run = make_run(&section->page[0], count, zeroed);
+    }
+    tarn__unlock(&zone->lock);
+    return run;
+}
+
+/* At an alignment beyond a section's: if need be fresh sections, the first of which begins with the run. */
 static struct tarn__page *take_far_aligned(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
 {
+    struct tarn__page *kept = take_at_section(zone, count, align, zeroed);
+    if (kept)
+        return kept;
     size_t size = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE);
     char *base = tarn_source_acquire(zone->source, size, align);
     size_t made = base ? make_sections(zone, base, size) : 0;
@@ -205,9 +222,17 @@ struct tarn__page *tarn__pages_alloc(struct tarn__zone *zone, size_t count, size
     if (count == 0)
         return NULL;
     struct tarn__page *run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
-    if (!run && tarn__zone_trim(zone, SIZE_MAX) > 0)
+    if (!run && tarn__zone_unmap_free(zone, 0) > 0)
         run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
     return run;
+}
+
+void tarn__pages_mark(struct tarn__page *run, enum tarn__page_state state)
+{
+    struct tarn__zone *zone = tarn__page_section(run)->zone;
+    tarn__lock(&zone->lock); /* neighbours' merges read the state */
+    run->state = (uint8_t)state;
+    tarn__unlock(&zone->lock);
 }
 
 bool tarn__zone_must_grow(struct tarn__zone *zone)

@@ -65,6 +65,9 @@ void tarn__pages_free(struct tarn__page *run);
 /* The same for a run whose pages all read as zero. */
 void tarn__pages_free_clean(struct tarn__page *run);
 
+/* Makes a run a slab. */
+void tarn__pages_mark(struct tarn__page *run, enum tarn__page_state state);
+
 /* Whether a slab's worth of pages would come from clean memory: resident size would grow. */
 bool tarn__zone_must_grow(struct tarn__zone *zone);
 
@@ -82,7 +85,10 @@ bool tarn__pages_extend(struct tarn__page *run, size_t count);
 /* Moves the first `count` pages of one run to another by the page table; they read as zero in `from` afterwards. 0 or -errno. */
 int tarn__pages_move(struct tarn__page *from, struct tarn__page *to, size_t count);
 
-/* Purges until at most `keep` dirty pages remain, and unmaps every wholly free section. Returns the bytes given back. */
+/* Unmaps wholly free sections, clean ones all, others as long as `keep` dirty pages remain in the zone. Returns the bytes unmapped. */
+size_t tarn__zone_unmap_free(struct tarn__zone *zone, size_t keep);
+
+/* Unmaps wholly free sections and purges pages until at most `keep` dirty ones remain, and not fewer. Returns the bytes given back. */
 size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep);
 
 /* Verifies the whole structure, taking the lock. Ends the process with the sentence that does not hold. */

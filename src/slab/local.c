@@ -172,8 +172,10 @@ static bool attach(void)
     threads++;
     tarn__unlock(&tarn__registry_lock);
     tarn__self = local; /* before the next line, which may allocate */
-    tarn__thread_at_exit(detach, local);
-    return true;
+    if (tarn__thread_at_exit(detach, local) == 0)
+        return true;
+    detach(local); /* no one would collect its magazines: the thread does without */
+    return false;
 }
 
 /* Reaping */

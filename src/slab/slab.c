@@ -55,7 +55,7 @@ static struct tarn__slab *slab_create(struct tarn__cache *cache)
     slab->hint = 0;
     for (size_t w = 0; w < (cache->objects + 63) / 64; w++)
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
-    run->state = TARN__PAGE_SLAB;
+    tarn__pages_mark(run, TARN__PAGE_SLAB);
     mark_unit(base, cache->number);
     return slab;
 }

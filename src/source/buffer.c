@@ -40,7 +40,7 @@ static int buffer_release(struct tarn_source *source, void *p, size_t size)
 {
     struct tarn_source_buffer *buffer = (struct tarn_source_buffer *)source;
     size_t first = (size_t)((char *)p - buffer->base) / PAGE, count = tarn__align_up(size, PAGE) / PAGE;
-    if ((char *)p < buffer->base || first >= buffer->pages || count > buffer->pages - first)
+    if (count == 0 || (char *)p < buffer->base || first >= buffer->pages || count > buffer->pages - first)
         return -EINVAL;
     lock(buffer);
     bool all_taken = tarn__bits_count(buffer->taken, first, count) == count;

@@ -8,10 +8,11 @@
  */
 #include "source/window.h"
 
+#include "base/atomic.h"
 #include "base/bits.h"
 #include "os/os.h"
 
-enum { TRIES = 4 }; /* slots found occupied by others before giving up; candidates for the window's place */
+enum { TRIES = 4, MOST_FOREIGN = 64 }; /* candidates for the window's place; foreign mappings that one request gets around */
 
 uintptr_t tarn__window_base;
 struct tarn__lock tarn__window_lock = TARN__LOCK_INIT(TARN__RANK_SOURCE);
@@ -41,24 +42,44 @@ static size_t find_slots(size_t count, size_t align)
     return tarn__bits_find_clear_run(taken, TARN__WINDOW_SLOTS, count, align / TARN__SLOT_SIZE, bias);
 }
 
+static char *slot_address(size_t slot) { return (char *)(tarn__window_base + slot * TARN__SLOT_SIZE); }
+
+/* Whether there is memory for `size` bytes at all, wherever. */
+static bool memory_left(size_t size)
+{
+    void *elsewhere = tarn__os_map(NULL, size, TARN__OS_COMMITTED);
+    return elsewhere && tarn__os_unmap(elsewhere, size) == 0;
+}
+
+/* Slots that cannot be mapped together although there is memory: maps them one by one. The first that others occupy is noted. */
+static bool map_singly(size_t slot, size_t count)
+{
+    size_t mapped = 0;
+    while (mapped < count && tarn__os_map(slot_address(slot + mapped), TARN__SLOT_SIZE, TARN__OS_COMMITTED))
+        mapped++;
+    if (mapped == count)
+        return true;
+    if (mapped > 0)
+        tarn__os_unmap(slot_address(slot), mapped * TARN__SLOT_SIZE);
+    tarn__bit_set(taken, slot + mapped);
+    return false;
+}
+
 /* Chosen places: at the lowest free slots. Slots that turn out to be occupied by others are not tried again. */
 static void *map_chosen(size_t size, size_t align)
 {
     size_t count = size / TARN__SLOT_SIZE;
-    for (int i = 0; i < TRIES; i++) {
+    for (int i = 0; i < MOST_FOREIGN; i++) {
         size_t slot = find_slots(count, align);
         if (slot >= TARN__WINDOW_SLOTS)
             return NULL;
-        void *at = (void *)(tarn__window_base + slot * TARN__SLOT_SIZE);
-        if (tarn__os_map(at, size, TARN__OS_COMMITTED)) {
+        bool mapped = tarn__os_map(slot_address(slot), size, TARN__OS_COMMITTED) != NULL;
+        if (!mapped && !memory_left(size))
+            return NULL;
+        if (mapped || map_singly(slot, count)) {
             tarn__bits_set(taken, slot, count);
-            return at;
+            return slot_address(slot);
         }
-        void *elsewhere = tarn__os_map(NULL, size, TARN__OS_COMMITTED);
-        if (!elsewhere)
-            return NULL; /* not occupied: there is no memory */
-        tarn__os_unmap(elsewhere, size);
-        tarn__bit_set(taken, slot);
     }
     return NULL;
 }
@@ -85,7 +106,8 @@ static void *map_by_system(size_t size, size_t align)
 /* The first memory decides where the window is. */
 static void *place(size_t size, size_t align)
 {
-    for (unsigned i = 0; i < TRIES && sizeof(uintptr_t) > 4; i++) {
+    bool may_choose = sizeof(uintptr_t) > 4 && !TARN__SANITIZE_THREAD; /* that sanitizer admits few addresses */
+    for (unsigned i = 0; i < TRIES && may_choose; i++) {
         uintptr_t base = tarn__align_up(candidate(i), align);
         if (tarn__os_map((void *)base, size, TARN__OS_COMMITTED)) {
             tarn__window_base = base;
