@@ -76,15 +76,9 @@ extern uint16_t bench_program_sizes[BENCH_SIZES];
 extern uint16_t bench_small_sizes[BENCH_SIZES];
 void bench_sizes_init(void);
 
-static inline size_t bench_program_size(struct bench_random *random)
-{
-    return bench_program_sizes[bench_next(random) >> 53];
-}
+static inline size_t bench_program_size(struct bench_random *random) { return bench_program_sizes[bench_next(random) >> 53]; }
 
-static inline size_t bench_small_size(struct bench_random *random)
-{
-    return bench_small_sizes[bench_next(random) >> 53];
-}
+static inline size_t bench_small_size(struct bench_random *random) { return bench_small_sizes[bench_next(random) >> 53]; }
 
 /* Keeps the compiler from reasoning about what `pointer` points to. */
 static inline void *bench_opaque(void *pointer)
@@ -139,10 +133,7 @@ static inline void *object_accept(void *object, size_t size, uint32_t serial)
     return object;
 }
 
-static inline void *object_new(size_t size, uint32_t serial)
-{
-    return object_accept(malloc(size), size, serial);
-}
+static inline void *object_new(size_t size, uint32_t serial) { return object_accept(malloc(size), size, serial); }
 
 /* Checks and frees; NULL is taken. Returns the size. */
 static inline size_t object_drop(void *object)

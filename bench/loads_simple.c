@@ -142,21 +142,12 @@ static uint64_t churn(uint32_t live, uint64_t steps, const uint16_t *sizes)
     return steps + live;
 }
 
-uint64_t load_churn_1k(double scale)
-{
-    return churn(1000, bench_scaled(16000000, scale), bench_program_sizes);
-}
+uint64_t load_churn_1k(double scale) { return churn(1000, bench_scaled(16000000, scale), bench_program_sizes); }
 
-uint64_t load_churn_100k(double scale)
-{
-    return churn(100000, bench_scaled(6000000, scale), bench_program_sizes);
-}
+uint64_t load_churn_100k(double scale) { return churn(100000, bench_scaled(6000000, scale), bench_program_sizes); }
 
 /* Without the tail above 1 KiB: the same misses in 100 MB, not 220, whose page faults would be most of the time. */
-uint64_t load_churn_1m(double scale)
-{
-    return churn(1000000, bench_scaled(4000000, scale), bench_small_sizes);
-}
+uint64_t load_churn_1m(double scale) { return churn(1000000, bench_scaled(4000000, scale), bench_small_sizes); }
 
 /* Every size class in turn, eight live: refills and the sizes between, not the caches' depth. */
 uint64_t load_sizes(double scale)

@@ -252,8 +252,7 @@ static void server_write(struct request *request)
 /* Takes all that arrived and moves it a step on; returns how many requests it touched. */
 static uint64_t server_turn(unsigned number, struct bench_random *random)
 {
-    struct request *request =
-        atomic_exchange_explicit(&server.thread[number].inbox, NULL, memory_order_acquire);
+    struct request *request = atomic_exchange_explicit(&server.thread[number].inbox, NULL, memory_order_acquire);
     uint64_t touched = 0;
 
     while (request != NULL) {

@@ -42,10 +42,7 @@ static void kill_child(int signal_number)
         kill((pid_t)child_pid, SIGKILL);
 }
 
-static double seconds_of(struct timeval time)
-{
-    return (double)time.tv_sec + (double)time.tv_usec * 1e-6;
-}
+static double seconds_of(struct timeval time) { return (double)time.tv_sec + (double)time.tv_usec * 1e-6; }
 
 static double now(void)
 {
@@ -95,8 +92,8 @@ static double busy_seconds(void)
 
     if (file == NULL)
         return 0;
-    int read = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait,
-                      &interrupt, &soft, &stolen);
+    int read = fscanf(file, "cpu %llu %llu %llu %llu %llu %llu %llu %llu", &user, &nice, &system, &idle, &wait, &interrupt,
+                      &soft, &stolen);
     fclose(file);
     if (read != 8)
         return 0;
@@ -111,8 +108,7 @@ static int write_figures(int file, int status, double wall, double busy, const s
     int length = snprintf(line, sizeof line,
                           "status %d wall %.6f user %.6f system %.6f peak %ld minor %ld switches %ld %ld "
                           "foreign %.3f\n",
-                          code, wall,
-                          seconds_of(used->ru_utime), seconds_of(used->ru_stime), used->ru_maxrss, used->ru_minflt,
+                          code, wall, seconds_of(used->ru_utime), seconds_of(used->ru_stime), used->ru_maxrss, used->ru_minflt,
                           used->ru_nvcsw, used->ru_nivcsw, busy > own ? busy - own : 0.0);
 
     return write(file, line, (size_t)length) == length ? 0 : 1;

@@ -50,13 +50,13 @@ enum tarn_snapshot_origin {
 
 /* One size class (an object cache of the malloc family). */
 struct tarn_snapshot_class {
-    uint32_t size;         /* bytes of one object */
-    uint32_t slab_objects; /* objects in one slab */
-    uint64_t allocations;  /* requests served */
-    uint64_t frees;        /* objects given back; active = allocations - frees */
-    uint64_t slabs;        /* slabs held now; objects = slabs * slab_objects */
-    uint64_t cached;       /* free objects kept in magazines and the depot */
-    uint64_t sampled;      /* requests whose exact size was recorded (a sample, taken at refills) */
+    uint32_t size;          /* bytes of one object */
+    uint32_t slab_objects;  /* objects in one slab */
+    uint64_t allocations;   /* requests served */
+    uint64_t frees;         /* objects given back; active = allocations - frees */
+    uint64_t slabs;         /* slabs held now; objects = slabs * slab_objects */
+    uint64_t cached;        /* free objects kept in magazines and the depot */
+    uint64_t sampled;       /* requests whose exact size was recorded (a sample, taken at refills) */
     uint64_t sampled_bytes; /* sum of the exact sizes of those */
 };
 
@@ -79,41 +79,43 @@ struct tarn_snapshot {
     uint32_t classes;  /* entries used in class[] */
     int32_t pid;
     int32_t parent_pid;
-    uint64_t begin_ns; /* when the slot was taken */
+    uint64_t begin_ns;  /* when the slot was taken */
     uint64_t update_ns; /* when it was last written */
-    char program[64];  /* base name, cut, always ends in 0 */
+    char program[64];   /* base name, cut, always ends in 0 */
 
     /* everything: size classes and large requests together */
-    uint64_t allocations;     /* requests served (a realloc that moved, copied or remapped, counts as one allocation and one free; one in place as neither) */
+    uint64_t
+        allocations; /* requests served (a realloc that moved, copied or remapped, counts as one allocation and one free; one in place as neither) */
     uint64_t frees;
-    uint64_t failures;        /* requests that got NULL */
-    uint64_t live_objects;    /* allocations - frees */
-    uint64_t live_bytes;      /* bytes of the live objects, as the classes round them */
-    uint64_t peak_live_bytes; /* highest live_bytes seen; updated when magazines are exchanged, so exact to within what threads' magazines hold */
-    uint64_t threads;         /* thread caches alive */
+    uint64_t failures;     /* requests that got NULL */
+    uint64_t live_objects; /* allocations - frees */
+    uint64_t live_bytes;   /* bytes of the live objects, as the classes round them */
+    uint64_t
+        peak_live_bytes; /* highest live_bytes seen; updated when magazines are exchanged, so exact to within what threads' magazines hold */
+    uint64_t threads; /* thread caches alive */
 
     /* requests above the largest class, served by whole pages */
     uint64_t large_allocations;
     uint64_t large_frees;
     uint64_t large_live_objects;
-    uint64_t large_live_bytes; /* in whole pages */
+    uint64_t large_live_bytes;      /* in whole pages */
     uint64_t large_requested_bytes; /* sum over all large requests ever: exact sizes asked for */
     uint64_t large_rounded_bytes;   /* sum over the same: sizes given, in whole pages */
 
     /* reallocations */
     uint64_t reallocs_in_place;
-    uint64_t reallocs_moved;   /* copied */
+    uint64_t reallocs_moved;    /* copied */
     uint64_t reallocs_remapped; /* moved by the page table, nothing copied */
 
     /* pages: the page allocator's own view */
-    uint64_t system_bytes;   /* obtained from the system, ever */
-    uint64_t returned_bytes; /* unmapped again, ever */
-    uint64_t purged_bytes;   /* given back in place (madvise), ever */
-    uint64_t held_bytes;     /* mapped now for objects: system_bytes - returned_bytes */
-    uint64_t used_bytes;     /* of held: in slabs and large blocks */
+    uint64_t system_bytes;    /* obtained from the system, ever */
+    uint64_t returned_bytes;  /* unmapped again, ever */
+    uint64_t purged_bytes;    /* given back in place (madvise), ever */
+    uint64_t held_bytes;      /* mapped now for objects: system_bytes - returned_bytes */
+    uint64_t used_bytes;      /* of held: in slabs and large blocks */
     uint64_t peak_used_bytes; /* most used_bytes ever */
-    uint64_t dirty_bytes;    /* of held: free, but kept resident for reuse */
-    uint64_t metadata_bytes; /* mapped for descriptors and thread caches */
+    uint64_t dirty_bytes;     /* of held: free, but kept resident for reuse */
+    uint64_t metadata_bytes;  /* mapped for descriptors and thread caches */
 
     uint64_t calls[TARN_SNAPSHOT_CALLS]; /* system calls, by enum tarn_snapshot_call */
 

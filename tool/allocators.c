@@ -148,8 +148,8 @@ static void complain_unknown(const char *name)
         if (find_known(i, found))
             strcat(strcat(here, ", "), known[i].name);
     }
-    tool_complain("run: --with: no allocator '%s'; known are %s, or the path of a shared object; found here: %s", name,
-                  all, here);
+    tool_complain("run: --with: no allocator '%s'; known are %s, or the path of a shared object; found here: %s", name, all,
+                  here);
 }
 
 /* A path of a shared object, under the name of its file. */
@@ -162,8 +162,10 @@ static int choose_path(struct tool_allocators *allocators, const char *path)
         return -1;
     }
     if (!tool_elf_is_library(real) || strpbrk(real, ": ")) {
-        tool_complain("run: --with: %s cannot be preloaded: it must be a shared object for this machine, "
-                      "without space or colon in its path", path);
+        tool_complain(
+            "run: --with: %s cannot be preloaded: it must be a shared object for this machine, "
+            "without space or colon in its path",
+            path);
         return -1;
     }
     snprintf(name, sizeof name, "%s", tool_base_name(path));

@@ -49,14 +49,10 @@ static void show_progress(const struct session *session, const char *format, ...
     (void)tool_write(STDERR_FILENO, line, used < (int)sizeof line ? (size_t)used : sizeof line - 1);
 }
 
-static bool is_tarn(const struct tool_contender *contender)
-{
-    return strcmp(contender->allocator.name, TOOL_TARN) == 0;
-}
+static bool is_tarn(const struct tool_contender *contender) { return strcmp(contender->allocator.name, TOOL_TARN) == 0; }
 
 /* One run. The figures of tarn's replace those of its run before. */
-static int run_once(struct session *session, struct tool_contender *contender, bool shown,
-                    struct tool_outcome *outcome)
+static int run_once(struct session *session, struct tool_contender *contender, bool shown, struct tool_outcome *outcome)
 {
     struct tool_launch launch = {.argv = session->plan->argv, .out = -1, .err = -1};
     struct tool_slots slots = {.fd = -1};
@@ -83,8 +79,7 @@ static int run_once(struct session *session, struct tool_contender *contender, b
     return outcome->error;
 }
 
-static void record(struct tool_comparison *comparison, struct tool_contender *contender,
-                   const struct tool_outcome *outcome)
+static void record(struct tool_comparison *comparison, struct tool_contender *contender, const struct tool_outcome *outcome)
 {
     int status = tool_exit_status(outcome);
 

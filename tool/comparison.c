@@ -16,10 +16,7 @@ static const struct tool_column columns[] = {
 
 #define COLUMNS (sizeof columns / sizeof columns[0])
 
-static bool counts(const struct tool_contender *contender)
-{
-    return contender->count > 0 && !contender->differs;
-}
+static bool counts(const struct tool_contender *contender) { return contender->count > 0 && !contender->differs; }
 
 static void find_best(const struct tool_comparison *comparison, const struct tool_contender **fastest,
                       const struct tool_contender **smallest)
@@ -38,8 +35,8 @@ static void find_best(const struct tool_comparison *comparison, const struct too
 }
 
 /* A ratio and, in a column of its own so that the numbers align, the mark of the best. */
-static void add_ratio(struct tool_table *table, const struct tool_text *text, bool known, uint64_t value,
-                      uint64_t system, bool best)
+static void add_ratio(struct tool_table *table, const struct tool_text *text, bool known, uint64_t value, uint64_t system,
+                      bool best)
 {
     enum tool_style style = best ? TOOL_GOOD : TOOL_PLAIN;
 
@@ -84,9 +81,9 @@ static bool is_close(const struct tool_comparison *comparison, const struct tool
 static void write_notes(const struct tool_text *text, const struct tool_comparison *comparison,
                         const struct tool_contender *fastest)
 {
-    fprintf(text->out, "  %s%s best%sratios are to the system's malloc%smedians of %u run%s each%s\n",
-            tool_on(text, TOOL_DIM), text->utf8 ? "◂" : "*", text->dot, text->dot, comparison->rounds_done,
-            comparison->rounds_done == 1 ? "" : "s", tool_off(text, TOOL_DIM));
+    fprintf(text->out, "  %s%s best%sratios are to the system's malloc%smedians of %u run%s each%s\n", tool_on(text, TOOL_DIM),
+            text->utf8 ? "◂" : "*", text->dot, text->dot, comparison->rounds_done, comparison->rounds_done == 1 ? "" : "s",
+            tool_off(text, TOOL_DIM));
     if (comparison->rounds_done == 1)
         fprintf(text->out, "  %sone run each says little about times: more rounds tell how far they scatter%s\n",
                 tool_on(text, TOOL_DIM), tool_off(text, TOOL_DIM));
@@ -109,8 +106,8 @@ void tool_comparison_report(const struct tool_text *text, const struct tool_comp
     struct tool_table table;
 
     if (comparison->interrupted)
-        fprintf(text->out, "\n  %sinterrupted in round %u of %u%s\n", tool_on(text, TOOL_WARN),
-                comparison->rounds_done + 1, comparison->rounds, tool_off(text, TOOL_WARN));
+        fprintf(text->out, "\n  %sinterrupted in round %u of %u%s\n", tool_on(text, TOOL_WARN), comparison->rounds_done + 1,
+                comparison->rounds, tool_off(text, TOOL_WARN));
     if (comparison->rounds_done == 0)
         return;
     find_best(comparison, &fastest, &smallest);

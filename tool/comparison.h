@@ -17,7 +17,7 @@ struct tool_contender {
     struct tool_allocator allocator;
     struct tool_run {
         uint64_t wall_ns, user_ns, system_ns, peak_resident_bytes;
-    } *runs;
+    } * runs;
     unsigned count; /* runs made */
     struct tool_spread wall_ns, user_ns, system_ns, peak_resident_bytes;
     int exit_status; /* of the first run that differed from the system's, else as the system's */

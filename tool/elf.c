@@ -17,13 +17,13 @@ static bool read_at(int fd, void *to, size_t bytes, uint64_t offset)
     return pread(fd, to, bytes, (off_t)offset) == (ssize_t)bytes;
 }
 
-static bool same_machine(const ElfW(Ehdr) *a, const ElfW(Ehdr) *b)
+static bool same_machine(const ElfW(Ehdr) * a, const ElfW(Ehdr) * b)
 {
     return a->e_ident[EI_CLASS] == b->e_ident[EI_CLASS] && a->e_ident[EI_DATA] == b->e_ident[EI_DATA] &&
            a->e_machine == b->e_machine;
 }
 
-static bool read_own_header(ElfW(Ehdr) *header)
+static bool read_own_header(ElfW(Ehdr) * header)
 {
     int fd = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
     bool done = fd >= 0 && read_at(fd, header, sizeof *header, 0);
@@ -34,7 +34,7 @@ static bool read_own_header(ElfW(Ehdr) *header)
 }
 
 /* A shared object has a name of its own (DT_SONAME); a static-pie program has not. */
-static bool has_soname(int fd, const ElfW(Phdr) *dynamic)
+static bool has_soname(int fd, const ElfW(Phdr) * dynamic)
 {
     for (uint64_t at = 0; at + sizeof(ElfW(Dyn)) <= dynamic->p_filesz; at += sizeof(ElfW(Dyn))) {
         ElfW(Dyn) entry;
@@ -47,7 +47,7 @@ static bool has_soname(int fd, const ElfW(Phdr) *dynamic)
     return false;
 }
 
-static void read_segments(int fd, const ElfW(Ehdr) *header, struct tool_elf *elf)
+static void read_segments(int fd, const ElfW(Ehdr) * header, struct tool_elf *elf)
 {
     bool dynamic = false, named = false;
 
@@ -85,8 +85,7 @@ void tool_elf_read(const char *path, struct tool_elf *elf)
         return;
     memset(&header, 0, sizeof header);
     /* A file of the smaller class may be shorter than a header of the larger one: only the ident is needed to tell. */
-    if (pread(fd, &header, sizeof header, 0) >= 20 && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 &&
-        read_own_header(&own)) {
+    if (pread(fd, &header, sizeof header, 0) >= 20 && memcmp(header.e_ident, ELFMAG, SELFMAG) == 0 && read_own_header(&own)) {
         if (!same_machine(&header, &own))
             elf->kind = TOOL_ELF_FOREIGN;
         else

@@ -14,9 +14,9 @@
 #define PAGE_BYTES UINT64_C(4096)
 
 const char *const tool_call_titles[TARN_SNAPSHOT_CALLS] = {
-    [TARN_CALL_MAP] = "mmap",          [TARN_CALL_UNMAP] = "munmap",        [TARN_CALL_PROTECT] = "mprotect",
-    [TARN_CALL_PURGE] = "purge",       [TARN_CALL_POPULATE] = "populate",   [TARN_CALL_MOVE] = "mremap",
-    [TARN_CALL_WAIT] = "futex wait",   [TARN_CALL_WAKE] = "futex wake",
+    [TARN_CALL_MAP] = "mmap",        [TARN_CALL_UNMAP] = "munmap",      [TARN_CALL_PROTECT] = "mprotect",
+    [TARN_CALL_PURGE] = "purge",     [TARN_CALL_POPULATE] = "populate", [TARN_CALL_MOVE] = "mremap",
+    [TARN_CALL_WAIT] = "futex wait", [TARN_CALL_WAKE] = "futex wake",
 };
 
 const char *const tool_call_keys[TARN_SNAPSHOT_CALLS] = {
@@ -25,10 +25,7 @@ const char *const tool_call_keys[TARN_SNAPSHOT_CALLS] = {
     [TARN_CALL_WAIT] = "wait",   [TARN_CALL_WAKE] = "wake",
 };
 
-uint64_t tool_class_objects(const struct tarn_snapshot_class *class)
-{
-    return class->slabs * class->slab_objects;
-}
+uint64_t tool_class_objects(const struct tarn_snapshot_class *class) { return class->slabs * class->slab_objects; }
 
 uint64_t tool_class_active(const struct tarn_snapshot_class *class)
 {
@@ -38,7 +35,7 @@ uint64_t tool_class_active(const struct tarn_snapshot_class *class)
 
 uint64_t tool_class_bytes(const struct tarn_snapshot_class *class)
 {
-    uint64_t slab = (uint64_t)class->slab_objects * class->size;
+    uint64_t slab = (uint64_t) class->slab_objects * class->size;
 
     return class->slabs * ((slab + PAGE_BYTES - 1) / PAGE_BYTES * PAGE_BYTES);
 }

@@ -119,17 +119,11 @@ static int print(const char *const *parts, unsigned count)
     return fflush(stdout) == 0 && !ferror(stdout) ? 0 : TOOL_STATUS_TROUBLE;
 }
 
-int tool_help(void)
-{
-    return print((const char *const[]){general}, 1);
-}
+int tool_help(void) { return print((const char *const[]){general}, 1); }
 
 int tool_help_run(void)
 {
     return print((const char *const[]){run_usage, run_status, run_figures, run_processes, run_compare}, 5);
 }
 
-int tool_version(void)
-{
-    return print((const char *const[]){"tarn " TARN_VERSION "\n"}, 1);
-}
+int tool_version(void) { return print((const char *const[]){"tarn " TARN_VERSION "\n"}, 1); }

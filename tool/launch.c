@@ -31,7 +31,7 @@ static struct sigaction program_child_action;
 
 void tool_hold_signals(void)
 {
-    static const int numbers[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,  SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP, SIGCHLD,
+    static const int numbers[] = {SIGHUP,  SIGINT,  SIGQUIT, SIGTERM,  SIGUSR1, SIGUSR2, SIGCONT, SIGTSTP,  SIGCHLD,
                                   SIGPIPE, SIGALRM, SIGIO,   SIGWINCH, SIGURG,  SIGPWR,  SIGPROF, SIGVTALRM};
     struct sigaction by_default = {.sa_handler = SIG_DFL};
 

@@ -17,12 +17,12 @@ struct tool_launch {
 
 struct tool_outcome {
     pid_t pid;
-    int error;       /* errno if the program could not be started; nothing below holds then */
-    int status;      /* as wait4 gives it */
-    int interrupted; /* INT, QUIT, HUP or TERM if this command was sent it meanwhile, else 0 */
-    uint64_t begin_ns, end_ns;       /* CLOCK_MONOTONIC */
-    uint64_t user_ns, system_ns;     /* of the program and the children it waited for */
-    uint64_t peak_resident_bytes;    /* of the largest single one among those */
+    int error;                    /* errno if the program could not be started; nothing below holds then */
+    int status;                   /* as wait4 gives it */
+    int interrupted;              /* INT, QUIT, HUP or TERM if this command was sent it meanwhile, else 0 */
+    uint64_t begin_ns, end_ns;    /* CLOCK_MONOTONIC */
+    uint64_t user_ns, system_ns;  /* of the program and the children it waited for */
+    uint64_t peak_resident_bytes; /* of the largest single one among those */
 };
 
 /*

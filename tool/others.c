@@ -95,8 +95,8 @@ static void write_one(const struct tool_text *text, const struct tool_process *p
     write_one_heading(text, process);
     line = next_line(text, 4);
     tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live at the peak", tool_bytes(s->peak_live_bytes).s);
-    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live %s in %s object%s", tool_bytes(s->live_bytes).s,
-              moment(process), tool_count(s->live_objects).s, s->live_objects == 1 ? "" : "s");
+    tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s live %s in %s object%s", tool_bytes(s->live_bytes).s, moment(process),
+              tool_count(s->live_objects).s, s->live_objects == 1 ? "" : "s");
     line = next_line(text, 4);
     tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s requests, %s system call%s", tool_count(figures.requests).s,
               tool_count(figures.calls).s, figures.calls == 1 ? "" : "s");
@@ -115,8 +115,8 @@ static void write_one(const struct tool_text *text, const struct tool_process *p
 static void write_table(const struct tool_text *text, const struct tool_process *const *others, size_t rows)
 {
     static const struct tool_column columns[] = {
-        {"PID", false},          {"PROGRAM", true}, {"REQUESTS", false}, {"CALLS", false}, {"PEAK LIVE", false},
-        {"LIVE AT END", false}, {"TAKEN", false},  {"END", true},
+        {"PID", false},       {"PROGRAM", true},      {"REQUESTS", false}, {"CALLS", false},
+        {"PEAK LIVE", false}, {"LIVE AT END", false}, {"TAKEN", false},    {"END", true},
     };
     struct tool_table table;
 
@@ -220,8 +220,8 @@ void tool_report_others(const struct tool_text *text, const struct tool_processe
             others[count++] = process;
     }
     if (count > 0)
-        fprintf(text->out, "\n%s%s other process%s%s", tool_on(text, TOOL_BOLD), tool_count(count).s,
-                count == 1 ? "" : "es", tool_off(text, TOOL_BOLD));
+        fprintf(text->out, "\n%s%s other process%s%s", tool_on(text, TOOL_BOLD), tool_count(count).s, count == 1 ? "" : "es",
+                tool_off(text, TOOL_BOLD));
     if (count > FEW) {
         size_t rows = count > TABLE_ROWS + 1 ? TABLE_ROWS : count;
 

@@ -39,8 +39,10 @@ static int accept_library(const char *candidate, char path[PATH_MAX])
         return -1;
     }
     if (strpbrk(path, ": ")) {
-        tool_complain("'%s' has a space or colon in it, which LD_PRELOAD cannot express; "
-                      "set TARN_LIBRARY to a link without", path);
+        tool_complain(
+            "'%s' has a space or colon in it, which LD_PRELOAD cannot express; "
+            "set TARN_LIBRARY to a link without",
+            path);
         return -1;
     }
     return 0;
@@ -102,7 +104,8 @@ int tool_find_library(char path[PATH_MAX])
     if (find_by_pattern(TARN_LIBDIR "/" LIBRARY, found))
         return accept_library(found, path);
 #endif
-    tool_complain(LIBRARY " was not found beside this command, nor in ../lib from there; "
+    tool_complain(LIBRARY
+                  " was not found beside this command, nor in ../lib from there; "
                   "set TARN_LIBRARY to its path");
     return -1;
 }
@@ -184,10 +187,7 @@ static enum tool_obstacle gained_rights(const char *path)
     return TOOL_FREE;
 }
 
-static bool same_loader(const char *a, const char *b)
-{
-    return strcmp(tool_base_name(a), tool_base_name(b)) == 0;
-}
+static bool same_loader(const char *a, const char *b) { return strcmp(tool_base_name(a), tool_base_name(b)) == 0; }
 
 static void inspect_file(const char *path, struct tool_program *program)
 {
@@ -237,12 +237,11 @@ void tool_explain(const struct tool_program *program, char *buffer, size_t size)
         *buffer = 0;
         break;
     case TOOL_STATIC:
-        snprintf(buffer, size, "%s%s is statically linked: it has no dynamic loader that could preload a library",
-                 what, script);
+        snprintf(buffer, size, "%s%s is statically linked: it has no dynamic loader that could preload a library", what,
+                 script);
         break;
     case TOOL_SET_ID:
-        snprintf(buffer, size, "%s%s is set-user-ID or set-group-ID: the loader ignores LD_PRELOAD for it", what,
-                 script);
+        snprintf(buffer, size, "%s%s is set-user-ID or set-group-ID: the loader ignores LD_PRELOAD for it", what, script);
         break;
     case TOOL_CAPABILITIES:
         snprintf(buffer, size, "%s%s has file capabilities: the loader ignores LD_PRELOAD for it", what, script);
@@ -251,8 +250,8 @@ void tool_explain(const struct tool_program *program, char *buffer, size_t size)
         snprintf(buffer, size, "%s%s is built for another kind of processor than libtarn-malloc.so", what, script);
         break;
     case TOOL_OTHER_LOADER:
-        snprintf(buffer, size, "%s%s is started by %s, the loader of another C library than libtarn-malloc.so's",
-                 what, script, program->loader);
+        snprintf(buffer, size, "%s%s is started by %s, the loader of another C library than libtarn-malloc.so's", what, script,
+                 program->loader);
         break;
     }
 }

@@ -9,12 +9,12 @@
 #include <stddef.h>
 
 enum tool_obstacle {
-    TOOL_FREE,          /* nothing known stands in the way */
-    TOOL_STATIC,        /* no dynamic loader */
-    TOOL_SET_ID,        /* set-user-ID or set-group-ID: the loader ignores LD_PRELOAD */
-    TOOL_CAPABILITIES,  /* file capabilities: likewise */
-    TOOL_FOREIGN,       /* for another kind of processor */
-    TOOL_OTHER_LOADER,  /* started by another C library's loader */
+    TOOL_FREE,         /* nothing known stands in the way */
+    TOOL_STATIC,       /* no dynamic loader */
+    TOOL_SET_ID,       /* set-user-ID or set-group-ID: the loader ignores LD_PRELOAD */
+    TOOL_CAPABILITIES, /* file capabilities: likewise */
+    TOOL_FOREIGN,      /* for another kind of processor */
+    TOOL_OTHER_LOADER, /* started by another C library's loader */
 };
 
 /* What a program name on the command line stands for. */

@@ -37,10 +37,7 @@ static struct tool_line next_line(const struct tool_text *text)
     return (struct tool_line){.column = INDENT, .indent = INDENT};
 }
 
-static const char *plural(uint64_t count)
-{
-    return count == 1 ? "" : "s";
-}
+static const char *plural(uint64_t count) { return count == 1 ? "" : "s"; }
 
 static void write_command(const struct tool_text *text, char **argv)
 {
@@ -65,8 +62,7 @@ static void write_command(const struct tool_text *text, char **argv)
 }
 
 /* "killed by signal 9 (KILL); figures as of the last update, 12 ms before the end" */
-static void write_killed(const struct tool_text *text, const struct tool_outcome *outcome,
-                         const struct tool_process *process)
+static void write_killed(const struct tool_text *text, const struct tool_outcome *outcome, const struct tool_process *process)
 {
     fprintf(text->out, "  %skilled by signal %d (%s)%s%s", tool_on(text, TOOL_BAD), WTERMSIG(outcome->status),
             tool_signal_name(WTERMSIG(outcome->status)), WCOREDUMP(outcome->status) ? ", core dumped" : "",
@@ -77,8 +73,7 @@ static void write_killed(const struct tool_text *text, const struct tool_outcome
     fputc('\n', text->out);
 }
 
-static void write_heading(const struct tool_text *text, const struct tool_result *result,
-                          const struct tool_process *process)
+static void write_heading(const struct tool_text *text, const struct tool_result *result, const struct tool_process *process)
 {
     const struct tool_outcome *outcome = &result->outcome;
     struct tool_line line = {.column = 2, .indent = 2};
@@ -114,8 +109,9 @@ static void write_reservations(const struct tool_text *text, const struct tool_r
         fprintf(text->out, "  figures of %s, which %s became by exec\n", is, was);
     }
     if (process->end == TOOL_END_UNSEEN)
-        fprintf(text->out, "  %sfigures as of the last update, %s before the end, which was not seen%s\n"
-                           "  (it ended by _exit, or became a program that is not on tarn)%s\n",
+        fprintf(text->out,
+                "  %sfigures as of the last update, %s before the end, which was not seen%s\n"
+                "  (it ended by _exit, or became a program that is not on tarn)%s\n",
                 tool_on(text, TOOL_WARN), tool_time(process->age_ns).s, process->torn ? "; last update torn" : "",
                 tool_off(text, TOOL_WARN));
 }
@@ -130,8 +126,7 @@ static void write_memory(const struct tool_text *text, const struct tarn_snapsho
     fputc('\n', text->out);
 }
 
-static void write_requests(const struct tool_text *text, const struct tarn_snapshot *s,
-                           const struct tool_figures *figures)
+static void write_requests(const struct tool_text *text, const struct tarn_snapshot *s, const struct tool_figures *figures)
 {
     struct tool_line line = label(text, "requests");
 
@@ -162,8 +157,7 @@ static void write_requests(const struct tool_text *text, const struct tarn_snaps
     fputc('\n', text->out);
 }
 
-static void write_fragmentation(const struct tool_text *text, const struct tarn_snapshot *s,
-                                const struct tool_figures *figures)
+static void write_fragmentation(const struct tool_text *text, const struct tarn_snapshot *s, const struct tool_figures *figures)
 {
     struct tool_line line = label(text, "fragmentation");
 
@@ -193,8 +187,7 @@ static void write_pages(const struct tool_text *text, const struct tarn_snapshot
     tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s given back", tool_bytes(s->returned_bytes).s);
     tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s purged in place", tool_bytes(s->purged_bytes).s);
     line = next_line(text);
-    tool_fact(text, &line, ", ", TOOL_PLAIN, "held %s: %s in use", tool_bytes(s->held_bytes).s,
-              tool_bytes(s->used_bytes).s);
+    tool_fact(text, &line, ", ", TOOL_PLAIN, "held %s: %s in use", tool_bytes(s->held_bytes).s, tool_bytes(s->used_bytes).s);
     tool_fact(text, &line, ", ", TOOL_PLAIN, "%s free but resident", tool_bytes(s->dirty_bytes).s);
     tool_fact(text, &line, text->dot, TOOL_PLAIN, "%s for tarn itself", tool_bytes(s->metadata_bytes).s);
     fputc('\n', text->out);
@@ -252,8 +245,8 @@ static void write_live(const struct tool_text *text, const struct tarn_snapshot 
     qsort(all, count, sizeof all[0], compare_live);
     line = label(text, "still live");
     for (unsigned i = 0; i < count && i < LIVE_SHOWN; i++)
-        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s %s %s = %s", all[i].name, text->times,
-                  tool_count(all[i].objects).s, tool_bytes(all[i].bytes).s);
+        tool_fact(text, &line, ", ", TOOL_PLAIN, "%s %s %s = %s", all[i].name, text->times, tool_count(all[i].objects).s,
+                  tool_bytes(all[i].bytes).s);
     if (count > LIVE_SHOWN)
         tool_fact(text, &line, ", ", TOOL_PLAIN, "%s", text->ellipsis);
     fputc('\n', text->out);
@@ -352,8 +345,7 @@ static void write_classes(const struct tool_text *text, const struct tarn_snapsh
 
     for (uint32_t i = 0; i < s->classes; i++)
         if (s->class[i].allocations || s->class[i].slabs)
-            rows[count++] =
-                (struct row){&s->class[i], tool_class_objects(&s->class[i]), tool_class_bytes(&s->class[i])};
+            rows[count++] = (struct row){&s->class[i], tool_class_objects(&s->class[i]), tool_class_bytes(&s->class[i])};
     if (s->large_live_objects)
         rows[count++] = (struct row){NULL, s->large_live_objects, s->large_live_bytes};
     if (!count)
@@ -372,8 +364,7 @@ static void write_classes(const struct tool_text *text, const struct tarn_snapsh
 
 /* --- the whole --------------------------------------------------------------------------------------- */
 
-static void write_launched(const struct tool_text *text, const struct tool_result *result,
-                           const struct tool_process *process)
+static void write_launched(const struct tool_text *text, const struct tool_result *result, const struct tool_process *process)
 {
     const struct tarn_snapshot *snapshot = &process->figures;
     struct tool_figures figures;
@@ -398,14 +389,17 @@ static void write_absence(const struct tool_text *text, const struct tool_result
     if (result->program.obstacle != TOOL_FREE) {
         tool_explain(&result->program, why, sizeof why);
         tool_clean(text, shown, sizeof shown, why, 1000);
-        fprintf(text->out, "%s.\n  The program ran on its own malloc; time and peak resident memory above "
-                           "are what can be said.\n", shown);
+        fprintf(text->out,
+                "%s.\n  The program ran on its own malloc; time and peak resident memory above "
+                "are what can be said.\n",
+                shown);
         return;
     }
-    fprintf(text->out, "the program published no figures, though libtarn-malloc.so was put in LD_PRELOAD.\n"
-                       "  It may have left by exec with another environment, or its loader may have refused\n"
-                       "  the library (it says so on standard error). Time and peak resident memory above are\n"
-                       "  what can be said.\n");
+    fprintf(text->out,
+            "the program published no figures, though libtarn-malloc.so was put in LD_PRELOAD.\n"
+            "  It may have left by exec with another environment, or its loader may have refused\n"
+            "  the library (it says so on standard error). Time and peak resident memory above are\n"
+            "  what can be said.\n");
 }
 
 void tool_report(const struct tool_text *text, const struct tool_result *result)

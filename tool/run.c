@@ -220,8 +220,8 @@ static void write_report(const struct options *options, int fd, const struct too
         tool_die("out of memory");
     error = tool_write(fd, text, length);
     if (error)
-        tool_complain("cannot write the report%s%s: %s", options->report ? " to " : "",
-                      options->report ? options->report : "", strerror(-error));
+        tool_complain("cannot write the report%s%s: %s", options->report ? " to " : "", options->report ? options->report : "",
+                      strerror(-error));
     free(text);
 }
 
@@ -302,8 +302,7 @@ int tool_run(char **argv)
     }
     if (options.compare && (status = try_allocators(&allocators, &options)) != 0)
         return status;
-    status = options.compare ? compare_and_report(&options, &result, fd, &allocators)
-                             : run_and_report(&options, &result, fd);
+    status = options.compare ? compare_and_report(&options, &result, fd, &allocators) : run_and_report(&options, &result, fd);
     tool_processes_free(&result.processes);
     return status;
 }

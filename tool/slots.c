@@ -87,8 +87,8 @@ static bool still_runs(pid_t pid, uint64_t begin_ns)
     close(fd);
     line[length > 0 ? length : 0] = 0;
     rest = strrchr(line, ')'); /* the name before it may hold anything */
-    if (!rest || sscanf(rest + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu",
-                        &state, &start_ticks) != 2)
+    if (!rest || sscanf(rest + 1, " %c %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %*s %llu", &state,
+                        &start_ticks) != 2)
         return false;
     start_ns = (int64_t)(start_ticks * (UINT64_C(1000000000) / (uint64_t)sysconf(_SC_CLK_TCK))) + boot_to_monotonic();
     return state != 'Z' && state != 'X' && start_ns <= (int64_t)begin_ns + 20000000;

@@ -57,8 +57,8 @@ unsigned tool_table_width(const struct tool_table *table, bool narrow)
 }
 
 /* `owed`: spaces that are printed only when something follows them, so that no line ends in blanks. */
-static void print_cell(const struct tool_text *text, const char *string, enum tool_style style, bool left,
-                       unsigned width, unsigned *owed)
+static void print_cell(const struct tool_text *text, const char *string, enum tool_style style, bool left, unsigned width,
+                       unsigned *owed)
 {
     unsigned padding = width - tool_columns(string);
 
@@ -89,8 +89,7 @@ void tool_table_print(const struct tool_table *table, const struct tool_text *te
         if (column == 0)
             owed = 0;
         owed += gap;
-        print_cell(text, table->cells[i].string, table->cells[i].style, table->columns[column].left, widths[column],
-                   &owed);
+        print_cell(text, table->cells[i].string, table->cells[i].style, table->columns[column].left, widths[column], &owed);
         if (column + 1 == table->count)
             fputc('\n', text->out);
     }

@@ -47,7 +47,7 @@ void tool_text_open(struct tool_text *text, FILE *out, int fd)
 const char *tool_on(const struct tool_text *text, enum tool_style style)
 {
     static const char *const codes[TOOL_STYLES] = {
-        [TOOL_PLAIN] = "",       [TOOL_BOLD] = "\033[1m",   [TOOL_DIM] = "\033[2m", [TOOL_GOOD] = "\033[1;32m",
+        [TOOL_PLAIN] = "",        [TOOL_BOLD] = "\033[1m",   [TOOL_DIM] = "\033[2m",  [TOOL_GOOD] = "\033[1;32m",
         [TOOL_WARN] = "\033[33m", [TOOL_BAD] = "\033[1;31m", [TOOL_BAR] = "\033[36m",
     };
     return text->colour ? codes[style] : "";
@@ -221,11 +221,10 @@ const char *tool_signal_name(int signal)
         int number;
         const char *name;
     } names[] = {
-        {SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"}, {SIGILL, "ILL"},   {SIGTRAP, "TRAP"},
-        {SIGABRT, "ABRT"}, {SIGBUS, "BUS"},   {SIGFPE, "FPE"},   {SIGKILL, "KILL"}, {SIGUSR1, "USR1"},
-        {SIGSEGV, "SEGV"}, {SIGUSR2, "USR2"}, {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"}, {SIGTERM, "TERM"},
-        {SIGXCPU, "XCPU"}, {SIGXFSZ, "XFSZ"}, {SIGSYS, "SYS"},   {SIGIO, "IO"},     {SIGPROF, "PROF"},
-        {SIGVTALRM, "VTALRM"},
+        {SIGHUP, "HUP"},   {SIGINT, "INT"},   {SIGQUIT, "QUIT"},     {SIGILL, "ILL"},   {SIGTRAP, "TRAP"}, {SIGABRT, "ABRT"},
+        {SIGBUS, "BUS"},   {SIGFPE, "FPE"},   {SIGKILL, "KILL"},     {SIGUSR1, "USR1"}, {SIGSEGV, "SEGV"}, {SIGUSR2, "USR2"},
+        {SIGPIPE, "PIPE"}, {SIGALRM, "ALRM"}, {SIGTERM, "TERM"},     {SIGXCPU, "XCPU"}, {SIGXFSZ, "XFSZ"}, {SIGSYS, "SYS"},
+        {SIGIO, "IO"},     {SIGPROF, "PROF"}, {SIGVTALRM, "VTALRM"},
     };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)

@@ -14,16 +14,7 @@
 #include <stdint.h>
 #include <stdio.h>
 
-enum tool_style {
-    TOOL_PLAIN,
-    TOOL_BOLD,
-    TOOL_DIM,
-    TOOL_GOOD,
-    TOOL_WARN,
-    TOOL_BAD,
-    TOOL_BAR,
-    TOOL_STYLES
-};
+enum tool_style { TOOL_PLAIN, TOOL_BOLD, TOOL_DIM, TOOL_GOOD, TOOL_WARN, TOOL_BAD, TOOL_BAR, TOOL_STYLES };
 
 struct tool_text {
     FILE *out;
@@ -61,9 +52,9 @@ void tool_fact(const struct tool_text *text, struct tool_line *line, const char 
 const char *tool_on(const struct tool_text *text, enum tool_style style);
 const char *tool_off(const struct tool_text *text, enum tool_style style);
 
-struct tool_word tool_count(uint64_t n);       /* 1 000 000 */
-struct tool_word tool_bytes(uint64_t bytes);   /* 112 B, 1.2 MiB */
-struct tool_word tool_time(uint64_t ns);       /* 12.3 ms, 1.234 s, 3 min 12.3 s */
+struct tool_word tool_count(uint64_t n);        /* 1 000 000 */
+struct tool_word tool_bytes(uint64_t bytes);    /* 112 B, 1.2 MiB */
+struct tool_word tool_time(uint64_t ns);        /* 12.3 ms, 1.234 s, 3 min 12.3 s */
 struct tool_word tool_percent(double fraction); /* 8.3 % */
 
 /* A bar of `columns` columns at most, `fraction` (0 to 1) of it filled. Needs 3 bytes a column, and one. */

@@ -79,10 +79,10 @@ TARN_API struct tarn_source *tarn_source_system(void);
 /** A caller's buffer. Released ranges are handed out again; pages cannot be purged. */
 struct tarn_source_buffer {
     struct tarn_source source;
-    char *base;           /**< first whole page of the buffer */
-    size_t pages;         /**< whole pages of 4096 bytes in it */
-    uint64_t *taken;      /**< one bit a page, at the end of the buffer */
-    uint32_t busy;        /**< lock */
+    char *base;      /**< first whole page of the buffer */
+    size_t pages;    /**< whole pages of 4096 bytes in it */
+    uint64_t *taken; /**< one bit a page, at the end of the buffer */
+    uint32_t busy;   /**< lock */
 };
 
 /**
@@ -119,7 +119,8 @@ struct tarn_source_fail {
     uint64_t first, times;
 };
 
-TARN_API void tarn_source_fail_init(struct tarn_source_fail *failing, struct tarn_source *parent, uint64_t first, uint64_t times);
+TARN_API void tarn_source_fail_init(struct tarn_source_fail *failing, struct tarn_source *parent, uint64_t first,
+                                    uint64_t times);
 
 #ifdef __cplusplus
 }

@@ -14,7 +14,8 @@
 #define ENTRY_4(i) ENTRY_1(i), ENTRY_1((i) + 1), ENTRY_1((i) + 2), ENTRY_1((i) + 3)
 #define ENTRY_16(i) ENTRY_4(i), ENTRY_4((i) + 4), ENTRY_4((i) + 8), ENTRY_4((i) + 12)
 
-const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1] = {ENTRY_16(0), ENTRY_16(16), ENTRY_16(32), ENTRY_16(48), ENTRY_1(64)};
+const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1] = {ENTRY_16(0), ENTRY_16(16), ENTRY_16(32), ENTRY_16(48),
+                                                              ENTRY_1(64)};
 
 /* Counts a failure. */
 static void *no_memory(void)

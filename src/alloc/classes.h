@@ -17,13 +17,12 @@
 
 #include "base/bits.h"
 
-#define TARN__CLASSES 72u              /* numbered from 1 */
+#define TARN__CLASSES 72u                /* numbered from 1 */
 #define TARN__SMALL_MOST ((size_t)32768) /* the largest class */
 #define TARN__TABLE_MOST ((size_t)1024)  /* sizes up to this are looked up */
 
 /* The class of 16 * i bytes, for i ≤ 64. */
-#define TARN__CLASS_OF_16(i)                                                                                                 \
-    ((i) == 0 ? 1 : (i) <= 16 ? (i) : (i) <= 32 ? 16 + ((i)-16 + 1) / 2 : 24 + ((i)-32 + 3) / 4)
+#define TARN__CLASS_OF_16(i) ((i) == 0 ? 1 : (i) <= 16 ? (i) : (i) <= 32 ? 16 + ((i)-16 + 1) / 2 : 24 + ((i)-32 + 3) / 4)
 
 /* The class of a size from 0 to TARN__SMALL_MOST. */
 static inline unsigned tarn__class_of(size_t size)

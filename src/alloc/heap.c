@@ -11,16 +11,16 @@ static struct tarn__magazine depots[TARN__CLASSES + 1][TARN__DEPOT_DEPTH];
 static struct tarn__lock ready_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
 
 static const char *const class_names[TARN__CLASSES + 1] = {
-    NULL,
-    "size-16", "size-32", "size-48", "size-64", "size-80", "size-96", "size-112", "size-128",
-    "size-144", "size-160", "size-176", "size-192", "size-208", "size-224", "size-240", "size-256",
-    "size-288", "size-320", "size-352", "size-384", "size-416", "size-448", "size-480", "size-512",
-    "size-576", "size-640", "size-704", "size-768", "size-832", "size-896", "size-960", "size-1024",
-    "size-1152", "size-1280", "size-1408", "size-1536", "size-1664", "size-1792", "size-1920", "size-2048",
-    "size-2304", "size-2560", "size-2816", "size-3072", "size-3328", "size-3584", "size-3840", "size-4096",
-    "size-4608", "size-5120", "size-5632", "size-6144", "size-6656", "size-7168", "size-7680", "size-8192",
-    "size-9216", "size-10240", "size-11264", "size-12288", "size-13312", "size-14336", "size-15360", "size-16384",
-    "size-18432", "size-20480", "size-22528", "size-24576", "size-26624", "size-28672", "size-30720", "size-32768",
+    NULL,         "size-16",    "size-32",    "size-48",    "size-64",    "size-80",    "size-96",    "size-112",
+    "size-128",   "size-144",   "size-160",   "size-176",   "size-192",   "size-208",   "size-224",   "size-240",
+    "size-256",   "size-288",   "size-320",   "size-352",   "size-384",   "size-416",   "size-448",   "size-480",
+    "size-512",   "size-576",   "size-640",   "size-704",   "size-768",   "size-832",   "size-896",   "size-960",
+    "size-1024",  "size-1152",  "size-1280",  "size-1408",  "size-1536",  "size-1664",  "size-1792",  "size-1920",
+    "size-2048",  "size-2304",  "size-2560",  "size-2816",  "size-3072",  "size-3328",  "size-3584",  "size-3840",
+    "size-4096",  "size-4608",  "size-5120",  "size-5632",  "size-6144",  "size-6656",  "size-7168",  "size-7680",
+    "size-8192",  "size-9216",  "size-10240", "size-11264", "size-12288", "size-13312", "size-14336", "size-15360",
+    "size-16384", "size-18432", "size-20480", "size-22528", "size-24576", "size-26624", "size-28672", "size-30720",
+    "size-32768",
 };
 
 static void make_caches(struct tarn__heap *heap)

@@ -9,7 +9,7 @@
 
 struct tarn__heap {
     struct tarn__zone zone;
-    struct tarn_source_count source;          /* what the zone took from the window */
+    struct tarn_source_count source;             /* what the zone took from the window */
     struct tarn__cache cache[TARN__CLASSES + 1]; /* by class; 0 is unused */
     struct tarn__cache *by_number[TARN__CACHES];
     _Atomic uint32_t ready;

@@ -10,10 +10,10 @@
 
 /* What was proved. The texts that users see are in fail.c. */
 enum tarn__crime {
-    TARN__INVALID_FREE,   /* the address is not the start of a live object of tarn */
-    TARN__DOUBLE_FREE,    /* the object is free already */
-    TARN__WRONG_SIZE,     /* sized free with a size that its object cannot have */
-    TARN__CORRUPT_LIST,   /* a free object's link leads out of its class: written after free */
+    TARN__INVALID_FREE,     /* the address is not the start of a live object of tarn */
+    TARN__DOUBLE_FREE,      /* the object is free already */
+    TARN__WRONG_SIZE,       /* sized free with a size that its object cannot have */
+    TARN__CORRUPT_LIST,     /* a free object's link leads out of its class: written after free */
     TARN__BROKEN_INVARIANT, /* tarn is wrong about itself */
 };
 
@@ -29,10 +29,10 @@ _Noreturn void tarn__fail(enum tarn__crime crime, const char *where, const void 
 _Noreturn void tarn__assert_failed(const char *sentence);
 
 /* An invariant of tarn, checked always: for slow paths. The sentence says what holds. */
-#define TARN__ASSERT(condition, sentence)                                                                                     \
-    do {                                                                                                                      \
-        if (__builtin_expect(!(condition), 0))                                                                                \
-            tarn__assert_failed(sentence);                                                                                    \
+#define TARN__ASSERT(condition, sentence)                                                                                      \
+    do {                                                                                                                       \
+        if (__builtin_expect(!(condition), 0))                                                                                 \
+            tarn__assert_failed(sentence);                                                                                     \
     } while (0)
 
 /* The same, in builds for development only. */

@@ -13,7 +13,7 @@ struct tarn__list {
 };
 
 /* The element of type `type` whose member `member` is the link `ptr`. */
-#define TARN__CONTAINER(ptr, type, member) ((type *)((char *)(ptr) - offsetof(type, member)))
+#define TARN__CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static inline void tarn__list_init(struct tarn__list *head) { head->next = head->prev = head; }
 

@@ -35,8 +35,9 @@ static int clamp(size_t n) { return n > INT_MAX ? INT_MAX : (int)n; }
 TARN__DOOR struct mallinfo_fields mallinfo(void)
 {
     struct mallinfo2_fields m = mallinfo2();
-    return (struct mallinfo_fields){clamp(m.arena),   clamp(m.ordblks), clamp(m.smblks),  clamp(m.hblks),    clamp(m.hblkhd),
-                                    clamp(m.usmblks), clamp(m.fsmblks), clamp(m.uordblks), clamp(m.fordblks), clamp(m.keepcost)};
+    return (struct mallinfo_fields){clamp(m.arena),    clamp(m.ordblks), clamp(m.smblks),  clamp(m.hblks),
+                                    clamp(m.hblkhd),   clamp(m.usmblks), clamp(m.fsmblks), clamp(m.uordblks),
+                                    clamp(m.fordblks), clamp(m.keepcost)};
 }
 
 /* XML, as the C library's, with one element for each class that was used. */

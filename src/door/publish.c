@@ -49,10 +49,9 @@ static void fill_classes(struct tarn_snapshot *to)
 static void fill_calls(struct tarn_snapshot *to)
 {
     static const enum tarn__os_call order[TARN_SNAPSHOT_CALLS] = {
-        [TARN_CALL_MAP] = TARN__OS_MAP,           [TARN_CALL_UNMAP] = TARN__OS_UNMAP,
-        [TARN_CALL_PROTECT] = TARN__OS_COMMIT,    [TARN_CALL_PURGE] = TARN__OS_PURGE,
-        [TARN_CALL_POPULATE] = TARN__OS_POPULATE, [TARN_CALL_MOVE] = TARN__OS_MOVE,
-        [TARN_CALL_WAIT] = TARN__OS_WAIT,         [TARN_CALL_WAKE] = TARN__OS_WAKE,
+        [TARN_CALL_MAP] = TARN__OS_MAP,     [TARN_CALL_UNMAP] = TARN__OS_UNMAP,       [TARN_CALL_PROTECT] = TARN__OS_COMMIT,
+        [TARN_CALL_PURGE] = TARN__OS_PURGE, [TARN_CALL_POPULATE] = TARN__OS_POPULATE, [TARN_CALL_MOVE] = TARN__OS_MOVE,
+        [TARN_CALL_WAIT] = TARN__OS_WAIT,   [TARN_CALL_WAKE] = TARN__OS_WAKE,
     };
     for (unsigned i = 0; i < TARN_SNAPSHOT_CALLS; i++)
         to->calls[i] = tarn__os_calls(order[i]);

@@ -15,8 +15,8 @@
 
 /* Sets of calls, for tarn__fake_fail. */
 #define TARN__FAKE_KIND(call) (1u << (call))
-#define TARN__FAKE_ANY                                                                                                        \
-    (TARN__FAKE_KIND(TARN__OS_MAP) | TARN__FAKE_KIND(TARN__OS_UNMAP) | TARN__FAKE_KIND(TARN__OS_COMMIT) |                     \
+#define TARN__FAKE_ANY                                                                                                         \
+    (TARN__FAKE_KIND(TARN__OS_MAP) | TARN__FAKE_KIND(TARN__OS_UNMAP) | TARN__FAKE_KIND(TARN__OS_COMMIT) |                      \
      TARN__FAKE_KIND(TARN__OS_PURGE) | TARN__FAKE_KIND(TARN__OS_POPULATE) | TARN__FAKE_KIND(TARN__OS_MOVE))
 
 /*

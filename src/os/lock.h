@@ -35,7 +35,10 @@ struct tarn__lock {
     uint16_t depth; /* re-entries by the owner; only between the fork hooks */
 };
 
-#define TARN__LOCK_INIT(its_rank) {.word = 0, .rank = (its_rank), .depth = 0}
+#define TARN__LOCK_INIT(its_rank)                                                                                              \
+    {                                                                                                                          \
+        .word = 0, .rank = (its_rank), .depth = 0                                                                              \
+    }
 
 void tarn__lock_init(struct tarn__lock *lock, enum tarn__rank rank);
 

@@ -62,7 +62,8 @@ void tarn__zone_check(struct tarn__zone *zone)
     for (int list = 0; list < TARN__LISTS; list++)
         for (unsigned order = 0; order < TARN__ORDERS; order++) {
             struct tarn__list *head = &zone->free[list][order];
-            TARN__ASSERT(tarn__list_empty(head) == !(zone->filled[list] >> order & 1), "the mask tells which lists have blocks");
+            TARN__ASSERT(tarn__list_empty(head) == !(zone->filled[list] >> order & 1),
+                         "the mask tells which lists have blocks");
             for (struct tarn__list *link = head->next; link != head; link = link->next)
                 check_block(zone, TARN__CONTAINER(link, struct tarn__page, link), list, order, &sums);
         }

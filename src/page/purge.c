@@ -133,7 +133,8 @@ static void fade(struct tarn__zone *zone)
 
 static size_t dirty_budget(const struct tarn__zone *zone)
 {
-    size_t used = used_pages(zone), needed = zone->recent_peak + zone->recent_peak / 2, swing = needed > used ? needed - used : 0;
+    size_t used = used_pages(zone), needed = zone->recent_peak + zone->recent_peak / 2,
+           swing = needed > used ? needed - used : 0;
     return tarn__max(least_budget, tarn__max(used, swing));
 }
 

@@ -53,9 +53,9 @@ struct tarn__page {
 struct tarn__section {
     char *base;
     struct tarn__zone *zone;
-    size_t slots;           /* 1; more when the section is one mapped block */
+    size_t slots; /* 1; more when the section is one mapped block */
     uint16_t free_pages;
-    uint16_t longest[2]; /* no span of free pages, or of dirty ones, within the section is longer; often less is */
+    uint16_t longest[2];    /* no span of free pages, or of dirty ones, within the section is longer; often less is */
     struct tarn__list link; /* its zone's sections by address, or stuck blocks, or spare descriptors */
     uint64_t free[TARN__SECTION_PAGES / 64];
     uint64_t dirty[TARN__SECTION_PAGES / 64]; /* free pages that may hold something; clean ones read as zero */

@@ -19,7 +19,7 @@ static void candidates(const struct tarn__section *section, bool dirty, uint64_t
 /* Of a word, the lowest bits of those aligned groups of 2^order bits that are all ones. */
 static uint64_t whole_groups(uint64_t word, unsigned order)
 {
-    static const uint64_t lowest[] = {~UINT64_C(0),           0x5555555555555555, 0x1111111111111111,
+    static const uint64_t lowest[] = {~UINT64_C(0),       0x5555555555555555, 0x1111111111111111,
                                       0x0101010101010101, 0x0001000100010001, 0x0000000100000001};
     for (unsigned i = 0; i < order; i++)
         word &= word >> (1u << i);
@@ -113,7 +113,8 @@ struct tarn__page *tarn__span_find(struct tarn__zone *zone, size_t count, bool d
     char **from = &zone->span_from[dirty][class];
     bool none_before = true;
     int visited = 0;
-    for (struct tarn__list *link = begin_at(zone, *from); link != &zone->sections && visited < MOST_SECTIONS; link = link->next) {
+    for (struct tarn__list *link = begin_at(zone, *from); link != &zone->sections && visited < MOST_SECTIONS;
+         link = link->next) {
         struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
         none_before = none_before && section->longest[dirty] < (size_t)1 << class;
         if (none_before)

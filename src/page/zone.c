@@ -314,6 +314,7 @@ void tarn__pages_shrink(struct tarn__page *run, size_t count)
     }
     size_t first;
     section = page_after(run, count, &first);
+    TARN__ASSERT(section, "all pages of a run have descriptors");
     tarn__lock(&zone->lock);
     bool too_many = put_pages(section, first, run->count - count, true);
     run->count = (uint32_t)count;

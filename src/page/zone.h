@@ -36,17 +36,18 @@ struct tarn__zone {
     const char *name;
     struct tarn_source *source;
     struct tarn__list free[TARN__LISTS][TARN__ORDERS];
-    uint32_t filled[TARN__LISTS];    /* bit k: free[…][k] is not empty */
-    size_t blocks[TARN__ORDERS];     /* free blocks of each order */
-    struct tarn__list sections;      /* ordinary ones, by address */
-    char *span_from[2][TARN__ORDERS]; /* [d][k]: sections below this have no span of 2^k free pages, with d: dirty ones; NULL: not known */
-    struct tarn__list stuck;         /* mapped blocks, free and clean, that the system refused to unmap */
-    size_t pages;                    /* of all sections */
-    size_t free_pages, dirty_pages;  /* of those; dirty ones are free ones */
-    size_t grown_from;               /* pages in use when tarn__zone_grew last said yes; follows the use down */
-    size_t peak_pages;               /* most pages in use, ever */
-    size_t recent_peak;              /* the same, fading */
-    uint64_t faded;                  /* when it faded last, in ticks */
+    uint32_t filled[TARN__LISTS]; /* bit k: free[…][k] is not empty */
+    size_t blocks[TARN__ORDERS];  /* free blocks of each order */
+    struct tarn__list sections;   /* ordinary ones, by address */
+    char *span_from
+        [2][TARN__ORDERS]; /* [d][k]: sections below this have no span of 2^k free pages, with d: dirty ones; NULL: not known */
+    struct tarn__list stuck;        /* mapped blocks, free and clean, that the system refused to unmap */
+    size_t pages;                   /* of all sections */
+    size_t free_pages, dirty_pages; /* of those; dirty ones are free ones */
+    size_t grown_from;              /* pages in use when tarn__zone_grew last said yes; follows the use down */
+    size_t peak_pages;              /* most pages in use, ever */
+    size_t recent_peak;             /* the same, fading */
+    uint64_t faded;                 /* when it faded last, in ticks */
 };
 
 /* `source` gives memory in multiples of 4 MiB, aligned so. Takes nothing from it yet. */

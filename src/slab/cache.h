@@ -41,11 +41,11 @@ struct tarn__slab {
     struct tarn__list link; /* in its cache's list of `group`, when it has free objects */
     struct tarn__cache *cache;
     char *base;
-    uint32_t free;                    /* objects free in the slab, not counting those in magazines */
-    uint32_t leaves_at;               /* count of free objects at which it leaves its group */
-    uint16_t hint;                    /* no word of `map` below this one has a bit */
-    uint16_t group;                   /* how full: 0 (fullest) … 3 */
-    uint64_t map[TARN__SLAB_WORDS];   /* bit i: object i is free here */
+    uint32_t free;                  /* objects free in the slab, not counting those in magazines */
+    uint32_t leaves_at;             /* count of free objects at which it leaves its group */
+    uint16_t hint;                  /* no word of `map` below this one has a bit */
+    uint16_t group;                 /* how full: 0 (fullest) … 3 */
+    uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here */
 };
 _Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");
 
@@ -57,16 +57,16 @@ struct tarn__magazine {
 struct tarn__cache {
     const char *name;
     struct tarn__zone *zone;
-    uint32_t size;     /* bytes of an object, a multiple of 16 */
-    uint32_t inverse;  /* ceil(2^32 / size): offset / size without division */
-    uint32_t objects;  /* in a slab */
-    uint32_t capacity; /* objects of a full magazine */
-    uint32_t number;   /* of its bin */
+    uint32_t size;        /* bytes of an object, a multiple of 16 */
+    uint32_t inverse;     /* ceil(2^32 / size): offset / size without division */
+    uint32_t objects;     /* in a slab */
+    uint32_t capacity;    /* objects of a full magazine */
+    uint32_t number;      /* of its bin */
     uint32_t depot_depth; /* magazines that the depot may hold */
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock depot_lock;
-    _Atomic uint32_t depth;        /* magazines in the depot; changed under the lock */
-    uint32_t low;                  /* least depth since the last reaping: that many were not needed */
+    _Atomic uint32_t depth;       /* magazines in the depot; changed under the lock */
+    uint32_t low;                 /* least depth since the last reaping: that many were not needed */
     struct tarn__magazine *depot; /* room for TARN__DEPOT_DEPTH */
     size_t depot_objects;
 

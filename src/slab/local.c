@@ -9,7 +9,10 @@
 
 enum { QUICK = 4 }; /* magazines' worth of operations */
 
-#define FULL {NULL, 0, 0, LONG_MIN}
+#define FULL                                                                                                                   \
+    {                                                                                                                          \
+        NULL, 0, 0, LONG_MIN                                                                                                   \
+    }
 #define FULL_4 FULL, FULL, FULL, FULL
 #define FULL_20 FULL_4, FULL_4, FULL_4, FULL_4, FULL_4
 _Static_assert(TARN__CACHES == 80, "the initialisers below fit");

@@ -38,7 +38,7 @@ struct tarn__rear {
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
     unsigned long reaped;          /* allocs + frees at the last reaping */
     uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: from a page's worth up to the cache's */
-    tarn__counter samples, sampled_bytes;      /* sizes asked for, recorded at refills */
+    tarn__counter samples, sampled_bytes;    /* sizes asked for, recorded at refills */
     unsigned long noted_allocs, noted_frees; /* already in the ledger */
 };
 
@@ -62,8 +62,8 @@ static inline void tarn__ledger_note(long change)
 {
     long live = atomic_fetch_add_explicit(&tarn__ledger.live, change, memory_order_relaxed) + change;
     long peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
-    while (live > peak && !atomic_compare_exchange_weak_explicit(&tarn__ledger.peak, &peak, live, memory_order_relaxed,
-                                                                 memory_order_relaxed))
+    while (live > peak &&
+           !atomic_compare_exchange_weak_explicit(&tarn__ledger.peak, &peak, live, memory_order_relaxed, memory_order_relaxed))
         ;
 }
 

@@ -68,10 +68,7 @@ static void slab_destroy(struct tarn__slab *slab)
 }
 
 /* 0 for a slab with few free objects, 3 for one that is nearly empty. */
-static unsigned group_of(const struct tarn__slab *slab)
-{
-    return slab->free * TARN__SLAB_GROUPS / (slab->cache->objects + 1);
-}
+static unsigned group_of(const struct tarn__slab *slab) { return slab->free * TARN__SLAB_GROUPS / (slab->cache->objects + 1); }
 
 static void list_slab(struct tarn__cache *cache, struct tarn__slab *slab)
 {
@@ -182,7 +179,9 @@ static bool locate(const struct tarn__cache *cache, struct places *places, void 
     struct tarn__slab *slab = n > 0 ? places->slab[n - 1] : NULL;
     if (!slab || (uintptr_t)object - (uintptr_t)slab->base >= TARN__UNIT_SIZE)
         slab = slab_around(object);
-    size_t index = slab && slab->cache == cache ? index_in(slab, object) : SIZE_MAX;
+    if (!slab || slab->cache != cache)
+        return false;
+    size_t index = index_in(slab, object);
     if (index >= cache->objects)
         return false;
     places->object[n] = object;
@@ -283,7 +282,8 @@ void tarn__cache_check(struct tarn__cache *cache)
     tarn__unlock(&cache->slabs_lock);
     tarn__lock(&cache->depot_lock);
     for (uint32_t i = 0; i < cache->depth; i++) {
-        TARN__ASSERT(cache->depot[i].count > 0 && cache->depot[i].count <= cache->capacity, "a magazine in the depot is neither empty nor overfull");
+        TARN__ASSERT(cache->depot[i].count > 0 && cache->depot[i].count <= cache->capacity,
+                     "a magazine in the depot is neither empty nor overfull");
         depot_objects += cache->depot[i].count;
     }
     TARN__ASSERT(depot_objects == cache->depot_objects, "the count of the depot's objects is right");

@@ -79,7 +79,7 @@ static void fill(void)
     slot->returned_bytes = 16 << 20;
     slot->purged_bytes = 4 << 20;
     slot->held_bytes = 48 << 20;
-    slot->used_bytes = 8 << 20; /* of which 6 MiB are live: external fragmentation 25 % */
+    slot->used_bytes = 8 << 20;       /* of which 6 MiB are live: external fragmentation 25 % */
     slot->peak_used_bytes = 48 << 20; /* of which 42 MiB were live: 12.5 % */
     slot->dirty_bytes = 1 << 20;
     slot->metadata_bytes = 1 << 19;
@@ -119,10 +119,7 @@ static void take_slot(uint32_t origin)
         header->slots_taken = TARN_SNAPSHOT_SLOTS + 7;
 }
 
-static void take_slot_of_child(void)
-{
-    take_slot(TARN_SNAPSHOT_FORK);
-}
+static void take_slot_of_child(void) { take_slot(TARN_SNAPSHOT_FORK); }
 
 __attribute__((constructor)) static void begin(void)
 {

@@ -49,5 +49,6 @@ needs_tree() {
 . "$source/check_compare.sh"
 . "$source/check_library.sh"
 
+# shellcheck disable=SC2154 # set by lib.sh
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

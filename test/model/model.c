@@ -25,8 +25,8 @@ static uint64_t now_ms(void)
 static void say_how_to_repeat(void)
 {
     char line[200];
-    int length = snprintf(line, sizeof line, "step %llu; again: %s %llu 60000\n", (unsigned long long)atomic_load(&steps), program,
-                          (unsigned long long)seed_now);
+    int length = snprintf(line, sizeof line, "step %llu; again: %s %llu 60000\n", (unsigned long long)atomic_load(&steps),
+                          program, (unsigned long long)seed_now);
     (void)!write(STDERR_FILENO, line, (size_t)length);
 }
 

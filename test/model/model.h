@@ -12,10 +12,10 @@
 #include <stdint.h>
 
 /* Ends the process when `condition` is false: the sentence, the seed and the step. */
-#define MODEL_REQUIRE(condition, sentence)                                                                                    \
-    do {                                                                                                                      \
-        if (!(condition))                                                                                                     \
-            model_failed(sentence);                                                                                           \
+#define MODEL_REQUIRE(condition, sentence)                                                                                     \
+    do {                                                                                                                       \
+        if (!(condition))                                                                                                      \
+            model_failed(sentence);                                                                                            \
     } while (0)
 
 _Noreturn void model_failed(const char *sentence);

@@ -47,7 +47,8 @@ static void verify(const struct run *run)
 {
     MODEL_REQUIRE(run->page->count == run->count, "a run's length is what was asked for");
     MODEL_REQUIRE(tarn__run_at(tarn__page_address(run->page)) == run->page, "a run is found at its address");
-    MODEL_REQUIRE(model_stamped(tarn__page_address(run->page), run->count * PAGE, run->stamp), "a run's contents are its owner's");
+    MODEL_REQUIRE(model_stamped(tarn__page_address(run->page), run->count * PAGE, run->stamp),
+                  "a run's contents are its owner's");
 }
 
 static void stamp(struct run *run)
@@ -102,7 +103,8 @@ static void lengthen(struct run *run)
     if (live_pages + count - run->count > MOST_PAGES || !tarn__pages_extend(run->page, count))
         return;
     live_pages += count - run->count;
-    MODEL_REQUIRE(model_stamped(tarn__page_address(run->page), run->count * PAGE, run->stamp), "a longer run keeps its contents");
+    MODEL_REQUIRE(model_stamped(tarn__page_address(run->page), run->count * PAGE, run->stamp),
+                  "a longer run keeps its contents");
     run->count = count;
     stamp(run);
 }

@@ -24,10 +24,10 @@
 #define MIB ((size_t)1 << 20)
 enum { OBJECTS = 1000, NO_FAILURE = 2 };
 
-#define REQUIRE(condition, sentence)                                                                                          \
-    do {                                                                                                                      \
-        if (!(condition))                                                                                                     \
-            broken(sentence, __LINE__);                                                                                       \
+#define REQUIRE(condition, sentence)                                                                                           \
+    do {                                                                                                                       \
+        if (!(condition))                                                                                                      \
+            broken(sentence, __LINE__);                                                                                        \
     } while (0)
 
 static struct object {
@@ -84,7 +84,7 @@ static void get(size_t size) { keep(tarn_malloc(size), size); }
 static void get_zeroed(size_t size)
 {
     unsigned char *p = tarn_calloc(1, size);
-    for (size_t i = 0; p && i < size; i += size > MIB ? 509 : 1)
+    for (size_t i = 0; p && i<size; i += size> MIB ? 509 : 1)
         REQUIRE(p[i] == 0, "calloc gives zeros");
     keep(p, size);
 }

@@ -202,8 +202,10 @@ archives() {
     for how in 'gzip -n' xz; do
         on tar --sort=name --mtime=@0 --owner=0 --group=0 --numeric-owner -cf tree.tar tree
         cksum <tree.tar
+        # shellcheck disable=SC2086 # a command and its option
         on $how -c <tree.tar >packed
         cksum <packed
+        # shellcheck disable=SC2086
         mkdir out && on $how -d -c packed | on tar -C out -xf - && diff -r tree out/tree && rm -rf out
     done
     on xz -T2 -c tree.tar | on xz -d | cksum

@@ -95,7 +95,7 @@ static void calloc_sees_overflow(void **state)
 static void impossible_sizes(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {SIZE_MAX, SIZE_MAX - 15, SIZE_MAX - 4095, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
+    static const size_t sizes[] = {SIZE_MAX,           SIZE_MAX - 15,   SIZE_MAX - 4095, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
                                    PTRDIFF_MAX - 4096, (size_t)1 << 48, (size_t)1 << 40, TARN__FAKE_SIZE};
     uint64_t failures = stats().failures;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
@@ -153,7 +153,8 @@ static void aligns_every_small_size(void **state)
 static void refuses_wrong_alignments(void **state)
 {
     (void)state;
-    static const size_t wrong[] = {0, 3, 6, 12, 24, 48, 4095, 4097, SIZE_MAX, (size_t)1 << 63, (size_t)1 << 62, (size_t)1 << 47};
+    static const size_t wrong[] = {
+        0, 3, 6, 12, 24, 48, 4095, 4097, SIZE_MAX, (size_t)1 << 63, (size_t)1 << 62, (size_t)1 << 47};
     uint64_t failures = stats().failures;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_null(tarn_aligned_alloc(wrong[i], 100));
@@ -233,7 +234,7 @@ static void counts_small(void **state)
     void *p[COUNT];
     struct tarn_class_stats before, now;
     struct tarn_stats all = stats();
-    for (unsigned class = 0; class < TARN_CLASSES; class++) {
+    for (unsigned class = 0; class < TARN_CLASSES; class ++) {
         size_t size = tarn__class_size(class + 1);
         assert_int_equal(tarn_class_stats(class, &before), 0);
         assert_int_equal(before.size, size);
@@ -423,12 +424,23 @@ static int install_fork_hooks(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HEAP_TEST(serves_all_sizes),     HEAP_TEST(objects_are_apart),    HEAP_TEST(calloc_gives_zeros),
-        HEAP_TEST(calloc_sees_overflow), HEAP_TEST(impossible_sizes),     HEAP_TEST(size_zero_is_unique),
-        HEAP_TEST(aligns),               HEAP_TEST(aligns_every_small_size), HEAP_TEST(refuses_wrong_alignments),
-        HEAP_TEST(frees_with_sizes),     HEAP_TEST(misuse_is_reported),   HEAP_TEST(counts_small),
-        HEAP_TEST(counts_large),         HEAP_TEST(counts_the_system),    HEAP_TEST(trim_keeps),
-        HEAP_TEST(threads_share_the_heap), HEAP_TEST(forks_beside_threads),
+        HEAP_TEST(serves_all_sizes),
+        HEAP_TEST(objects_are_apart),
+        HEAP_TEST(calloc_gives_zeros),
+        HEAP_TEST(calloc_sees_overflow),
+        HEAP_TEST(impossible_sizes),
+        HEAP_TEST(size_zero_is_unique),
+        HEAP_TEST(aligns),
+        HEAP_TEST(aligns_every_small_size),
+        HEAP_TEST(refuses_wrong_alignments),
+        HEAP_TEST(frees_with_sizes),
+        HEAP_TEST(misuse_is_reported),
+        HEAP_TEST(counts_small),
+        HEAP_TEST(counts_large),
+        HEAP_TEST(counts_the_system),
+        HEAP_TEST(trim_keeps),
+        HEAP_TEST(threads_share_the_heap),
+        HEAP_TEST(forks_beside_threads),
     };
     return cmocka_run_group_tests_name("alloc", tests, install_fork_hooks, NULL);
 }

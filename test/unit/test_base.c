@@ -59,11 +59,7 @@ static void fill(uint64_t *map, bool *model, int pattern, uint64_t *seed)
     memset(map, 0, WORDS * sizeof *map);
     for (size_t i = 0; i < WORDS * 64; i++) {
         uint64_t r = check_random(seed);
-        bool bit = pattern == 0   ? false
-                   : pattern == 1 ? true
-                   : pattern == 2 ? r % 2
-                   : pattern == 3 ? r % 16 == 0
-                                  : r % 16 != 0;
+        bool bit = pattern == 0 ? false : pattern == 1 ? true : pattern == 2 ? r % 2 : pattern == 3 ? r % 16 == 0 : r % 16 != 0;
         model[i] = bit;
         if (bit)
             tarn__bit_set(map, i);
@@ -347,10 +343,10 @@ static void fail_without_exit(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(numbers),      cmocka_unit_test(single_bits), cmocka_unit_test(word_masks),
-        cmocka_unit_test(bit_ranges),   cmocka_unit_test(bit_search),  cmocka_unit_test(clear_runs),
-        cmocka_unit_test(lists),        cmocka_unit_test(list_between), cmocka_unit_test(counters),
-        cmocka_unit_test(fail_texts),   cmocka_unit_test(assertions),  cmocka_unit_test(fail_without_exit),
+        cmocka_unit_test(numbers),    cmocka_unit_test(single_bits),  cmocka_unit_test(word_masks),
+        cmocka_unit_test(bit_ranges), cmocka_unit_test(bit_search),   cmocka_unit_test(clear_runs),
+        cmocka_unit_test(lists),      cmocka_unit_test(list_between), cmocka_unit_test(counters),
+        cmocka_unit_test(fail_texts), cmocka_unit_test(assertions),   cmocka_unit_test(fail_without_exit),
     };
     return cmocka_run_group_tests_name("base", tests, NULL, NULL);
 }

@@ -72,7 +72,7 @@ static void alignment_needs_no_search(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(sizes_ascend),     cmocka_unit_test(classes_are_minimal), cmocka_unit_test(table_agrees),
+        cmocka_unit_test(sizes_ascend),     cmocka_unit_test(classes_are_minimal),       cmocka_unit_test(table_agrees),
         cmocka_unit_test(waste_is_bounded), cmocka_unit_test(alignment_needs_no_search),
     };
     return cmocka_run_group_tests_name("classes", tests, NULL, NULL);

@@ -300,9 +300,13 @@ static int begin_all(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        LOCAL_TEST(counts_exactly), LOCAL_TEST(magazines_are_bounded), LOCAL_TEST(boundary_is_quiet),
-        LOCAL_TEST(threads_end),    LOCAL_TEST(works_after_a_thread_ended_its_cache),
-        LOCAL_TEST(objects_cross_threads), LOCAL_TEST(ledger_and_hook),
+        LOCAL_TEST(counts_exactly),
+        LOCAL_TEST(magazines_are_bounded),
+        LOCAL_TEST(boundary_is_quiet),
+        LOCAL_TEST(threads_end),
+        LOCAL_TEST(works_after_a_thread_ended_its_cache),
+        LOCAL_TEST(objects_cross_threads),
+        LOCAL_TEST(ledger_and_hook),
     };
     return cmocka_run_group_tests_name("local", tests, begin_all, NULL);
 }

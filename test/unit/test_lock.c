@@ -186,10 +186,7 @@ static void numbers_differ(void **state)
 
 static void tell_end(void *value) { *(int *)value += 1; }
 
-static void *register_end(void *value)
-{
-    return tarn__thread_at_exit(tell_end, value) == 0 ? value : NULL;
-}
+static void *register_end(void *value) { return tarn__thread_at_exit(tell_end, value) == 0 ? value : NULL; }
 
 static void calls_at_exit(void **state)
 {
@@ -228,14 +225,19 @@ static void calls_at_fork(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(excludes_others),       cmocka_unit_test(knows_its_owner),
-        cmocka_unit_test(no_reentry),            cmocka_unit_test(reentry_while_forking),
-        cmocka_unit_test(fork_of_the_owner),     cmocka_unit_test(child_can_lock),
-        cmocka_unit_test(initialises),           cmocka_unit_test(numbers_differ),
+        cmocka_unit_test(excludes_others),
+        cmocka_unit_test(knows_its_owner),
+        cmocka_unit_test(no_reentry),
+        cmocka_unit_test(reentry_while_forking),
+        cmocka_unit_test(fork_of_the_owner),
+        cmocka_unit_test(child_can_lock),
+        cmocka_unit_test(initialises),
+        cmocka_unit_test(numbers_differ),
 #ifdef TARN_DEBUG_BUILD
         cmocka_unit_test(ranks),
 #endif
-        cmocka_unit_test(calls_at_exit),         cmocka_unit_test(calls_at_fork),
+        cmocka_unit_test(calls_at_exit),
+        cmocka_unit_test(calls_at_fork),
     };
     return cmocka_run_group_tests_name("lock", tests, NULL, NULL);
 }

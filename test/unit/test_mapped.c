@@ -156,16 +156,18 @@ static void runs_short_of_descriptors(void **state)
     for (size_t r = 0; r < 4; r++)
         for (size_t sections = 0; sections < 18; sections += sections ? 1 : 8)
             for (size_t failing = 1; failing <= 3; failing++)
-                check_lives(run_short_of_descriptors,
-                            &(struct shortage){sections, requests[r][0], requests[r][1], failing});
+                check_lives(run_short_of_descriptors, &(struct shortage){sections, requests[r][0], requests[r][1], failing});
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         ZONE_TEST(runs_short_of_descriptors), /* first: descriptors are kept */
-        ZONE_TEST(leads_from_all_slots), ZONE_TEST(aligns), ZONE_TEST(shrinks_and_extends),
-        ZONE_TEST(refused_unmap_is_tried_again), ZONE_TEST(no_memory_takes_back_stuck_blocks),
+        ZONE_TEST(leads_from_all_slots),
+        ZONE_TEST(aligns),
+        ZONE_TEST(shrinks_and_extends),
+        ZONE_TEST(refused_unmap_is_tried_again),
+        ZONE_TEST(no_memory_takes_back_stuck_blocks),
         ZONE_TEST(refuses_the_impossible),
     };
     return cmocka_run_group_tests_name("mapped", tests, NULL, NULL);

@@ -207,12 +207,18 @@ static int setup(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(page_size),   cmocka_unit_test(maps_zeros),
-        cmocka_unit_test(maps_exactly), cmocka_unit_test(refuses_what_cannot_be),
-        cmocka_unit_test(commits),     cmocka_unit_test(populates),
-        cmocka_unit_test(purges),      cmocka_unit_test(moves),
-        cmocka_unit_test(moves_pieces_or_nothing), cmocka_unit_test(keeps_errno),
-        cmocka_unit_test(counts_calls), cmocka_unit_test(time_does_not_go_back),
+        cmocka_unit_test(page_size),
+        cmocka_unit_test(maps_zeros),
+        cmocka_unit_test(maps_exactly),
+        cmocka_unit_test(refuses_what_cannot_be),
+        cmocka_unit_test(commits),
+        cmocka_unit_test(populates),
+        cmocka_unit_test(purges),
+        cmocka_unit_test(moves),
+        cmocka_unit_test(moves_pieces_or_nothing),
+        cmocka_unit_test(keeps_errno),
+        cmocka_unit_test(counts_calls),
+        cmocka_unit_test(time_does_not_go_back),
         cmocka_unit_test(dies_with_its_message),
     };
     return cmocka_run_group_tests_name("os", tests, setup, NULL);

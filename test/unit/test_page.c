@@ -515,11 +515,31 @@ static void check_zone(void *value)
     tarn__zone_check(&zone);
 }
 
-static void spoil_free_count(void *v) { zone.free_pages++; check_zone(v); }
-static void spoil_dirty_count(void *v) { zone.dirty_pages--; check_zone(v); }
-static void spoil_blocks(void *v) { zone.blocks[3]++; check_zone(v); }
-static void spoil_mask(void *v) { zone.filled[TARN__CLEAN] ^= 1; check_zone(v); }
-static void spoil_pages(void *v) { zone.pages = 1; check_zone(v); }
+static void spoil_free_count(void *v)
+{
+    zone.free_pages++;
+    check_zone(v);
+}
+static void spoil_dirty_count(void *v)
+{
+    zone.dirty_pages--;
+    check_zone(v);
+}
+static void spoil_blocks(void *v)
+{
+    zone.blocks[3]++;
+    check_zone(v);
+}
+static void spoil_mask(void *v)
+{
+    zone.filled[TARN__CLEAN] ^= 1;
+    check_zone(v);
+}
+static void spoil_pages(void *v)
+{
+    zone.pages = 1;
+    check_zone(v);
+}
 
 static void spoil_free_bit(void *v)
 {
@@ -604,16 +624,33 @@ static void threads_share_a_zone(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        ZONE_TEST(finds_sections),       ZONE_TEST(knows_foreign_addresses), ZONE_TEST(forgets_sections),
-        ZONE_TEST(takes_exact_runs),     ZONE_TEST(aligns),                  ZONE_TEST(merges_all),
-        ZONE_TEST(finds_spans),          ZONE_TEST(spans_cross_sections),    ZONE_TEST(shrinks),
-        ZONE_TEST(extends),              ZONE_TEST(extends_into_clean_pages), ZONE_TEST(tells_what_is_zero),
-        ZONE_TEST(prefers_dirty_pages),  ZONE_TEST(trims_to_what_is_kept),   ZONE_TEST(trims_scattered_pages),
-        ZONE_TEST(keeps_a_budget),       ZONE_TEST(keeps_what_a_swing_needs), ZONE_TEST(remembers_a_fresh_peak),
+        ZONE_TEST(finds_sections),
+        ZONE_TEST(knows_foreign_addresses),
+        ZONE_TEST(forgets_sections),
+        ZONE_TEST(takes_exact_runs),
+        ZONE_TEST(aligns),
+        ZONE_TEST(merges_all),
+        ZONE_TEST(finds_spans),
+        ZONE_TEST(spans_cross_sections),
+        ZONE_TEST(shrinks),
+        ZONE_TEST(extends),
+        ZONE_TEST(extends_into_clean_pages),
+        ZONE_TEST(tells_what_is_zero),
+        ZONE_TEST(prefers_dirty_pages),
+        ZONE_TEST(trims_to_what_is_kept),
+        ZONE_TEST(trims_scattered_pages),
+        ZONE_TEST(keeps_a_budget),
+        ZONE_TEST(keeps_what_a_swing_needs),
+        ZONE_TEST(remembers_a_fresh_peak),
         ZONE_TEST(survives_no_memory),
-        ZONE_TEST(exhausts_its_source),  ZONE_TEST(survives_refused_unmap),  ZONE_TEST(moves_pages),
-        ZONE_TEST(lives_with_larger_system_pages), ZONE_TEST(purges_no_neighbours_in_a_system_page),
-        ZONE_TEST(claims_from_the_middle), ZONE_TEST(checker_can_fail), ZONE_TEST(threads_share_a_zone),
+        ZONE_TEST(exhausts_its_source),
+        ZONE_TEST(survives_refused_unmap),
+        ZONE_TEST(moves_pages),
+        ZONE_TEST(lives_with_larger_system_pages),
+        ZONE_TEST(purges_no_neighbours_in_a_system_page),
+        ZONE_TEST(claims_from_the_middle),
+        ZONE_TEST(checker_can_fail),
+        ZONE_TEST(threads_share_a_zone),
     };
     return cmocka_run_group_tests_name("page", tests, NULL, NULL);
 }

@@ -46,8 +46,8 @@ static void small_to_small(void **state)
 static void every_kind_to_every_kind(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {1,       100,     20000,   32768,   32769,    65536,    300000,
-                                   MIB,     3 * MIB, 4 * MIB, 5 * MIB, 9 * MIB, 20 * MIB, 64 * MIB, 65 * MIB};
+    static const size_t sizes[] = {1,       100,     20000,   32768,   32769,    65536,    300000,  MIB,
+                                   3 * MIB, 4 * MIB, 5 * MIB, 9 * MIB, 20 * MIB, 64 * MIB, 65 * MIB};
     enum { COUNT = sizeof sizes / sizeof *sizes };
     for (size_t i = 0; i < COUNT; i++)
         for (size_t j = 0; j < COUNT; j++)
@@ -64,7 +64,8 @@ static void among_others(void **state)
     static size_t size[COUNT];
     uint64_t seed = 17;
     for (int step = 0; step < 1500; step++) {
-        size_t at = check_random(&seed) % COUNT, to = 1 + (check_random(&seed) & (((size_t)64 << check_random(&seed) % 14) - 1));
+        size_t at = check_random(&seed) % COUNT,
+               to = 1 + (check_random(&seed) & (((size_t)64 << check_random(&seed) % 14) - 1));
         unsigned char *q = tarn_realloc(p[at], to);
         assert_non_null(q);
         if (!holds(q, tarn__min(size[at], to)))
@@ -232,10 +233,17 @@ static void counts_failures_exactly(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        HEAP_TEST(small_to_small),  HEAP_TEST(every_kind_to_every_kind), HEAP_TEST(among_others),
-        HEAP_TEST(null_and_zero),   HEAP_TEST(grows_in_place_where_pages_follow), HEAP_TEST(counts_moves),
-        HEAP_TEST(moves_pages_of_large_blocks), HEAP_TEST(copies_when_pages_cannot_move),
-        HEAP_TEST(failure_keeps_the_block), HEAP_TEST(shrinking_never_fails), HEAP_TEST(counts_failures_exactly),
+        HEAP_TEST(small_to_small),
+        HEAP_TEST(every_kind_to_every_kind),
+        HEAP_TEST(among_others),
+        HEAP_TEST(null_and_zero),
+        HEAP_TEST(grows_in_place_where_pages_follow),
+        HEAP_TEST(counts_moves),
+        HEAP_TEST(moves_pages_of_large_blocks),
+        HEAP_TEST(copies_when_pages_cannot_move),
+        HEAP_TEST(failure_keeps_the_block),
+        HEAP_TEST(shrinking_never_fails),
+        HEAP_TEST(counts_failures_exactly),
     };
     return cmocka_run_group_tests_name("realloc", tests, NULL, NULL);
 }

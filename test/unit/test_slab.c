@@ -350,13 +350,41 @@ static void check_it(void *value)
     tarn__cache_check(&cache);
 }
 
-static void spoil_free_objects(void *v) { cache.free_objects++; check_it(v); }
-static void spoil_depot_objects(void *v) { cache.depot_objects++; check_it(v); }
-static void spoil_slab_count(void *v) { tarn__slab_of(objects[0])->free++; check_it(v); }
-static void spoil_slab_hint(void *v) { tarn__slab_of(objects[0])->hint = 20; check_it(v); }
-static void spoil_slab_group(void *v) { tarn__slab_of(objects[0])->group = 0; check_it(v); }
-static void spoil_slab_map(void *v) { tarn__slab_of(objects[0])->map[0] ^= 1; check_it(v); }
-static void spoil_magazine(void *v) { depot[0].count = 0; check_it(v); }
+static void spoil_free_objects(void *v)
+{
+    cache.free_objects++;
+    check_it(v);
+}
+static void spoil_depot_objects(void *v)
+{
+    cache.depot_objects++;
+    check_it(v);
+}
+static void spoil_slab_count(void *v)
+{
+    tarn__slab_of(objects[0])->free++;
+    check_it(v);
+}
+static void spoil_slab_hint(void *v)
+{
+    tarn__slab_of(objects[0])->hint = 20;
+    check_it(v);
+}
+static void spoil_slab_group(void *v)
+{
+    tarn__slab_of(objects[0])->group = 0;
+    check_it(v);
+}
+static void spoil_slab_map(void *v)
+{
+    tarn__slab_of(objects[0])->map[0] ^= 1;
+    check_it(v);
+}
+static void spoil_magazine(void *v)
+{
+    depot[0].count = 0;
+    check_it(v);
+}
 
 static void checker_can_fail(void **state)
 {
@@ -381,9 +409,16 @@ static void checker_can_fail(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SLAB_TEST(takes_and_puts), SLAB_TEST(finds_starts_only),  SLAB_TEST(prefers_full_slabs),
-        SLAB_TEST(random_puts),    SLAB_TEST(no_memory),          SLAB_TEST(misuse_is_detected),
-        SLAB_TEST(depot_is_a_stack), SLAB_TEST(reaps_what_was_not_needed), SLAB_TEST(damaged_magazines_are_detected), SLAB_TEST(checker_can_fail),
+        SLAB_TEST(takes_and_puts),
+        SLAB_TEST(finds_starts_only),
+        SLAB_TEST(prefers_full_slabs),
+        SLAB_TEST(random_puts),
+        SLAB_TEST(no_memory),
+        SLAB_TEST(misuse_is_detected),
+        SLAB_TEST(depot_is_a_stack),
+        SLAB_TEST(reaps_what_was_not_needed),
+        SLAB_TEST(damaged_magazines_are_detected),
+        SLAB_TEST(checker_can_fail),
     };
     return cmocka_run_group_tests_name("slab", tests, NULL, NULL);
 }

@@ -346,10 +346,12 @@ static void window_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(system_aligns),    cmocka_unit_test(system_passes_on), cmocka_unit_test(system_fails),
-        cmocka_unit_test(buffer_fits_anywhere), cmocka_unit_test(buffer_too_small), cmocka_unit_test(buffer_exhausts),
-        cmocka_unit_test(buffer_aligns),    cmocka_unit_test(buffer_misuse),    cmocka_unit_test(counts),
-        cmocka_unit_test(limits),           cmocka_unit_test(limits_threads),   cmocka_unit_test(fails),
+        cmocka_unit_test(system_aligns),    cmocka_unit_test(system_passes_on),
+        cmocka_unit_test(system_fails),     cmocka_unit_test(buffer_fits_anywhere),
+        cmocka_unit_test(buffer_too_small), cmocka_unit_test(buffer_exhausts),
+        cmocka_unit_test(buffer_aligns),    cmocka_unit_test(buffer_misuse),
+        cmocka_unit_test(counts),           cmocka_unit_test(limits),
+        cmocka_unit_test(limits_threads),   cmocka_unit_test(fails),
         cmocka_unit_test(window_by_system), cmocka_unit_test(window_fails),
     };
     return cmocka_run_group_tests_name("source", tests, NULL, NULL);

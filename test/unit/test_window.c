@@ -141,9 +141,12 @@ static int place(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(grows_upwards), cmocka_unit_test(reuses_the_lowest),
-        cmocka_unit_test(aligns),        cmocka_unit_test(rounds_sizes),
-        cmocka_unit_test(steps_over_others), cmocka_unit_test(steps_over_others_with_large_blocks),
+        cmocka_unit_test(grows_upwards),
+        cmocka_unit_test(reuses_the_lowest),
+        cmocka_unit_test(aligns),
+        cmocka_unit_test(rounds_sizes),
+        cmocka_unit_test(steps_over_others),
+        cmocka_unit_test(steps_over_others_with_large_blocks),
         cmocka_unit_test(refuses_the_impossible),
     };
     return cmocka_run_group_tests_name("window", tests, place, NULL);
