@@ -11,7 +11,7 @@ static const char general[] =
     "tarn shows what the memory of a program does, and makes it do better.\n"
     "\n"
     "Usage:\n"
-    "  tarn run [OPTIONS] [--] PROGRAM [ARGUMENTS]   run a program on tarn, then report\n"
+    "  tarn run [OPTIONS] [--] PROGRAM [ARGUMENTS]   run a program on tarn and report\n"
     "  tarn COMMAND --help                           what a command does, in full\n"
     "  tarn --version\n";
 

@@ -4,6 +4,8 @@
  */
 #include "tarn/source.h"
 
+#include "source/links.h"
+
 #include <errno.h>
 
 void *tarn_source_acquire(struct tarn_source *source, size_t size, size_t align)
@@ -28,14 +30,14 @@ int tarn_source_move(struct tarn_source *source, void *from, void *to, size_t si
     return source->ops->move ? source->ops->move(source, from, to, size) : -ENOTSUP;
 }
 
-static int pass_purge(struct tarn_source *source, void *p, size_t size) { return tarn_source_purge(source->parent, p, size); }
+int tarn__pass_purge(struct tarn_source *source, void *p, size_t size) { return tarn_source_purge(source->parent, p, size); }
 
-static int pass_populate(struct tarn_source *source, void *p, size_t size)
+int tarn__pass_populate(struct tarn_source *source, void *p, size_t size)
 {
     return tarn_source_populate(source->parent, p, size);
 }
 
-static int pass_move(struct tarn_source *source, void *from, void *to, size_t size)
+int tarn__pass_move(struct tarn_source *source, void *from, void *to, size_t size)
 {
     return tarn_source_move(source->parent, from, to, size);
 }
@@ -73,7 +75,7 @@ static int count_purge(struct tarn_source *source, void *p, size_t size)
 
 void tarn_source_count_init(struct tarn_source_count *count, struct tarn_source *parent)
 {
-    static const struct tarn_source_ops ops = {count_acquire, count_release, count_purge, pass_populate, pass_move};
+    static const struct tarn_source_ops ops = {count_acquire, count_release, count_purge, tarn__pass_populate, tarn__pass_move};
     *count = (struct tarn_source_count){.source = {&ops, parent}};
 }
 
@@ -104,7 +106,7 @@ static int limit_release(struct tarn_source *source, void *p, size_t size)
 
 void tarn_source_limit_init(struct tarn_source_limit *limited, struct tarn_source *parent, uint64_t limit)
 {
-    static const struct tarn_source_ops ops = {limit_acquire, limit_release, pass_purge, pass_populate, pass_move};
+    static const struct tarn_source_ops ops = {limit_acquire, limit_release, tarn__pass_purge, tarn__pass_populate, tarn__pass_move};
     *limited = (struct tarn_source_limit){.source = {&ops, parent}, .limit = limit};
 }
 
@@ -130,17 +132,17 @@ static int fail_release(struct tarn_source *source, void *p, size_t size)
 
 static int fail_purge(struct tarn_source *source, void *p, size_t size)
 {
-    return fails_now(source) ? -ENOMEM : pass_purge(source, p, size);
+    return fails_now(source) ? -ENOMEM : tarn__pass_purge(source, p, size);
 }
 
 static int fail_populate(struct tarn_source *source, void *p, size_t size)
 {
-    return fails_now(source) ? -ENOMEM : pass_populate(source, p, size);
+    return fails_now(source) ? -ENOMEM : tarn__pass_populate(source, p, size);
 }
 
 static int fail_move(struct tarn_source *source, void *from, void *to, size_t size)
 {
-    return fails_now(source) ? -ENOMEM : pass_move(source, from, to, size);
+    return fails_now(source) ? -ENOMEM : tarn__pass_move(source, from, to, size);
 }
 
 void tarn_source_fail_init(struct tarn_source_fail *failing, struct tarn_source *parent, uint64_t first, uint64_t times)

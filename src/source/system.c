@@ -1,6 +1,7 @@
 /* The source at the end of most chains: anonymous memory of the system. */
 #include "base/bits.h"
 #include "os/os.h"
+#include "source/links.h"
 #include "tarn/source.h"
 
 /* Maps too much and cuts both ends off, unless the first guess lies right. */
@@ -51,9 +52,7 @@ static int system_move(struct tarn_source *source, void *from, void *to, size_t 
     return tarn__os_move(from, to, size);
 }
 
-struct tarn_source *tarn_source_system(void)
-{
-    static const struct tarn_source_ops ops = {system_acquire, system_release, system_purge, system_populate, system_move};
-    static struct tarn_source source = {&ops, NULL};
-    return &source;
-}
+static const struct tarn_source_ops ops = {system_acquire, system_release, system_purge, system_populate, system_move};
+struct tarn_source tarn__system_source = {&ops, NULL};
+
+struct tarn_source *tarn_source_system(void) { return &tarn__system_source; }

@@ -11,6 +11,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "os/os.h"
+#include "source/links.h"
 
 enum { TRIES = 4, MOST_FOREIGN = 64 }; /* candidates for the window's place; foreign mappings that one request gets around */
 
@@ -146,27 +147,10 @@ static int window_release(struct tarn_source *source, void *p, size_t size)
     return error;
 }
 
-static int window_purge(struct tarn_source *source, void *p, size_t size)
-{
-    (void)source;
-    return tarn__os_purge(p, size);
-}
-
-static int window_populate(struct tarn_source *source, void *p, size_t size)
-{
-    (void)source;
-    return tarn__os_populate(p, size);
-}
-
-static int window_move(struct tarn_source *source, void *from, void *to, size_t size)
-{
-    (void)source;
-    return tarn__os_move(from, to, size);
-}
-
 struct tarn_source *tarn__window_source(void)
 {
-    static const struct tarn_source_ops ops = {window_acquire, window_release, window_purge, window_populate, window_move};
-    static struct tarn_source source = {&ops, NULL};
+    static const struct tarn_source_ops ops = {window_acquire, window_release, tarn__pass_purge, tarn__pass_populate,
+                                               tarn__pass_move};
+    static struct tarn_source source = {&ops, &tarn__system_source};
     return &source;
 }
