@@ -106,7 +106,8 @@ static int limit_release(struct tarn_source *source, void *p, size_t size)
 
 void tarn_source_limit_init(struct tarn_source_limit *limited, struct tarn_source *parent, uint64_t limit)
 {
-    static const struct tarn_source_ops ops = {limit_acquire, limit_release, tarn__pass_purge, tarn__pass_populate, tarn__pass_move};
+    static const struct tarn_source_ops ops = {limit_acquire, limit_release, tarn__pass_purge, tarn__pass_populate,
+                                               tarn__pass_move};
     *limited = (struct tarn_source_limit){.source = {&ops, parent}, .limit = limit};
 }
 
