@@ -25,6 +25,9 @@ struct tarn__section *tarn__section_next(const struct tarn__section *section);
 /* Pages of the section became free: searches must look there again. */
 void tarn__span_freed(struct tarn__section *section);
 
+/* A section is about to leave the zone's list: no search may begin there. */
+void tarn__span_forget(struct tarn__zone *zone);
+
 /*
  * The first page, in order of address, of `count` free pages side by side; NULL: there are none, or not among the sections looked at.
  * With `dirty`, all of them are dirty. About 20 ns for each section that has to be looked into; those that are known to have no span of

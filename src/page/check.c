@@ -39,6 +39,34 @@ static void check_stuck(struct tarn__zone *zone, struct sums *sums)
     }
 }
 
+static size_t longest_span(const struct tarn__section *section, bool dirty)
+{
+    size_t longest = 0, length = 0;
+    for (size_t i = 0; i < TARN__SECTION_PAGES; i++) {
+        bool counts = tarn__bit_test(section->free, i) && (!dirty || tarn__bit_test(section->dirty, i));
+        length = counts ? length + 1 : 0;
+        longest = tarn__max(longest, length);
+    }
+    return longest;
+}
+
+/* Searches begin at sections that are there, and pass by none that has what they look for. */
+static void check_notes(struct tarn__zone *zone)
+{
+    for (int dirty = 0; dirty < 2; dirty++)
+        for (unsigned class = 0; class < TARN__ORDERS; class ++) {
+            const char *from = zone->span_from[dirty][class];
+            bool there = from == NULL;
+            for (struct tarn__list *link = zone->sections.next; link != &zone->sections; link = link->next) {
+                struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
+                there = there || section->base == from;
+                TARN__ASSERT(!from || section->base >= from || longest_span(section, dirty) < (size_t)1 << class,
+                             "no section before the one that searches begin at has a span");
+            }
+            TARN__ASSERT(there, "searches begin at a section of the zone");
+        }
+}
+
 static void check_sections(struct tarn__zone *zone, struct sums *sums)
 {
     const char *previous = NULL;
@@ -50,6 +78,8 @@ static void check_sections(struct tarn__zone *zone, struct sums *sums)
                      "the count of a section's free pages is right");
         for (size_t w = 0; w < TARN__SECTION_PAGES / 64; w++)
             TARN__ASSERT((section->dirty[w] & ~section->free[w]) == 0, "dirty pages are free ones");
+        TARN__ASSERT(section->longest[0] >= longest_span(section, false) && section->longest[1] >= longest_span(section, true),
+                     "a section's notes of its longest spans are not too short");
         sums->marked += section->free_pages;
         previous = section->base;
     }
@@ -69,6 +99,7 @@ void tarn__zone_check(struct tarn__zone *zone)
         }
     check_sections(zone, &sums);
     TARN__ASSERT(sums.free == sums.marked, "the blocks hold just the pages that are marked free");
+    check_notes(zone);
     check_stuck(zone, &sums);
     for (unsigned order = 0; order < TARN__ORDERS; order++)
         TARN__ASSERT(sums.blocks[order] == zone->blocks[order], "the count of blocks of an order is right");

@@ -169,6 +169,7 @@ static struct tarn__section *take_free_section(struct tarn__zone *zone, size_t k
             continue;
         tarn__buddy_claim(section, 0, TARN__SECTION_PAGES);
         tarn__list_remove(&section->link);
+        tarn__span_forget(zone);
         zone->dirty_pages -= dirty;
         found = section;
     }

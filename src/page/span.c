@@ -8,6 +8,8 @@
 #include "base/bits.h"
 #include "page/buddy.h"
 
+#include <string.h>
+
 enum { MOST_SECTIONS = 512, WORDS = TARN__SECTION_PAGES / 64 };
 
 static void candidates(const struct tarn__section *section, bool dirty, uint64_t *map)
@@ -87,11 +89,12 @@ static struct tarn__page *find_chain(struct tarn__zone *zone, size_t wanted, boo
     return NULL;
 }
 
-/* The section at `from`, if it is one of the zone's; the first one otherwise. */
+void tarn__span_forget(struct tarn__zone *zone) { memset(zone->span_from, 0, sizeof zone->span_from); }
+
+/* The section at `from`, which is on the zone's list; the first one when nothing is known. */
 static struct tarn__list *begin_at(struct tarn__zone *zone, const char *from)
 {
-    struct tarn__section *section = from ? tarn__section_of(from) : NULL;
-    return section && section->zone == zone && section->slots == 1 ? &section->link : zone->sections.next;
+    return from ? &tarn__section_of(from)->link : zone->sections.next;
 }
 
 void tarn__span_freed(struct tarn__section *section)

@@ -2,9 +2,11 @@
 #include "test/unit/heap.h"
 
 #include "base/bits.h"
+#include "base/fail.h"
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 
 /* Sizes on both sides of every boundary there is. */
@@ -374,7 +376,7 @@ static void threads_share_the_heap(void **state)
 
 /* Forks, with the hooks that the door installs */
 
-static _Atomic bool stop;
+static _Atomic bool stop, hoarding;
 
 static void *disturb(void *value)
 {
@@ -414,6 +416,41 @@ static void forks_beside_threads(void **state)
         pthread_join(threads[i], NULL);
 }
 
+static void *hoard(void *value)
+{
+    tarn_free(tarn_malloc(2000));
+    atomic_store(&hoarding, true);
+    while (!atomic_load((_Atomic bool *)value))
+        sched_yield();
+    return NULL;
+}
+
+static void let_go_and_use(void *value)
+{
+    struct tarn__lock *lock = value;
+    TARN__ASSERT(tarn__lock_is_mine(lock), "a fork keeps what its thread held");
+    tarn__unlock(lock);
+    use_in_child(NULL);
+}
+
+/* As a fork does in a signal handler that interrupted the zone: the hooks must leave what is half done alone. */
+static void forks_inside_the_allocator(void **state)
+{
+    (void)state;
+    static _Atomic bool done;
+    pthread_t thread;
+    struct tarn__lock *lock = &tarn__heap.zone.lock;
+    assert_int_equal(pthread_create(&thread, NULL, hoard, &done), 0);
+    while (!atomic_load(&hoarding))
+        sched_yield();
+    tarn__lock(lock);
+    check_lives(let_go_and_use, lock);
+    assert_true(tarn__lock_is_mine(lock));
+    tarn__unlock(lock);
+    atomic_store(&done, true);
+    pthread_join(thread, NULL);
+}
+
 static int install_fork_hooks(void **state)
 {
     (void)state;
@@ -441,6 +478,7 @@ int main(void)
         HEAP_TEST(trim_keeps),
         HEAP_TEST(threads_share_the_heap),
         HEAP_TEST(forks_beside_threads),
+        HEAP_TEST(forks_inside_the_allocator),
     };
     return cmocka_run_group_tests_name("alloc", tests, install_fork_hooks, NULL);
 }
