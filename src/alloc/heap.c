@@ -51,7 +51,7 @@ void tarn__heap_ready(void)
 size_t tarn__heap_trim(size_t keep)
 {
     tarn__heap_ready();
-    tarn__local_flush(tarn__heap.by_number);
+    tarn__local_flush();
     for (unsigned i = 1; i <= TARN__CLASSES; i++)
         tarn__depot_reap(&tarn__heap.cache[i], true);
     return tarn__zone_trim(&tarn__heap.zone, keep / TARN__PAGE_SIZE);

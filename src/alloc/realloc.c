@@ -1,8 +1,8 @@
 /*
- * Reallocation: in place where that can be, by remapping for huge blocks, by copying otherwise.
+ * Reallocation: in place where that can be, by remapping from 4 MiB on, by copying otherwise.
  *
  * An object that must move to grow is given room to grow further, as what grows once mostly grows again: an eighth of a block of
- * whole pages, whose untouched pages cost nothing, and the next but one class below that.
+ * whole pages, whose untouched pages cost nothing, and a quarter of an object below that.
  */
 #include "alloc/realloc.h"
 
@@ -38,7 +38,7 @@ static void *shrink_to(void *to, void *from, size_t bytes)
 /* The page count of a run changed. */
 static void note_pages(size_t was, size_t is)
 {
-    atomic_fetch_add_explicit(&tarn__heap.large_pages, is - was, memory_order_relaxed);
+    tarn__atomic_add(&tarn__heap.large_pages, is - was);
     tarn__ledger_note(((long)is - (long)was) * (long)TARN__PAGE_SIZE);
 }
 

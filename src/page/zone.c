@@ -1,4 +1,4 @@
-/* Runs of pages: what zone.h promises, over the buddy system for lengths up to 4 MiB and over huge blocks above. */
+/* Runs of pages: what zone.h promises, over the buddy system, spans of free pages, and mapped blocks from 64 MiB on. */
 #include "page/zone.h"
 
 #include "base/bits.h"
@@ -138,7 +138,7 @@ static struct tarn__page *take_span(struct tarn__zone *zone, size_t count, bool 
     return first;
 }
 
-/* Of what is free: resident pages first, if they lie side by side; then a block, for what needs one; then clean pages. */
+/* Of what is free: resident pages side by side, then any; a block for what must be aligned, or when the search was cut short. */
 static struct tarn__page *take_run(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
 {
     struct tarn__page *run = NULL;

@@ -17,7 +17,7 @@
  * Wrong if: external fragmentation of page-exact runs exceeds that of 64 KiB granules on mixed loads, or the lock
  * shows in profiles of threads with large blocks.
  *
- * Locks: one per zone; no other lock is taken under it, and no system call is made under it.
+ * Locks: one per zone; no other lock is taken under it, and no system call is made under it (reading the clock is none on most machines).
  */
 #ifndef TARN_PAGE_ZONE_H
 #define TARN_PAGE_ZONE_H

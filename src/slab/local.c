@@ -115,12 +115,12 @@ static void retire_counts(struct tarn__local *local, struct tarn__cache *cache)
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
     if (bin->allocs)
-        atomic_fetch_add_explicit(&cache->past_allocs, bin->allocs, memory_order_relaxed);
+        tarn__atomic_add(&cache->past_allocs, bin->allocs);
     if (bin->frees)
-        atomic_fetch_add_explicit(&cache->past_frees, bin->frees, memory_order_relaxed);
+        tarn__atomic_add(&cache->past_frees, bin->frees);
     if (rear->samples) {
-        atomic_fetch_add_explicit(&cache->past_samples, rear->samples, memory_order_relaxed);
-        atomic_fetch_add_explicit(&cache->past_sampled_bytes, rear->sampled_bytes, memory_order_relaxed);
+        tarn__atomic_add(&cache->past_samples, rear->samples);
+        tarn__atomic_add(&cache->past_sampled_bytes, rear->sampled_bytes);
     }
 }
 
@@ -243,7 +243,7 @@ static void *alloc_direct(struct tarn__cache *cache)
     void *object;
     if (tarn__cache_take(cache, &object, 1) == 0 && tarn__cache_take_new(cache, &object, 1) == 0)
         return NULL;
-    atomic_fetch_add_explicit(&cache->past_allocs, 1, memory_order_relaxed);
+    tarn__atomic_add(&cache->past_allocs, 1);
     tarn__ledger_note((long)cache->size);
     return object;
 }
@@ -275,7 +275,7 @@ void *tarn__local_alloc(struct tarn__cache *cache, size_t requested)
 static void free_direct(struct tarn__cache *cache, void *object)
 {
     tarn__cache_put(cache, object);
-    atomic_fetch_add_explicit(&cache->past_frees, 1, memory_order_relaxed);
+    tarn__atomic_add(&cache->past_frees, 1);
     tarn__ledger_note(-(long)cache->size);
 }
 
@@ -326,14 +326,14 @@ void tarn__local_free(struct tarn__cache *cache, void *object)
     tarn__counter_add(&bin->frees, 1);
 }
 
-void tarn__local_flush(struct tarn__cache *const *caches)
+void tarn__local_flush(void)
 {
     struct tarn__local *local = tarn__self;
     if (local == &unborn || local == &ended)
         return;
     for (unsigned i = 1; i < TARN__CACHES; i++)
-        if (caches[i])
-            empty_bin(local, caches[i], true);
+        if (known_caches[i])
+            empty_bin(local, known_caches[i], true);
 }
 
 /* Reports and forks */
@@ -381,7 +381,8 @@ static struct tarn__magazine trusted(struct tarn__cache *cache, void *head)
 
 /*
  * In the child of a fork only the forking thread lives on. The magazines in use of the others go back to the slabs; their
- * spare ones, whose exchange cannot be told from half done, are lost to the child: at most 16 KiB for each class and thread.
+ * spare ones and what they set apart, whose exchange cannot be told from half done, are lost to the child: at most two magazines
+ * for each class and thread.
  */
 void tarn__local_adopt_orphans(void)
 {

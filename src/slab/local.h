@@ -78,7 +78,7 @@ void *tarn__local_alloc(struct tarn__cache *cache, size_t requested);
 void tarn__local_free(struct tarn__cache *cache, void *object);
 
 /* Gives what the calling thread caches back to the slabs. */
-void tarn__local_flush(struct tarn__cache *const *caches);
+void tarn__local_flush(void);
 
 /* Tells which caches there are, before the first use: the flush at a thread's end needs them. `caches[0]` is NULL. */
 void tarn__local_caches(struct tarn__cache *const *caches);

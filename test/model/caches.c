@@ -77,7 +77,7 @@ static void *work(void *number)
             *object = NULL;
         }
         if (model_below(&random, 4000) == 0)
-            tarn__local_flush(known);
+            tarn__local_flush();
         if (model_below(&random, 4000) == 0)
             tarn__cache_check(&caches[1 + model_below(&random, CACHES)]);
     }
@@ -117,7 +117,7 @@ static void give_back_all(uint64_t *random)
         if (object)
             give(random, object);
     }
-    tarn__local_flush(known);
+    tarn__local_flush();
     for (unsigned i = 1; i <= CACHES; i++) {
         tarn__depot_reap(&caches[i], true);
         MODEL_REQUIRE(caches[i].slabs == 0, "empty slabs go back");

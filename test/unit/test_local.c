@@ -50,7 +50,7 @@ static void check_all(void)
 static int end(void **state)
 {
     (void)state;
-    tarn__local_flush(known);
+    tarn__local_flush();
     tarn__depot_reap(&caches[SMALL], true);
     tarn__depot_reap(&caches[LARGE], true);
     check_all();
@@ -99,7 +99,7 @@ static void magazines_are_bounded(void **state)
     }
     assert_true(in_magazines(LARGE) > 0);
     assert_true(caches[LARGE].depth > 0);
-    tarn__local_flush(known);
+    tarn__local_flush();
     assert_int_equal(in_magazines(LARGE), caches[LARGE].depot_objects);
     tarn__depot_reap(&caches[LARGE], true);
     assert_int_equal(in_magazines(LARGE), 0);
