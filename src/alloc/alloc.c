@@ -30,7 +30,7 @@ void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return no_memory();
     tarn__heap_ready();
-    struct tarn__page *run = tarn__pages_alloc(&tarn__heap.zone, pages + room, align, zeroed);
+    struct tarn_page *run = tarn__pages_alloc(&tarn__heap.zone, pages + room, align, zeroed);
     if (!run && room > 0)
         run = tarn__pages_alloc(&tarn__heap.zone, pages + (room = 0), align, zeroed);
     if (!run)
@@ -45,7 +45,7 @@ void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
     return tarn__page_address(run);
 }
 
-void tarn__large_free(struct tarn__page *run, bool clean)
+void tarn__large_free(struct tarn_page *run, bool clean)
 {
     size_t pages = run->count;
     if (clean)
@@ -80,7 +80,7 @@ TARN__NOINLINE void tarn__free_slow(void *p)
 {
     if (!p)
         return;
-    struct tarn__page *run = tarn__run_at(p);
+    struct tarn_page *run = tarn__run_at(p);
     if (run) {
         tarn__large_free(run, false);
         return;
@@ -124,7 +124,7 @@ size_t tarn_usable_size(const void *p)
 {
     if (!p)
         return 0;
-    struct tarn__page *run = tarn__run_at(p);
+    struct tarn_page *run = tarn__run_at(p);
     if (run)
         return run->count * TARN__PAGE_SIZE;
     struct tarn__slab *slab = tarn__slab_of(p);

@@ -8,10 +8,10 @@
 #include "slab/local.h"
 
 struct tarn__heap {
-    struct tarn__zone zone;
-    struct tarn_source_count source;             /* what the zone took from the window */
-    struct tarn__cache cache[TARN__CLASSES + 1]; /* by class; 0 is unused */
-    struct tarn__cache *by_number[TARN__CACHES];
+    struct tarn_zone zone;
+    struct tarn_source_count source;            /* what the zone took from the window */
+    struct tarn_cache cache[TARN__CLASSES + 1]; /* by class; 0 is unused */
+    struct tarn_cache *by_number[TARN__CACHES];
     _Atomic uint32_t ready;
 
     /* requests of whole pages */

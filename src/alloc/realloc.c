@@ -43,7 +43,7 @@ static void note_pages(size_t was, size_t is)
 }
 
 /* Above 4 MiB the pages move, not the bytes. The old block has left the ledger already. */
-static void *move_to(struct tarn__page *run, void *from, void *to)
+static void *move_to(struct tarn_page *run, void *from, void *to)
 {
     size_t pages = run->count, bytes = pages * TARN__PAGE_SIZE;
     if (pages >= remap_least && tarn__pages_move(run, tarn__run_at(to), pages) == 0) {
@@ -59,7 +59,7 @@ static void *move_to(struct tarn__page *run, void *from, void *to)
 }
 
 /* To another place with room to grow. */
-static void *grow_elsewhere(struct tarn__page *run, void *p, size_t size)
+static void *grow_elsewhere(struct tarn_page *run, void *p, size_t size)
 {
     size_t pages = run->count, room = size / TARN__PAGE_SIZE / 8;
     tarn__ledger_note(-(long)(pages * TARN__PAGE_SIZE)); /* one of the two blocks is the user's, so the peak counts one */
@@ -68,7 +68,7 @@ static void *grow_elsewhere(struct tarn__page *run, void *p, size_t size)
     return to ? move_to(run, p, to) : NULL;
 }
 
-static void *realloc_pages(struct tarn__page *run, void *p, size_t size)
+static void *realloc_pages(struct tarn_page *run, void *p, size_t size)
 {
     size_t pages = run->count, needed = tarn__align_up(size, TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
     if (size > PTRDIFF_MAX) {
@@ -107,7 +107,7 @@ void *tarn_realloc(void *p, size_t size)
         tarn__free(p);
         return NULL;
     }
-    struct tarn__page *run = tarn__run_at(p);
+    struct tarn_page *run = tarn__run_at(p);
     if (run)
         return realloc_pages(run, p, size);
     struct tarn__slab *slab = tarn__slab_of(p);

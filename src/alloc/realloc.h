@@ -10,6 +10,6 @@
 void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed);
 
 /* `clean`: every byte of it reads as zero. */
-void tarn__large_free(struct tarn__page *run, bool clean);
+void tarn__large_free(struct tarn_page *run, bool clean);
 
 #endif

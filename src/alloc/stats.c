@@ -17,7 +17,7 @@ int tarn_class_stats(unsigned index, struct tarn_class_stats *stats)
     if (index >= TARN__CLASSES)
         return -EINVAL;
     tarn__heap_ready();
-    struct tarn__cache *cache = &tarn__heap.cache[index + 1];
+    struct tarn_cache *cache = &tarn__heap.cache[index + 1];
     struct tarn__local_sums sums;
     tarn__local_sum(cache->number, &sums);
     tarn__lock(&cache->slabs_lock);

@@ -13,6 +13,10 @@ static const char *const crime_texts[] = {
     [TARN__DOUBLE_FREE] = "double free: the object is free already",
     [TARN__WRONG_SIZE] = "wrong size: the object given to a sized free has another size",
     [TARN__CORRUPT_LIST] = "write after free: a free object was overwritten",
+    [TARN__WRONG_CACHE] = "wrong cache: the object belongs to another cache",
+    [TARN__WRONG_ORDER] = "wrong order: the block was allocated with another order",
+    [TARN__RED_ZONE] = "red zone overwritten: a write beyond an object's bounds",
+    [TARN__POISONED] = "poison overwritten: a write after free",
     [TARN__BROKEN_INVARIANT] = "internal error",
 };
 

@@ -14,6 +14,10 @@ enum tarn__crime {
     TARN__DOUBLE_FREE,      /* the object is free already */
     TARN__WRONG_SIZE,       /* sized free with a size that its object cannot have */
     TARN__CORRUPT_LIST,     /* a free object's link leads out of its class: written after free */
+    TARN__WRONG_CACHE,      /* the object belongs to another cache than the one named */
+    TARN__WRONG_ORDER,      /* a block of pages given back with another order than its own */
+    TARN__RED_ZONE,         /* the bytes around an object were overwritten */
+    TARN__POISONED,         /* a free object's fill was overwritten */
     TARN__BROKEN_INVARIANT, /* tarn is wrong about itself */
 };
 

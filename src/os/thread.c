@@ -24,15 +24,29 @@ uint32_t tarn__thread_number_take(void)
 static pthread_once_t key_once = PTHREAD_ONCE_INIT;
 static pthread_key_t key;
 static int key_error;
-static _Atomic(void (*)(void *)) key_at_exit;
+static TARN__TLS struct tarn__thread_exit *exits;
 
-static void make_key(void) { key_error = -pthread_key_create(&key, key_at_exit); }
-
-int tarn__thread_at_exit(void (*at_exit)(void *), void *value)
+static void run_exits(void *value)
 {
-    atomic_store_explicit(&key_at_exit, at_exit, memory_order_relaxed);
+    (void)value;
+    while (exits) {
+        struct tarn__thread_exit *exit = exits;
+        exits = exit->next;
+        exit->at_exit(exit);
+    }
+}
+
+static void make_key(void) { key_error = -pthread_key_create(&key, run_exits); }
+
+int tarn__thread_at_exit(struct tarn__thread_exit *exit)
+{
     pthread_once(&key_once, make_key);
-    return key_error ? key_error : -pthread_setspecific(key, value);
+    int error = key_error ? key_error : -pthread_setspecific(key, &key);
+    if (error)
+        return error;
+    exit->next = exits;
+    exits = exit;
+    return 0;
 }
 
 int tarn__thread_at_fork(void (*prepare)(void), void (*parent)(void), void (*child)(void))

@@ -18,11 +18,17 @@ static inline uint32_t tarn__thread_id(void)
     return __builtin_expect(number != 0, 1) ? number : tarn__thread_number_take();
 }
 
+/* A call when the thread ends. It lies in thread-local memory of whoever registers it, and must stay as it is until then. */
+struct tarn__thread_exit {
+    void (*at_exit)(struct tarn__thread_exit *self);
+    struct tarn__thread_exit *next;
+};
+
 /*
- * Calls `at_exit` on the calling thread when it ends (not when the process exits), with `value`, which is not NULL. One such
- * registration per process kind: `at_exit` must be the same function in every call. 0, or -errno when the system has no slot left.
+ * Calls `exit->at_exit` on the calling thread when it ends (not when the process exits), last registered first. A call may
+ * register itself or others again. 0, or -errno when the system has no slot left: nothing is registered then.
  */
-int tarn__thread_at_exit(void (*at_exit)(void *), void *value);
+int tarn__thread_at_exit(struct tarn__thread_exit *exit);
 
 /*
  * Calls `prepare` on the forking thread before each fork, then `parent` there and `child` in the new process. Once per process.

@@ -7,7 +7,7 @@
 #include "base/bits.h"
 #include "base/fail.h"
 
-static size_t index_of(const struct tarn__page *page) { return (size_t)(page - tarn__page_section(page)->page); }
+static size_t index_of(const struct tarn_page *page) { return (size_t)(page - tarn__page_section(page)->page); }
 
 static int list_of(const struct tarn__section *section, size_t index, unsigned order)
 {
@@ -17,8 +17,8 @@ static int list_of(const struct tarn__section *section, size_t index, unsigned o
 
 static void insert(struct tarn__section *section, size_t index, unsigned order)
 {
-    struct tarn__zone *zone = section->zone;
-    struct tarn__page *page = &section->page[index];
+    struct tarn_zone *zone = section->zone;
+    struct tarn_page *page = &section->page[index];
     int list = list_of(section, index, order);
     page->state = TARN__PAGE_FREE;
     page->order = (uint8_t)order;
@@ -27,10 +27,10 @@ static void insert(struct tarn__section *section, size_t index, unsigned order)
     zone->blocks[order]++;
 }
 
-static void take_off(struct tarn__page *block)
+static void take_off(struct tarn_page *block)
 {
     struct tarn__section *section = tarn__page_section(block);
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     int list = list_of(section, index_of(block), block->order);
     tarn__list_remove(&block->link);
     block->state = TARN__PAGE_INSIDE;
@@ -43,7 +43,7 @@ static void take_off(struct tarn__page *block)
 static void put_block(struct tarn__section *section, size_t index, unsigned order)
 {
     while (order < TARN__MAX_ORDER) {
-        struct tarn__page *buddy = &section->page[index ^ (size_t)1 << order];
+        struct tarn_page *buddy = &section->page[index ^ (size_t)1 << order];
         if (buddy->state != TARN__PAGE_FREE || buddy->order != order)
             break;
         take_off(buddy);
@@ -88,21 +88,21 @@ void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count)
     put_range(section, first, count);
 }
 
-static struct tarn__page *find_block(struct tarn__zone *zone, unsigned order)
+static struct tarn_page *find_block(struct tarn_zone *zone, unsigned order)
 {
     for (int list = TARN__LISTS - 1; list >= 0; list--) {
         uint32_t sufficient = zone->filled[list] >> order;
         if (sufficient) {
             unsigned found = order + (unsigned)__builtin_ctz(sufficient);
-            return TARN__CONTAINER(zone->free[list][found].next, struct tarn__page, link);
+            return TARN__CONTAINER(zone->free[list][found].next, struct tarn_page, link);
         }
     }
     return NULL;
 }
 
-struct tarn__page *tarn__buddy_take(struct tarn__zone *zone, unsigned order)
+struct tarn_page *tarn__buddy_take(struct tarn_zone *zone, unsigned order)
 {
-    struct tarn__page *block = find_block(zone, order);
+    struct tarn_page *block = find_block(zone, order);
     if (!block)
         return NULL;
     struct tarn__section *section = tarn__page_section(block);
@@ -122,10 +122,10 @@ struct tarn__section *tarn__section_next(const struct tarn__section *section)
 }
 
 /* The free block that page `index`, a free page, is part of. */
-static struct tarn__page *block_with(struct tarn__section *section, size_t index)
+static struct tarn_page *block_with(struct tarn__section *section, size_t index)
 {
     for (unsigned order = 0; order <= TARN__MAX_ORDER; order++) {
-        struct tarn__page *head = &section->page[tarn__align_down(index, (size_t)1 << order)];
+        struct tarn_page *head = &section->page[tarn__align_down(index, (size_t)1 << order)];
         if (head->state == TARN__PAGE_FREE && head->order == order)
             return head;
     }
@@ -148,7 +148,7 @@ static void cut_out(struct tarn__section *section, size_t first, size_t end)
 {
     account(section, first, end - first, false);
     for (size_t at = first; at < end;) {
-        struct tarn__page *block = block_with(section, at);
+        struct tarn_page *block = block_with(section, at);
         size_t begin = index_of(block), behind = begin + ((size_t)1 << block->order);
         take_off(block);
         if (begin < first)

@@ -11,7 +11,7 @@
 #include "page/zone.h"
 
 /* Takes a block of exactly `order`, splitting the smallest that suffices, dirty before clean; NULL if there is none. */
-struct tarn__page *tarn__buddy_take(struct tarn__zone *zone, unsigned order);
+struct tarn_page *tarn__buddy_take(struct tarn_zone *zone, unsigned order);
 
 /* Takes exactly the `count` pages from `first` of a section on, beyond it if need be; false, with nothing changed, unless all are free. */
 bool tarn__buddy_claim(struct tarn__section *section, size_t first, size_t count);
@@ -26,13 +26,13 @@ struct tarn__section *tarn__section_next(const struct tarn__section *section);
 void tarn__span_freed(struct tarn__section *section);
 
 /* A section is about to leave the zone's list: no search may begin there. */
-void tarn__span_forget(struct tarn__zone *zone);
+void tarn__span_forget(struct tarn_zone *zone);
 
 /*
  * The first page, in order of address, of `count` free pages side by side; NULL: there are none, or not among the sections looked at.
  * With `dirty`, all of them are dirty. About 20 ns for each section that has to be looked into; those that are known to have no span of
  * such a length are passed by, and those before the first that may have are not even visited.
  */
-struct tarn__page *tarn__span_find(struct tarn__zone *zone, size_t count, bool dirty);
+struct tarn_page *tarn__span_find(struct tarn_zone *zone, size_t count, bool dirty);
 
 #endif

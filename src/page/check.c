@@ -7,7 +7,7 @@ struct sums {
     size_t free, dirty, marked, blocks[TARN__ORDERS];
 };
 
-static void check_block(struct tarn__zone *zone, struct tarn__page *block, int list, unsigned order, struct sums *sums)
+static void check_block(struct tarn_zone *zone, struct tarn_page *block, int list, unsigned order, struct sums *sums)
 {
     struct tarn__section *section = tarn__page_section(block);
     size_t index = (size_t)(block - section->page), count = (size_t)1 << order;
@@ -16,7 +16,7 @@ static void check_block(struct tarn__zone *zone, struct tarn__page *block, int l
     TARN__ASSERT(block->state == TARN__PAGE_FREE && block->order == order, "a listed block is free and of its list's order");
     TARN__ASSERT(index % count == 0, "a block begins at a multiple of its size");
     if (order < TARN__MAX_ORDER) {
-        struct tarn__page *buddy = &section->page[index ^ count];
+        struct tarn_page *buddy = &section->page[index ^ count];
         TARN__ASSERT(!(buddy->state == TARN__PAGE_FREE && buddy->order == order), "free buddies are merged");
     }
     for (size_t i = 1; i < count; i++)
@@ -29,7 +29,7 @@ static void check_block(struct tarn__zone *zone, struct tarn__page *block, int l
     sums->blocks[order]++;
 }
 
-static void check_stuck(struct tarn__zone *zone, struct sums *sums)
+static void check_stuck(struct tarn_zone *zone, struct sums *sums)
 {
     for (struct tarn__list *link = zone->stuck.next; link != &zone->stuck; link = link->next) {
         struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
@@ -51,7 +51,7 @@ static size_t longest_span(const struct tarn__section *section, bool dirty)
 }
 
 /* Searches begin at sections that are there, and pass by none that has what they look for. */
-static void check_notes(struct tarn__zone *zone)
+static void check_notes(struct tarn_zone *zone)
 {
     for (int dirty = 0; dirty < 2; dirty++)
         for (unsigned class = 0; class < TARN__ORDERS; class ++) {
@@ -67,7 +67,7 @@ static void check_notes(struct tarn__zone *zone)
         }
 }
 
-static void check_sections(struct tarn__zone *zone, struct sums *sums)
+static void check_sections(struct tarn_zone *zone, struct sums *sums)
 {
     const char *previous = NULL;
     for (struct tarn__list *link = zone->sections.next; link != &zone->sections; link = link->next) {
@@ -85,7 +85,7 @@ static void check_sections(struct tarn__zone *zone, struct sums *sums)
     }
 }
 
-void tarn__zone_check(struct tarn__zone *zone)
+void tarn__zone_check(struct tarn_zone *zone)
 {
     struct sums sums = {0};
     tarn__lock(&zone->lock);
@@ -95,7 +95,7 @@ void tarn__zone_check(struct tarn__zone *zone)
             TARN__ASSERT(tarn__list_empty(head) == !(zone->filled[list] >> order & 1),
                          "the mask tells which lists have blocks");
             for (struct tarn__list *link = head->next; link != head; link = link->next)
-                check_block(zone, TARN__CONTAINER(link, struct tarn__page, link), list, order, &sums);
+                check_block(zone, TARN__CONTAINER(link, struct tarn_page, link), list, order, &sums);
         }
     check_sections(zone, &sums);
     TARN__ASSERT(sums.free == sums.marked, "the blocks hold just the pages that are marked free");

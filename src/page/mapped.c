@@ -8,7 +8,7 @@
 
 static size_t pages_of(const struct tarn__section *section) { return section->slots * TARN__SECTION_PAGES; }
 
-struct tarn__page *tarn__mapped_alloc(struct tarn__zone *zone, size_t count, size_t align)
+struct tarn_page *tarn__mapped_alloc(struct tarn_zone *zone, size_t count, size_t align)
 {
     size_t slots = (count + TARN__SECTION_PAGES - 1) / TARN__SECTION_PAGES, size = slots * TARN__SECTION_SIZE;
     if (count > UINT32_MAX)
@@ -34,7 +34,7 @@ struct tarn__page *tarn__mapped_alloc(struct tarn__zone *zone, size_t count, siz
 
 bool tarn__mapped_free(struct tarn__section *section)
 {
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     section->page[0].state = TARN__PAGE_INSIDE;
     if (tarn__section_unmap(section))
         return true;
@@ -46,7 +46,7 @@ bool tarn__mapped_free(struct tarn__section *section)
     return false;
 }
 
-size_t tarn__mapped_retry(struct tarn__zone *zone)
+size_t tarn__mapped_retry(struct tarn_zone *zone)
 {
     size_t freed = 0;
     struct tarn__list again;

@@ -8,12 +8,12 @@
 #include "page/zone.h"
 
 /* Always clean. NULL: no memory. */
-struct tarn__page *tarn__mapped_alloc(struct tarn__zone *zone, size_t count, size_t align);
+struct tarn_page *tarn__mapped_alloc(struct tarn_zone *zone, size_t count, size_t align);
 
 /* False: the system refused to unmap it; its pages are given back, if that went, and its addresses are kept for another try. */
 bool tarn__mapped_free(struct tarn__section *section);
 
 /* Unmaps blocks that could not be unmapped when they were freed. Returns the bytes given back. */
-size_t tarn__mapped_retry(struct tarn__zone *zone);
+size_t tarn__mapped_retry(struct tarn_zone *zone);
 
 #endif

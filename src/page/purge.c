@@ -19,7 +19,7 @@ static const size_t least_budget = ((size_t)32 << 20) / TARN__PAGE_SIZE;
 /* A section that is unmapped leaves the table first: as soon as its addresses are free another thread may be given them. */
 bool tarn__section_unmap(struct tarn__section *section)
 {
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     size_t size = section->slots * TARN__SECTION_SIZE;
     tarn__section_withdraw(section);
     if (tarn_source_release(zone->source, section->base, size) != 0) {
@@ -58,19 +58,19 @@ static void purge_batch(struct batch *batch)
 }
 
 /* The oldest dirty block of the largest order that has one. */
-static struct tarn__page *oldest_dirty(struct tarn__zone *zone, unsigned smallest_order)
+static struct tarn_page *oldest_dirty(struct tarn_zone *zone, unsigned smallest_order)
 {
     if (zone->filled[TARN__DIRTY] >> smallest_order == 0)
         return NULL;
     unsigned order = 31u - (unsigned)__builtin_clz(zone->filled[TARN__DIRTY]);
-    return TARN__CONTAINER(zone->free[TARN__DIRTY][order].prev, struct tarn__page, link);
+    return TARN__CONTAINER(zone->free[TARN__DIRTY][order].prev, struct tarn_page, link);
 }
 
 /* Takes the oldest dirty block off the lists if more than `keep` pages are dirty. */
-static bool take_batch(struct tarn__zone *zone, size_t keep, unsigned smallest_order, struct batch *batch)
+static bool take_batch(struct tarn_zone *zone, size_t keep, unsigned smallest_order, struct batch *batch)
 {
     tarn__lock(&zone->lock);
-    struct tarn__page *block = zone->dirty_pages > keep ? oldest_dirty(zone, smallest_order) : NULL;
+    struct tarn_page *block = zone->dirty_pages > keep ? oldest_dirty(zone, smallest_order) : NULL;
     if (block) {
         struct tarn__section *section = tarn__page_section(block);
         *batch = (struct batch){section, (size_t)(block - section->page), (size_t)1 << block->order, {0}, {0}};
@@ -82,7 +82,7 @@ static bool take_batch(struct tarn__zone *zone, size_t keep, unsigned smallest_o
 }
 
 /* Purges one block. Returns the pages it made clean; 0 when there is none, and when the system refuses. */
-static size_t purge_oldest(struct tarn__zone *zone, size_t keep, unsigned smallest_order)
+static size_t purge_oldest(struct tarn_zone *zone, size_t keep, unsigned smallest_order)
 {
     struct batch batch;
     if (!take_batch(zone, keep, smallest_order, &batch))
@@ -99,7 +99,7 @@ static size_t purge_oldest(struct tarn__zone *zone, size_t keep, unsigned smalle
 }
 
 /* Returns the bytes given back. */
-static size_t purge_to(struct tarn__zone *zone, size_t keep, unsigned smallest_order)
+static size_t purge_to(struct tarn_zone *zone, size_t keep, unsigned smallest_order)
 {
     size_t freed = 0, step;
     do {
@@ -109,9 +109,9 @@ static size_t purge_to(struct tarn__zone *zone, size_t keep, unsigned smallest_o
     return freed;
 }
 
-static size_t used_pages(const struct tarn__zone *zone) { return zone->pages - zone->free_pages; }
+static size_t used_pages(const struct tarn_zone *zone) { return zone->pages - zone->free_pages; }
 
-void tarn__note_use(struct tarn__zone *zone)
+void tarn__note_use(struct tarn_zone *zone)
 {
     if (used_pages(zone) <= zone->recent_peak)
         return;
@@ -121,7 +121,7 @@ void tarn__note_use(struct tarn__zone *zone)
 }
 
 /* What the recent peak exceeds the use by loses an eighth with each tick: half of it goes in half a second. */
-static void fade(struct tarn__zone *zone)
+static void fade(struct tarn_zone *zone)
 {
     uint64_t tick = tarn__os_now() / TICK_MS, passed = tick - zone->faded;
     size_t used = used_pages(zone), excess = zone->recent_peak > used ? zone->recent_peak - used : 0;
@@ -131,14 +131,14 @@ static void fade(struct tarn__zone *zone)
     zone->recent_peak = used + excess;
 }
 
-static size_t dirty_budget(const struct tarn__zone *zone)
+static size_t dirty_budget(const struct tarn_zone *zone)
 {
     size_t used = used_pages(zone), needed = zone->recent_peak + zone->recent_peak / 2,
            swing = needed > used ? needed - used : 0;
     return tarn__max(least_budget, tarn__max(used, swing));
 }
 
-bool tarn__dirty_excess(struct tarn__zone *zone)
+bool tarn__dirty_excess(struct tarn_zone *zone)
 {
     if (zone->dirty_pages <= tarn__max(least_budget, used_pages(zone)))
         return false;
@@ -146,7 +146,7 @@ bool tarn__dirty_excess(struct tarn__zone *zone)
     return zone->dirty_pages > dirty_budget(zone);
 }
 
-void tarn__purge_excess(struct tarn__zone *zone)
+void tarn__purge_excess(struct tarn_zone *zone)
 {
     tarn__lock(&zone->lock);
     size_t budget = dirty_budget(zone);
@@ -155,7 +155,7 @@ void tarn__purge_excess(struct tarn__zone *zone)
 }
 
 /* Takes a section off the lists: a clean one, or one without whose dirty pages the zone still has `keep`. NULL: there is none. */
-static struct tarn__section *take_free_section(struct tarn__zone *zone, size_t keep)
+static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t keep)
 {
     struct tarn__section *found = NULL;
     tarn__lock(&zone->lock);
@@ -163,7 +163,7 @@ static struct tarn__section *take_free_section(struct tarn__zone *zone, size_t k
         struct tarn__list *head = &zone->free[list][TARN__MAX_ORDER];
         if (tarn__list_empty(head))
             continue;
-        struct tarn__section *section = tarn__page_section(TARN__CONTAINER(head->prev, struct tarn__page, link));
+        struct tarn__section *section = tarn__page_section(TARN__CONTAINER(head->prev, struct tarn_page, link));
         size_t dirty = tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
         if (dirty > 0 && zone->dirty_pages < keep + dirty)
             continue;
@@ -177,7 +177,7 @@ static struct tarn__section *take_free_section(struct tarn__zone *zone, size_t k
     return found;
 }
 
-size_t tarn__zone_unmap_free(struct tarn__zone *zone, size_t keep)
+size_t tarn__zone_unmap_free(struct tarn_zone *zone, size_t keep)
 {
     size_t freed = tarn__mapped_retry(zone);
     for (struct tarn__section *section; (section = take_free_section(zone, keep)) != NULL; freed += TARN__SECTION_SIZE)
@@ -192,7 +192,7 @@ size_t tarn__zone_unmap_free(struct tarn__zone *zone, size_t keep)
     return freed;
 }
 
-size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep)
+size_t tarn__zone_trim(struct tarn_zone *zone, size_t keep)
 {
     size_t freed = tarn__zone_unmap_free(zone, keep);
     return freed + purge_to(zone, keep, 0);

@@ -14,12 +14,12 @@ bool tarn__section_unmap(struct tarn__section *section);
 void tarn__zone_insert(struct tarn__section *section);
 
 /* Pages of a zone were taken: keeps the recent peak. Under the zone's lock. */
-void tarn__note_use(struct tarn__zone *zone);
+void tarn__note_use(struct tarn_zone *zone);
 
 /* Whether the zone keeps more dirty pages than it may. Under the zone's lock. */
-bool tarn__dirty_excess(struct tarn__zone *zone);
+bool tarn__dirty_excess(struct tarn_zone *zone);
 
 /* Purges until the zone keeps well less than its budget. */
-void tarn__purge_excess(struct tarn__zone *zone);
+void tarn__purge_excess(struct tarn_zone *zone);
 
 #endif

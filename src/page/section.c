@@ -24,7 +24,7 @@ static struct tarn__section *take_spare(void)
     return section;
 }
 
-struct tarn__section *tarn__section_create(struct tarn__zone *zone, char *base, size_t slots)
+struct tarn__section *tarn__section_create(struct tarn_zone *zone, char *base, size_t slots)
 {
     struct tarn__section *section = take_spare();
     if (!section)

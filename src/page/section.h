@@ -33,7 +33,7 @@
 #define TARN__UNIT_PAGES (TARN__UNIT_SIZE >> TARN__PAGE_BITS)
 #define TARN__ROOM_SIZE 576
 
-struct tarn__zone;
+struct tarn_zone;
 
 enum tarn__page_state {
     TARN__PAGE_INSIDE, /* not the first page of anything; or taken off the lists for a moment */
@@ -42,7 +42,7 @@ enum tarn__page_state {
     TARN__PAGE_SLAB,   /* the same, and the run is a slab: its room holds the slab's descriptor */
 };
 
-struct tarn__page {
+struct tarn_page {
     struct tarn__list link;
     uint32_t count;
     uint8_t state; /* enum tarn__page_state */
@@ -52,14 +52,14 @@ struct tarn__page {
 
 struct tarn__section {
     char *base;
-    struct tarn__zone *zone;
+    struct tarn_zone *zone;
     size_t slots; /* 1; more when the section is one mapped block */
     uint16_t free_pages;
     uint16_t longest[2];    /* no span of free pages, or of dirty ones, within the section is longer; often less is */
     struct tarn__list link; /* its zone's sections by address, or stuck blocks, or spare descriptors */
     uint64_t free[TARN__SECTION_PAGES / 64];
     uint64_t dirty[TARN__SECTION_PAGES / 64]; /* free pages that may hold something; clean ones read as zero */
-    struct tarn__page page[TARN__SECTION_PAGES];
+    struct tarn_page page[TARN__SECTION_PAGES];
     _Alignas(64) unsigned char room[TARN__SECTION_UNITS][TARN__ROOM_SIZE];
 };
 
@@ -93,19 +93,19 @@ static inline struct tarn__section *tarn__section_of(const void *p)
     return atomic_load_explicit(&leaf->section[slot & ((1 << TARN__LEAF_BITS) - 1)], memory_order_acquire);
 }
 
-static inline struct tarn__section *tarn__page_section(const struct tarn__page *page)
+static inline struct tarn__section *tarn__page_section(const struct tarn_page *page)
 {
     return (struct tarn__section *)((uintptr_t)page & ~(TARN__SECTION_META_SIZE - 1));
 }
 
-static inline char *tarn__page_address(const struct tarn__page *page)
+static inline char *tarn__page_address(const struct tarn_page *page)
 {
     struct tarn__section *section = tarn__page_section(page);
     return section->base + ((size_t)(page - section->page) << TARN__PAGE_BITS);
 }
 
 /* The descriptor of the run in use that begins at `p`, or NULL: `p` is foreign, free, or inside something. */
-static inline struct tarn__page *tarn__run_at(const void *p)
+static inline struct tarn_page *tarn__run_at(const void *p)
 {
     struct tarn__section *section = tarn__section_of(p);
     if (!section || ((uintptr_t)p & (TARN__PAGE_SIZE - 1)))
@@ -117,7 +117,7 @@ static inline struct tarn__page *tarn__run_at(const void *p)
 }
 
 /* Descriptors for `slots` sections from `base`, none of its pages free or in use; not yet to be found. NULL: no memory. */
-struct tarn__section *tarn__section_create(struct tarn__zone *zone, char *base, size_t slots);
+struct tarn__section *tarn__section_create(struct tarn_zone *zone, char *base, size_t slots);
 
 /* Lets addresses lead to the section. -ENOMEM: no memory for the table; nothing is published then. */
 int tarn__section_publish(struct tarn__section *section);

@@ -32,7 +32,7 @@ static uint64_t whole_groups(uint64_t word, unsigned order)
  * A span within one section. A span of 2g - 1 pages or more has an aligned group of g pages in it, so most words are passed
  * by without a look at their single spans.
  */
-static struct tarn__page *find_within(struct tarn__section *section, size_t wanted, bool dirty)
+static struct tarn_page *find_within(struct tarn__section *section, size_t wanted, bool dirty)
 {
     uint64_t map[WORDS];
     unsigned order = (unsigned)tarn__min(tarn__log2_floor((wanted + 1) / 2), 5);
@@ -55,7 +55,7 @@ static struct tarn__page *find_within(struct tarn__section *section, size_t want
 
 /* A span of a section's length or more: it ends a section, fills others, begins one. */
 struct chain {
-    struct tarn__page *first; /* NULL: none is being followed */
+    struct tarn_page *first; /* NULL: none is being followed */
     size_t length;
     const char *expected; /* where the next section must be */
 };
@@ -80,7 +80,7 @@ static bool follow(struct chain *chain, struct tarn__section *section, size_t wa
     return chain->first && chain->length >= wanted;
 }
 
-static struct tarn__page *find_chain(struct tarn__zone *zone, size_t wanted, bool dirty)
+static struct tarn_page *find_chain(struct tarn_zone *zone, size_t wanted, bool dirty)
 {
     struct chain chain = {NULL, 0, NULL};
     for (struct tarn__list *link = zone->sections.next; link != &zone->sections; link = link->next)
@@ -89,17 +89,17 @@ static struct tarn__page *find_chain(struct tarn__zone *zone, size_t wanted, boo
     return NULL;
 }
 
-void tarn__span_forget(struct tarn__zone *zone) { memset(zone->span_from, 0, sizeof zone->span_from); }
+void tarn__span_forget(struct tarn_zone *zone) { memset(zone->span_from, 0, sizeof zone->span_from); }
 
 /* The section at `from`, which is on the zone's list; the first one when nothing is known. */
-static struct tarn__list *begin_at(struct tarn__zone *zone, const char *from)
+static struct tarn__list *begin_at(struct tarn_zone *zone, const char *from)
 {
     return from ? &tarn__section_of(from)->link : zone->sections.next;
 }
 
 void tarn__span_freed(struct tarn__section *section)
 {
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     for (unsigned class = 0; class < TARN__ORDERS; class ++) {
         if (zone->span_from[0][class] > section->base)
             zone->span_from[0][class] = section->base;
@@ -108,7 +108,7 @@ void tarn__span_freed(struct tarn__section *section)
     }
 }
 
-struct tarn__page *tarn__span_find(struct tarn__zone *zone, size_t count, bool dirty)
+struct tarn_page *tarn__span_find(struct tarn_zone *zone, size_t count, bool dirty)
 {
     if (count >= TARN__SECTION_PAGES)
         return find_chain(zone, count, dirty);
@@ -125,7 +125,7 @@ struct tarn__page *tarn__span_find(struct tarn__zone *zone, size_t count, bool d
         if (section->longest[dirty] < count)
             continue;
         visited++;
-        struct tarn__page *first = find_within(section, count, dirty);
+        struct tarn_page *first = find_within(section, count, dirty);
         if (first)
             return first;
     }

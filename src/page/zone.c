@@ -10,9 +10,9 @@
 static const size_t most_growth = (size_t)64 << 20;
 static const size_t least_growth = ((size_t)256 << 10) / TARN__PAGE_SIZE;
 
-void tarn__zone_init(struct tarn__zone *zone, const char *name, struct tarn_source *source)
+void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_source *source)
 {
-    *zone = (struct tarn__zone){.name = name, .source = source};
+    *zone = (struct tarn_zone){.name = name, .source = source};
     tarn__lock_init(&zone->lock, TARN__RANK_ZONE);
     tarn__list_init(&zone->sections);
     tarn__list_init(&zone->stuck);
@@ -30,7 +30,7 @@ void tarn__zone_insert(struct tarn__section *section)
 }
 
 /* A section that is found from its addresses, none of its pages free or in use. NULL: no memory for descriptors. */
-static struct tarn__section *make_section(struct tarn__zone *zone, char *base)
+static struct tarn__section *make_section(struct tarn_zone *zone, char *base)
 {
     struct tarn__section *section = tarn__section_create(zone, base, 1);
     if (section && tarn__section_publish(section) != 0) {
@@ -41,7 +41,7 @@ static struct tarn__section *make_section(struct tarn__zone *zone, char *base)
 }
 
 /* Makes `size` bytes from `base` on sections. Returns the bytes for which there was memory for descriptors. */
-static size_t make_sections(struct tarn__zone *zone, char *base, size_t size)
+static size_t make_sections(struct tarn_zone *zone, char *base, size_t size)
 {
     size_t done = 0;
     while (done < size && make_section(zone, base + done))
@@ -62,7 +62,7 @@ static void unmake_sections(char *base, size_t size)
  * Takes `size` bytes of sections from the source, all or at least the first of them, and frees their pages to the zone. Returns
  * the bytes gained. Two threads may both grow: the next request finds what is left.
  */
-static size_t grow(struct tarn__zone *zone, size_t size, size_t align)
+static size_t grow(struct tarn_zone *zone, size_t size, size_t align)
 {
     char *base = tarn_source_acquire(zone->source, size, align);
     if (!base)
@@ -81,7 +81,7 @@ static size_t grow(struct tarn__zone *zone, size_t size, size_t align)
 }
 
 /* Grows by at least `count` pages: by an eighth of what the zone has, if the source lets it. */
-static bool grow_for(struct tarn__zone *zone, size_t count, size_t align)
+static bool grow_for(struct tarn_zone *zone, size_t count, size_t align)
 {
     size_t least = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE), ample;
     tarn__lock(&zone->lock);
@@ -106,7 +106,7 @@ static size_t forget_dirty(struct tarn__section *section, size_t first, size_t c
 }
 
 /* Makes `count` pages that were taken off the lists a run. */
-static struct tarn__page *make_run(struct tarn__page *run, size_t count, bool *zeroed)
+static struct tarn_page *make_run(struct tarn_page *run, size_t count, bool *zeroed)
 {
     struct tarn__section *section = tarn__page_section(run);
     *zeroed = forget_dirty(section, (size_t)(run - section->page), count) == 0;
@@ -117,10 +117,10 @@ static struct tarn__page *make_run(struct tarn__page *run, size_t count, bool *z
 }
 
 /* From a block of the order that holds `count` pages so aligned; its tail goes back. */
-static struct tarn__page *take_from_block(struct tarn__zone *zone, size_t count, size_t align)
+static struct tarn_page *take_from_block(struct tarn_zone *zone, size_t count, size_t align)
 {
     unsigned order = tarn__log2_ceil(tarn__max(count, align / TARN__PAGE_SIZE));
-    struct tarn__page *block = order <= TARN__MAX_ORDER ? tarn__buddy_take(zone, order) : NULL;
+    struct tarn_page *block = order <= TARN__MAX_ORDER ? tarn__buddy_take(zone, order) : NULL;
     if (block) {
         struct tarn__section *section = tarn__page_section(block);
         tarn__buddy_put(section, (size_t)(block - section->page) + count, ((size_t)1 << order) - count);
@@ -128,9 +128,9 @@ static struct tarn__page *take_from_block(struct tarn__zone *zone, size_t count,
     return block;
 }
 
-static struct tarn__page *take_span(struct tarn__zone *zone, size_t count, bool dirty)
+static struct tarn_page *take_span(struct tarn_zone *zone, size_t count, bool dirty)
 {
-    struct tarn__page *first = tarn__span_find(zone, count, dirty);
+    struct tarn_page *first = tarn__span_find(zone, count, dirty);
     if (first) {
         struct tarn__section *section = tarn__page_section(first);
         tarn__buddy_claim(section, (size_t)(first - section->page), count);
@@ -139,9 +139,9 @@ static struct tarn__page *take_span(struct tarn__zone *zone, size_t count, bool 
 }
 
 /* Of what is free: resident pages side by side, then any; a block for what must be aligned, or when the search was cut short. */
-static struct tarn__page *take_run(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+static struct tarn_page *take_run(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
 {
-    struct tarn__page *run = NULL;
+    struct tarn_page *run = NULL;
     tarn__lock(&zone->lock);
     bool anywhere = align <= TARN__PAGE_SIZE;
     if (anywhere && zone->dirty_pages >= count)
@@ -157,9 +157,9 @@ static struct tarn__page *take_run(struct tarn__zone *zone, size_t count, size_t
 }
 
 /* From the beginning of a section at a multiple of `align`, among the sections there are. */
-static struct tarn__page *take_at_section(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+static struct tarn_page *take_at_section(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
 {
-    struct tarn__page *run = NULL;
+    struct tarn_page *run = NULL;
     tarn__lock(&zone->lock);
     for (struct tarn__list *link = zone->sections.next; link != &zone->sections && !run; link = link->next) {
         struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
@@ -171,9 +171,9 @@ static struct tarn__page *take_at_section(struct tarn__zone *zone, size_t count,
 }
 
 /* At an alignment beyond a section's: if need be fresh sections, the first of which begins with the run. */
-static struct tarn__page *take_far_aligned(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+static struct tarn_page *take_far_aligned(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
 {
-    struct tarn__page *kept = take_at_section(zone, count, align, zeroed);
+    struct tarn_page *kept = take_at_section(zone, count, align, zeroed);
     if (kept)
         return kept;
     size_t size = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE);
@@ -192,12 +192,12 @@ static struct tarn__page *take_far_aligned(struct tarn__zone *zone, size_t count
     struct tarn__section *last = tarn__section_of(base + size - TARN__SECTION_SIZE);
     size_t rest = size / TARN__PAGE_SIZE - count;
     tarn__buddy_put(last, TARN__SECTION_PAGES - rest, rest);
-    struct tarn__page *run = make_run(&tarn__section_of(base)->page[0], count, zeroed);
+    struct tarn_page *run = make_run(&tarn__section_of(base)->page[0], count, zeroed);
     tarn__unlock(&zone->lock);
     return run;
 }
 
-static struct tarn__page *alloc_any(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+static struct tarn_page *alloc_any(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
 {
     if (count >= TARN__MAPPED_LEAST) {
         *zeroed = true;
@@ -210,32 +210,32 @@ static struct tarn__page *alloc_any(struct tarn__zone *zone, size_t count, size_
     if (align > TARN__PAGE_SIZE && count > TARN__SECTION_PAGES)
         return take_far_aligned(zone, count, TARN__SECTION_SIZE, zeroed);
     for (;;) {
-        struct tarn__page *run = take_run(zone, count, align, zeroed);
+        struct tarn_page *run = take_run(zone, count, align, zeroed);
         if (run || !grow_for(zone, needed, align))
             return run;
     }
 }
 
-struct tarn__page *tarn__pages_alloc(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed)
+struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
 {
     bool ignored;
     if (count == 0)
         return NULL;
-    struct tarn__page *run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
+    struct tarn_page *run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
     if (!run && tarn__zone_unmap_free(zone, 0) > 0)
         run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
     return run;
 }
 
-void tarn__pages_mark(struct tarn__page *run, enum tarn__page_state state)
+void tarn__pages_mark(struct tarn_page *run, enum tarn__page_state state)
 {
-    struct tarn__zone *zone = tarn__page_section(run)->zone;
+    struct tarn_zone *zone = tarn__page_section(run)->zone;
     tarn__lock(&zone->lock); /* neighbours' merges read the state */
     run->state = (uint8_t)state;
     tarn__unlock(&zone->lock);
 }
 
-bool tarn__zone_must_grow(struct tarn__zone *zone)
+bool tarn__zone_must_grow(struct tarn_zone *zone)
 {
     tarn__lock(&zone->lock);
     bool none = zone->filled[TARN__DIRTY] >> tarn__log2_floor(TARN__UNIT_PAGES) == 0;
@@ -243,7 +243,7 @@ bool tarn__zone_must_grow(struct tarn__zone *zone)
     return none;
 }
 
-bool tarn__zone_grew(struct tarn__zone *zone)
+bool tarn__zone_grew(struct tarn_zone *zone)
 {
     tarn__lock(&zone->lock);
     size_t used = zone->pages - zone->free_pages;
@@ -258,7 +258,7 @@ bool tarn__zone_grew(struct tarn__zone *zone)
 /* The `count` pages from `first` of a section on go back to the lists. Returns whether the zone now keeps too many dirty ones. */
 static bool put_pages(struct tarn__section *section, size_t first, size_t count, bool dirty)
 {
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     for (; count > 0; section = tarn__section_next(section), first = 0) {
         size_t here = tarn__min(count, TARN__SECTION_PAGES - first);
         if (dirty) {
@@ -271,10 +271,10 @@ static bool put_pages(struct tarn__section *section, size_t first, size_t count,
     return tarn__dirty_excess(zone);
 }
 
-static void free_run(struct tarn__page *run, bool dirty)
+static void free_run(struct tarn_page *run, bool dirty)
 {
     struct tarn__section *section = tarn__page_section(run);
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     if (section->slots > 1) {
         tarn__mapped_free(section);
         return;
@@ -287,12 +287,12 @@ static void free_run(struct tarn__page *run, bool dirty)
         tarn__purge_excess(zone);
 }
 
-void tarn__pages_free(struct tarn__page *run) { free_run(run, true); }
+void tarn__pages_free(struct tarn_page *run) { free_run(run, true); }
 
-void tarn__pages_free_clean(struct tarn__page *run) { free_run(run, false); }
+void tarn__pages_free_clean(struct tarn_page *run) { free_run(run, false); }
 
 /* The section and index of the page `offset` pages after a run's beginning. */
-static struct tarn__section *page_after(struct tarn__page *run, size_t offset, size_t *index)
+static struct tarn__section *page_after(struct tarn_page *run, size_t offset, size_t *index)
 {
     struct tarn__section *section = tarn__page_section(run);
     size_t at = (size_t)(run - section->page) + offset;
@@ -300,10 +300,10 @@ static struct tarn__section *page_after(struct tarn__page *run, size_t offset, s
     return at < TARN__SECTION_PAGES ? section : tarn__section_of(section->base + at * TARN__PAGE_SIZE);
 }
 
-void tarn__pages_shrink(struct tarn__page *run, size_t count)
+void tarn__pages_shrink(struct tarn_page *run, size_t count)
 {
     struct tarn__section *section = tarn__page_section(run);
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     if (count >= run->count || count == 0)
         return;
     if (section->slots > 1) { /* its slots stay; what is cut off is purged, and needs no account */
@@ -323,10 +323,10 @@ void tarn__pages_shrink(struct tarn__page *run, size_t count)
         tarn__purge_excess(zone);
 }
 
-bool tarn__pages_extend(struct tarn__page *run, size_t count)
+bool tarn__pages_extend(struct tarn_page *run, size_t count)
 {
     struct tarn__section *section = tarn__page_section(run);
-    struct tarn__zone *zone = section->zone;
+    struct tarn_zone *zone = section->zone;
     if (section->slots > 1) {
         if (count > section->slots * TARN__SECTION_PAGES)
             return false;
@@ -348,8 +348,8 @@ bool tarn__pages_extend(struct tarn__page *run, size_t count)
     return gained;
 }
 
-int tarn__pages_move(struct tarn__page *from, struct tarn__page *to, size_t count)
+int tarn__pages_move(struct tarn_page *from, struct tarn_page *to, size_t count)
 {
-    struct tarn__zone *zone = tarn__page_section(from)->zone;
+    struct tarn_zone *zone = tarn__page_section(from)->zone;
     return tarn_source_move(zone->source, tarn__page_address(from), tarn__page_address(to), count * TARN__PAGE_SIZE);
 }

@@ -31,7 +31,7 @@
 
 enum { TARN__CLEAN, TARN__DIRTY, TARN__LISTS };
 
-struct tarn__zone {
+struct tarn_zone {
     struct tarn__lock lock;
     const char *name;
     struct tarn_source *source;
@@ -51,48 +51,48 @@ struct tarn__zone {
 };
 
 /* `source` gives memory in multiples of 4 MiB, aligned so. Takes nothing from it yet. */
-void tarn__zone_init(struct tarn__zone *zone, const char *name, struct tarn_source *source);
+void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_source *source);
 
 /*
  * A run of `count` pages whose address is a multiple of `align`, a power of two ≥ 4096. NULL: the source is exhausted, even after
  * all wholly free sections were given back. *zeroed tells whether every byte of it reads as zero; may be NULL.
  * Cost: O(orders) list operations under the lock; a system call only when the zone must grow.
  */
-struct tarn__page *tarn__pages_alloc(struct tarn__zone *zone, size_t count, size_t align, bool *zeroed);
+struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed);
 
 /* Frees a run in use (state RUN or SLAB), found by tarn__run_at. May purge: system calls, after the lock. */
-void tarn__pages_free(struct tarn__page *run);
+void tarn__pages_free(struct tarn_page *run);
 
 /* The same for a run whose pages all read as zero. */
-void tarn__pages_free_clean(struct tarn__page *run);
+void tarn__pages_free_clean(struct tarn_page *run);
 
 /* Makes a run a slab. */
-void tarn__pages_mark(struct tarn__page *run, enum tarn__page_state state);
+void tarn__pages_mark(struct tarn_page *run, enum tarn__page_state state);
 
 /* Whether a slab's worth of pages would come from clean memory: resident size would grow. */
-bool tarn__zone_must_grow(struct tarn__zone *zone);
+bool tarn__zone_must_grow(struct tarn_zone *zone);
 
 /* Whether the pages in use have grown by an eighth, and by 256 KiB, since it last said so. */
-bool tarn__zone_grew(struct tarn__zone *zone);
+bool tarn__zone_grew(struct tarn_zone *zone);
 
 /* Gives the tail of a run back: `count` pages remain, at least 1. */
-void tarn__pages_shrink(struct tarn__page *run, size_t count);
+void tarn__pages_shrink(struct tarn_page *run, size_t count);
 
 /*
  * Lengthens a run to `count` pages where it is; false when something else follows it. Pages that are gained may hold anything.
  */
-bool tarn__pages_extend(struct tarn__page *run, size_t count);
+bool tarn__pages_extend(struct tarn_page *run, size_t count);
 
 /* Moves the first `count` pages of one run to another by the page table; they read as zero in `from` afterwards. 0 or -errno. */
-int tarn__pages_move(struct tarn__page *from, struct tarn__page *to, size_t count);
+int tarn__pages_move(struct tarn_page *from, struct tarn_page *to, size_t count);
 
 /* Unmaps wholly free sections, clean ones all, others as long as `keep` dirty pages remain in the zone. Returns the bytes unmapped. */
-size_t tarn__zone_unmap_free(struct tarn__zone *zone, size_t keep);
+size_t tarn__zone_unmap_free(struct tarn_zone *zone, size_t keep);
 
 /* Unmaps wholly free sections and purges pages until at most `keep` dirty ones remain, and not fewer. Returns the bytes given back. */
-size_t tarn__zone_trim(struct tarn__zone *zone, size_t keep);
+size_t tarn__zone_trim(struct tarn_zone *zone, size_t keep);
 
 /* Verifies the whole structure, taking the lock. Ends the process with the sentence that does not hold. */
-void tarn__zone_check(struct tarn__zone *zone);
+void tarn__zone_check(struct tarn_zone *zone);
 
 #endif

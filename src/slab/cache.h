@@ -39,7 +39,7 @@ enum {
 /* The descriptor of a slab, in the room of its unit. */
 struct tarn__slab {
     struct tarn__list link; /* in its cache's list of `group`, when it has free objects */
-    struct tarn__cache *cache;
+    struct tarn_cache *cache;
     char *base;
     uint32_t free;                  /* objects free in the slab, not counting those in magazines */
     uint32_t leaves_at;             /* count of free objects at which it leaves its group */
@@ -54,9 +54,9 @@ struct tarn__magazine {
     uint32_t count;
 };
 
-struct tarn__cache {
+struct tarn_cache {
     const char *name;
-    struct tarn__zone *zone;
+    struct tarn_zone *zone;
     uint32_t size;        /* bytes of an object, a multiple of 16 */
     uint32_t inverse;     /* ceil(2^32 / size): offset / size without division */
     uint32_t objects;     /* in a slab */
@@ -87,37 +87,37 @@ extern uint8_t tarn__unit_cache[(size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BIT
  * `depot` is room for TARN__DEPOT_DEPTH magazines, zeroed. `size` is from 16 to 32768, a multiple of 16; objects are aligned
  * to the largest power of two that divides it. Takes no memory yet.
  */
-void tarn__cache_init(struct tarn__cache *cache, const char *name, unsigned number, size_t size, struct tarn__zone *zone,
+void tarn__cache_init(struct tarn_cache *cache, const char *name, unsigned number, size_t size, struct tarn_zone *zone,
                       struct tarn__magazine *depot);
 
 /* Takes up to `wanted` objects from the slabs there are, lowest addresses of the fullest slabs first. */
-size_t tarn__cache_take(struct tarn__cache *cache, void **objects, size_t wanted);
+size_t tarn__cache_take(struct tarn_cache *cache, void **objects, size_t wanted);
 
 /* Takes them from a new slab. 0: no memory. */
-size_t tarn__cache_take_new(struct tarn__cache *cache, void **objects, size_t wanted);
+size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wanted);
 
 /* Puts one object back to its slab; a slab that becomes empty goes back to the zone. */
-void tarn__cache_put(struct tarn__cache *cache, void *object);
+void tarn__cache_put(struct tarn_cache *cache, void *object);
 
 /* Puts a whole magazine back to slabs. */
-void tarn__cache_put_magazine(struct tarn__cache *cache, struct tarn__magazine magazine);
+void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine);
 
 /* Hands a magazine to the depot; false: it is full. */
-bool tarn__depot_push(struct tarn__cache *cache, struct tarn__magazine magazine);
+bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine);
 
 /* A magazine of the depot; its count is 0 if there is none. */
-struct tarn__magazine tarn__depot_pop(struct tarn__cache *cache);
+struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache);
 
 /* Puts back to slabs the magazines that were not needed since the last reaping, or all of them. */
-void tarn__depot_reap(struct tarn__cache *cache, bool all);
+void tarn__depot_reap(struct tarn_cache *cache, bool all);
 
 /* The cache and the slab of the object that begins at `p`, or NULL: `p` is not the start of an object. */
 struct tarn__slab *tarn__slab_of(const void *p);
 
 /* Verifies slabs and depot, taking the locks. */
-void tarn__cache_check(struct tarn__cache *cache);
+void tarn__cache_check(struct tarn_cache *cache);
 
-static inline size_t tarn__object_index(const struct tarn__cache *cache, size_t offset)
+static inline size_t tarn__object_index(const struct tarn_cache *cache, size_t offset)
 {
     return (size_t)((uint64_t)offset * cache->inverse >> 32);
 }

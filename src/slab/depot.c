@@ -5,7 +5,7 @@
 #include "base/bits.h"
 #include "slab/cache.h"
 
-bool tarn__depot_push(struct tarn__cache *cache, struct tarn__magazine magazine)
+bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
     tarn__lock(&cache->depot_lock);
     uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed);
@@ -19,7 +19,7 @@ bool tarn__depot_push(struct tarn__cache *cache, struct tarn__magazine magazine)
     return room;
 }
 
-struct tarn__magazine tarn__depot_pop(struct tarn__cache *cache)
+struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache)
 {
     struct tarn__magazine magazine = {NULL, 0};
     tarn__lock(&cache->depot_lock);
@@ -36,7 +36,7 @@ struct tarn__magazine tarn__depot_pop(struct tarn__cache *cache)
 }
 
 /* The lowest magazine of the stack if it was not needed, and the end of this reaping otherwise. */
-static struct tarn__magazine take_lowest(struct tarn__cache *cache, uint32_t *idle)
+static struct tarn__magazine take_lowest(struct tarn_cache *cache, uint32_t *idle)
 {
     struct tarn__magazine magazine = {NULL, 0};
     tarn__lock(&cache->depot_lock);
@@ -55,7 +55,7 @@ static struct tarn__magazine take_lowest(struct tarn__cache *cache, uint32_t *id
     return magazine;
 }
 
-void tarn__depot_reap(struct tarn__cache *cache, bool all)
+void tarn__depot_reap(struct tarn_cache *cache, bool all)
 {
     if (atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0)
         return;

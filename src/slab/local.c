@@ -29,9 +29,9 @@ struct tarn__lock tarn__registry_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
 static struct tarn__list registry = {&registry, &registry};
 static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
 static size_t threads;
-static struct tarn__cache *const *known_caches;
+static struct tarn_cache *const *known_caches;
 
-void tarn__local_caches(struct tarn__cache *const *caches) { known_caches = caches; }
+void tarn__local_caches(struct tarn_cache *const *caches) { known_caches = caches; }
 
 static uint32_t held(const struct tarn__bin *bin, const struct tarn__rear *rear)
 {
@@ -46,7 +46,7 @@ static void install(struct tarn__bin *bin, const struct tarn__rear *rear, struct
 }
 
 /* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
-static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn__cache *cache, unsigned long operations)
+static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache, unsigned long operations)
 {
     if (operations >= QUICK * (unsigned long)rear->capacity || rear->capacity == cache->capacity)
         return;
@@ -57,7 +57,7 @@ static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct t
 }
 
 /* Magazines move between a thread and a depot or slabs: what happened since the last time is entered in the ledger. */
-static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn__cache *cache)
+static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
 {
     unsigned long allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     rear->noted_allocs = bin->allocs;
@@ -72,13 +72,13 @@ static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct ta
 /* Flush, attach, detach */
 
 /* Puts a thread's magazines of one cache away: to the depot, or to the slabs when `to_slabs` or the depot is full. */
-static void put_away(struct tarn__cache *cache, struct tarn__magazine magazine, bool to_slabs)
+static void put_away(struct tarn_cache *cache, struct tarn__magazine magazine, bool to_slabs)
 {
     if (magazine.count > 0 && (to_slabs || !tarn__depot_push(cache, magazine)))
         tarn__cache_put_magazine(cache, magazine);
 }
 
-static void empty_bin(struct tarn__local *local, struct tarn__cache *cache, bool to_slabs)
+static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool to_slabs)
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
@@ -94,7 +94,7 @@ static void empty_bin(struct tarn__local *local, struct tarn__cache *cache, bool
     put_away(cache, foreign, to_slabs);
 }
 
-static uint32_t first_capacity(const struct tarn__cache *cache)
+static uint32_t first_capacity(const struct tarn_cache *cache)
 {
     return (uint32_t)tarn__min(tarn__max(TARN__PAGE_SIZE / cache->size, 1), cache->capacity);
 }
@@ -103,14 +103,14 @@ static void begin_bins(struct tarn__local *local)
 {
     local->bin[0].limit = LONG_MIN;
     for (unsigned i = 1; i < TARN__CACHES; i++) {
-        struct tarn__cache *cache = known_caches[i];
+        struct tarn_cache *cache = known_caches[i];
         local->bin[i] = (struct tarn__bin){.limit = LONG_MIN};
         local->rear[i] = (struct tarn__rear){.capacity = cache ? first_capacity(cache) : 0};
     }
 }
 
 /* Moves an ended thread's counts to the caches. */
-static void retire_counts(struct tarn__local *local, struct tarn__cache *cache)
+static void retire_counts(struct tarn__local *local, struct tarn_cache *cache)
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
@@ -124,9 +124,10 @@ static void retire_counts(struct tarn__local *local, struct tarn__cache *cache)
     }
 }
 
-static void detach(void *value)
+static void detach(struct tarn__thread_exit *exit)
 {
-    struct tarn__local *local = value;
+    (void)exit;
+    struct tarn__local *local = tarn__self;
     tarn__self = &ended;
     for (unsigned i = 1; i < TARN__CACHES; i++)
         if (known_caches[i] && (local->bin[i].allocs | local->bin[i].frees)) {
@@ -175,9 +176,10 @@ static bool attach(void)
     threads++;
     tarn__unlock(&tarn__registry_lock);
     tarn__self = local; /* before the next line, which may allocate */
-    if (tarn__thread_at_exit(detach, local) == 0)
+    static TARN__TLS struct tarn__thread_exit exit = {detach, NULL};
+    if (tarn__thread_at_exit(&exit) == 0)
         return true;
-    detach(local); /* no one would collect its magazines: the thread does without */
+    detach(&exit); /* no one would collect its magazines: the thread does without */
     return false;
 }
 
@@ -189,11 +191,11 @@ static bool attach(void)
  * while. When the heap has grown by an eighth since it was last done, all of it: magazines hold objects from everywhere, and a few
  * of them keep many slabs from being empty.
  */
-static void reap(struct tarn__local *local, struct tarn__zone *zone)
+static void reap(struct tarn__local *local, struct tarn_zone *zone)
 {
     bool all = tarn__zone_grew(zone);
     for (unsigned i = 1; i < TARN__CACHES; i++) {
-        struct tarn__cache *cache = known_caches[i];
+        struct tarn_cache *cache = known_caches[i];
         if (!cache)
             continue;
         unsigned long used = local->bin[i].allocs + local->bin[i].frees;
@@ -216,7 +218,7 @@ static struct tarn__magazine link_objects(void **objects, size_t count)
 }
 
 /* The next magazine: the spare one, one of the depot, or one made of objects from slabs. Its count is 0 if there is no memory. */
-static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn__cache *cache)
+static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
     struct tarn__magazine magazine = rear->spare;
     if (magazine.count > 0) {
@@ -238,7 +240,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
 }
 
 /* Without a magazine: for threads that have none. */
-static void *alloc_direct(struct tarn__cache *cache)
+static void *alloc_direct(struct tarn_cache *cache)
 {
     void *object;
     if (tarn__cache_take(cache, &object, 1) == 0 && tarn__cache_take_new(cache, &object, 1) == 0)
@@ -248,7 +250,7 @@ static void *alloc_direct(struct tarn__cache *cache)
     return object;
 }
 
-void *tarn__local_alloc(struct tarn__cache *cache, size_t requested)
+void *tarn__local_alloc(struct tarn_cache *cache, size_t requested)
 {
     if (tarn__self == &unborn || tarn__self == &ended) {
         if (!attach())
@@ -272,7 +274,7 @@ void *tarn__local_alloc(struct tarn__cache *cache, size_t requested)
 
 /* Free */
 
-static void free_direct(struct tarn__cache *cache, void *object)
+static void free_direct(struct tarn_cache *cache, void *object)
 {
     tarn__cache_put(cache, object);
     tarn__atomic_add(&cache->past_frees, 1);
@@ -280,7 +282,7 @@ static void free_direct(struct tarn__cache *cache, void *object)
 }
 
 /* A full bin becomes the spare magazine; what was that goes to the depot, and with it what was set apart. */
-static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn__cache *cache)
+static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
     struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
     rear->spare = (struct tarn__magazine){bin->head, held(bin, rear)};
@@ -294,7 +296,7 @@ static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tar
 }
 
 /* Before the first allocation: see local.h. */
-static void set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn__cache *cache, void *object)
+static void set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, void *object)
 {
     *(void **)object = rear->foreign.head;
     rear->foreign.head = object;
@@ -304,7 +306,7 @@ static void set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tar
         install(bin, rear, (struct tarn__magazine){NULL, 0});
 }
 
-void tarn__local_free(struct tarn__cache *cache, void *object)
+void tarn__local_free(struct tarn_cache *cache, void *object)
 {
     if (tarn__self == &unborn || tarn__self == &ended) {
         if (!attach()) {
@@ -340,7 +342,7 @@ void tarn__local_flush(void)
 
 void tarn__local_sum(unsigned number, struct tarn__local_sums *sums)
 {
-    struct tarn__cache *cache = known_caches[number];
+    struct tarn_cache *cache = known_caches[number];
     *sums = (struct tarn__local_sums){0};
     tarn__lock(&tarn__registry_lock);
     for (struct tarn__list *link = registry.next; link != &registry; link = link->next) {
@@ -366,7 +368,7 @@ size_t tarn__local_threads(void)
 }
 
 /* The part of a list that can be trusted: its thread may have been stopped anywhere. */
-static struct tarn__magazine trusted(struct tarn__cache *cache, void *head)
+static struct tarn__magazine trusted(struct tarn_cache *cache, void *head)
 {
     struct tarn__magazine magazine = {NULL, 0};
     for (void *object = head; object && magazine.count < cache->capacity; object = *(void **)object) {

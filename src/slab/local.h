@@ -74,14 +74,14 @@ extern void (*tarn__slow_path_hook)(void);
  * The slow halves of allocation and free. `requested` is the size asked for, for the sample.
  * NULL from alloc: no memory.
  */
-void *tarn__local_alloc(struct tarn__cache *cache, size_t requested);
-void tarn__local_free(struct tarn__cache *cache, void *object);
+void *tarn__local_alloc(struct tarn_cache *cache, size_t requested);
+void tarn__local_free(struct tarn_cache *cache, void *object);
 
 /* Gives what the calling thread caches back to the slabs. */
 void tarn__local_flush(void);
 
 /* Tells which caches there are, before the first use: the flush at a thread's end needs them. `caches[0]` is NULL. */
-void tarn__local_caches(struct tarn__cache *const *caches);
+void tarn__local_caches(struct tarn_cache *const *caches);
 
 /* Every thread's bins of one cache together. */
 struct tarn__local_sums {

@@ -7,11 +7,11 @@ enum { MOST_SLABS_VISITED = 8 }; /* by one refill, so that it stays short when m
 
 uint8_t tarn__unit_cache[(size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS)];
 
-void tarn__cache_init(struct tarn__cache *cache, const char *name, unsigned number, size_t size, struct tarn__zone *zone,
+void tarn__cache_init(struct tarn_cache *cache, const char *name, unsigned number, size_t size, struct tarn_zone *zone,
                       struct tarn__magazine *depot)
 {
     size_t capacity = TARN__MAGAZINE_BYTES / size;
-    *cache = (struct tarn__cache){
+    *cache = (struct tarn_cache){
         .name = name,
         .zone = zone,
         .size = (uint32_t)size,
@@ -41,9 +41,9 @@ static void mark_unit(const char *base, unsigned number)
 }
 
 /* A new slab, all of it free, on no list. */
-static struct tarn__slab *slab_create(struct tarn__cache *cache)
+static struct tarn__slab *slab_create(struct tarn_cache *cache)
 {
-    struct tarn__page *run = tarn__pages_alloc(cache->zone, TARN__UNIT_PAGES, TARN__UNIT_SIZE, NULL);
+    struct tarn_page *run = tarn__pages_alloc(cache->zone, TARN__UNIT_PAGES, TARN__UNIT_SIZE, NULL);
     if (!run)
         return NULL;
     struct tarn__section *section = tarn__page_section(run);
@@ -70,7 +70,7 @@ static void slab_destroy(struct tarn__slab *slab)
 /* 0 for a slab with few free objects, 3 for one that is nearly empty. */
 static unsigned group_of(const struct tarn__slab *slab) { return slab->free * TARN__SLAB_GROUPS / (slab->cache->objects + 1); }
 
-static void list_slab(struct tarn__cache *cache, struct tarn__slab *slab)
+static void list_slab(struct tarn_cache *cache, struct tarn__slab *slab)
 {
     slab->group = (uint16_t)group_of(slab);
     uint32_t next_group = ((slab->group + 1u) * (cache->objects + 1) + TARN__SLAB_GROUPS - 1) / TARN__SLAB_GROUPS;
@@ -78,7 +78,7 @@ static void list_slab(struct tarn__cache *cache, struct tarn__slab *slab)
     tarn__list_push_front(&cache->partial[slab->group], &slab->link);
 }
 
-static struct tarn__slab *fullest_partial(struct tarn__cache *cache)
+static struct tarn__slab *fullest_partial(struct tarn_cache *cache)
 {
     for (int group = 0; group < TARN__SLAB_GROUPS; group++)
         if (!tarn__list_empty(&cache->partial[group]))
@@ -103,7 +103,7 @@ static size_t take_from(struct tarn__slab *slab, void **objects, size_t wanted)
 }
 
 /* From the partial slabs there are. */
-static size_t take_partial(struct tarn__cache *cache, void **objects, size_t wanted)
+static size_t take_partial(struct tarn_cache *cache, void **objects, size_t wanted)
 {
     size_t got = 0;
     struct tarn__slab *slab;
@@ -117,7 +117,7 @@ static size_t take_partial(struct tarn__cache *cache, void **objects, size_t wan
     return got;
 }
 
-size_t tarn__cache_take(struct tarn__cache *cache, void **objects, size_t wanted)
+size_t tarn__cache_take(struct tarn_cache *cache, void **objects, size_t wanted)
 {
     tarn__lock(&cache->slabs_lock);
     size_t got = take_partial(cache, objects, wanted);
@@ -125,7 +125,7 @@ size_t tarn__cache_take(struct tarn__cache *cache, void **objects, size_t wanted
     return got;
 }
 
-size_t tarn__cache_take_new(struct tarn__cache *cache, void **objects, size_t wanted)
+size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wanted)
 {
     struct tarn__slab *slab = slab_create(cache);
     if (!slab)
@@ -173,7 +173,7 @@ struct places {
 };
 
 /* Adds an object; neighbours are mostly of one slab. False: it is none of the cache. */
-static bool locate(const struct tarn__cache *cache, struct places *places, void *object)
+static bool locate(const struct tarn_cache *cache, struct places *places, void *object)
 {
     size_t n = places->count;
     struct tarn__slab *slab = n > 0 ? places->slab[n - 1] : NULL;
@@ -192,7 +192,7 @@ static bool locate(const struct tarn__cache *cache, struct places *places, void 
 }
 
 /* Gives one object back to its slab. True when the slab is empty by that: it is on no list then. */
-static bool put_object(struct tarn__cache *cache, struct tarn__slab *slab, size_t index, void *object)
+static bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t index, void *object)
 {
     size_t w = index / 64;
     if (tarn__bit_test(slab->map, index))
@@ -211,7 +211,7 @@ static bool put_object(struct tarn__cache *cache, struct tarn__slab *slab, size_
     return false;
 }
 
-static void put_places(struct tarn__cache *cache, const struct places *places)
+static void put_places(struct tarn_cache *cache, const struct places *places)
 {
     struct tarn__list empty;
     tarn__list_init(&empty);
@@ -231,7 +231,7 @@ static void put_places(struct tarn__cache *cache, const struct places *places)
     }
 }
 
-void tarn__cache_put(struct tarn__cache *cache, void *object)
+void tarn__cache_put(struct tarn_cache *cache, void *object)
 {
     struct places places;
     places.count = 0;
@@ -241,7 +241,7 @@ void tarn__cache_put(struct tarn__cache *cache, void *object)
 }
 
 /* The links are read before the lock is taken: they are the cold memory. A link that leads out of the cache was written by its user. */
-void tarn__cache_put_magazine(struct tarn__cache *cache, struct tarn__magazine magazine)
+void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
     struct places places;
     void *object = magazine.head;
@@ -256,7 +256,7 @@ void tarn__cache_put_magazine(struct tarn__cache *cache, struct tarn__magazine m
     put_places(cache, &places);
 }
 
-static void check_slab(const struct tarn__cache *cache, const struct tarn__slab *slab, unsigned group)
+static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *slab, unsigned group)
 {
     TARN__ASSERT(slab->cache == cache, "a listed slab belongs to its cache");
     TARN__ASSERT(slab->group == group && group_of(slab) == group, "a slab is on the list of its fullness");
@@ -268,7 +268,7 @@ static void check_slab(const struct tarn__cache *cache, const struct tarn__slab 
     TARN__ASSERT(tarn__bits_count(slab->map, 0, slab->hint * 64u) == 0, "nothing is free below the hint");
 }
 
-void tarn__cache_check(struct tarn__cache *cache)
+void tarn__cache_check(struct tarn_cache *cache)
 {
     size_t free_objects = 0, depot_objects = 0;
     tarn__lock(&cache->slabs_lock);

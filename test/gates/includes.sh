@@ -14,9 +14,10 @@ rank_of() {
     page | pool) echo 4 ;;
     slab | mempool) echo 5 ;;
     alloc) echo 6 ;;
-    door) echo 7 ;;
+    kernel) echo 7 ;;
+    door) echo 8 ;;
     tarn) echo 0 ;;
-    format) echo 7 ;; # the formats: for the door only
+    format) echo 8 ;; # the formats: for the door only
     *) echo 99 ;;
     esac
 }

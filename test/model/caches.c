@@ -13,9 +13,9 @@
 enum { CACHES = 5, THREADS = 4, HELD = 300, SHARED = 200, STEPS = 20000 };
 
 static const size_t sizes[CACHES] = {16, 96, 208, 1792, 32768};
-static struct tarn__zone zone;
-static struct tarn__cache caches[CACHES + 1];
-static struct tarn__cache *known[TARN__CACHES];
+static struct tarn_zone zone;
+static struct tarn_cache caches[CACHES + 1];
+static struct tarn_cache *known[TARN__CACHES];
 static struct tarn__magazine depots[CACHES + 1][TARN__DEPOT_DEPTH];
 static _Atomic(void *) shared[SHARED];
 static _Atomic long direct_live[CACHES + 1]; /* taken from slabs directly, less those put back so */
@@ -32,7 +32,7 @@ static void verify(void *object)
 
 static void *take(uint64_t *random)
 {
-    struct tarn__cache *cache = &caches[1 + model_below(random, CACHES)];
+    struct tarn_cache *cache = &caches[1 + model_below(random, CACHES)];
     void *object = NULL;
     if (model_below(random, 10)) {
         object = tarn__local_alloc(cache, cache->size);
@@ -50,7 +50,7 @@ static void *take(uint64_t *random)
 static void give(uint64_t *random, void *object)
 {
     verify(object);
-    struct tarn__cache *cache = tarn__slab_of(object)->cache;
+    struct tarn_cache *cache = tarn__slab_of(object)->cache;
     if (model_below(random, 10)) {
         tarn__local_free(cache, object);
     } else {
@@ -93,7 +93,7 @@ static void check_all(size_t live)
     long counted = 0;
     tarn__zone_check(&zone);
     for (unsigned i = 1; i <= CACHES; i++) {
-        struct tarn__cache *cache = &caches[i];
+        struct tarn_cache *cache = &caches[i];
         struct tarn__local_sums sums;
         tarn__cache_check(cache);
         tarn__local_sum(i, &sums);

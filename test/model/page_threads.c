@@ -16,43 +16,43 @@
 enum { THREADS = 4, HELD = 40, SHARED = 16, ROUND = 400 };
 #define PAGE TARN__PAGE_SIZE
 
-static struct tarn__zone zone;
-static _Atomic(struct tarn__page *) shared[SHARED];
+static struct tarn_zone zone;
+static _Atomic(struct tarn_page *) shared[SHARED];
 static pthread_barrier_t barrier;
 static _Atomic bool over;
 static uint64_t seed_of_all;
 
 /* A run's stamp follows from its address and length, so that whoever gets it can tell. */
-static uint64_t stamp_of(const struct tarn__page *run) { return (uint64_t)(uintptr_t)run * 31 + run->count; }
+static uint64_t stamp_of(const struct tarn_page *run) { return (uint64_t)(uintptr_t)run * 31 + run->count; }
 
-static void stamp(struct tarn__page *run) { model_stamp(tarn__page_address(run), run->count * PAGE, stamp_of(run)); }
+static void stamp(struct tarn_page *run) { model_stamp(tarn__page_address(run), run->count * PAGE, stamp_of(run)); }
 
-static void verify(struct tarn__page *run)
+static void verify(struct tarn_page *run)
 {
     MODEL_REQUIRE(model_stamped(tarn__page_address(run), run->count * PAGE, stamp_of(run)), "a run's contents are its owner's");
 }
 
-static struct tarn__page *take(uint64_t *random)
+static struct tarn_page *take(uint64_t *random)
 {
     size_t kind = model_below(random, 100);
     size_t count = 1 + model_below(random, kind < 70 ? 10 : kind < 98 ? 100 : 1500);
     bool zeroed;
-    struct tarn__page *run = tarn__pages_alloc(&zone, count, kind == 50 ? 16 * PAGE : PAGE, &zeroed);
+    struct tarn_page *run = tarn__pages_alloc(&zone, count, kind == 50 ? 16 * PAGE : PAGE, &zeroed);
     MODEL_REQUIRE(run, "there is memory");
     MODEL_REQUIRE(!zeroed || model_zero(tarn__page_address(run), count * PAGE), "what is said to be zero is zero");
     stamp(run);
     return run;
 }
 
-static void give(struct tarn__page *run)
+static void give(struct tarn_page *run)
 {
     verify(run);
     tarn__pages_free(run);
 }
 
-static void step(uint64_t *random, struct tarn__page **held)
+static void step(uint64_t *random, struct tarn_page **held)
 {
-    struct tarn__page **run = &held[model_below(random, HELD)];
+    struct tarn_page **run = &held[model_below(random, HELD)];
     size_t kind = model_below(random, 100);
     if (!*run) {
         *run = take(random);
@@ -89,7 +89,7 @@ static void pause_together(void)
 static void *work(void *number)
 {
     uint64_t random = model_state(seed_of_all, (unsigned)(uintptr_t)number);
-    struct tarn__page *held[HELD] = {NULL};
+    struct tarn_page *held[HELD] = {NULL};
     while (!atomic_load(&over)) {
         for (int i = 0; i < ROUND; i++) {
             step(&random, held);
@@ -116,7 +116,7 @@ static void run(uint64_t seed)
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
     for (int i = 0; i < SHARED; i++) {
-        struct tarn__page *left = atomic_exchange(&shared[i], NULL);
+        struct tarn_page *left = atomic_exchange(&shared[i], NULL);
         if (left)
             give(left);
     }

@@ -15,12 +15,12 @@ enum { RUNS = 256, MOST_PAGES = 40000 };
 #define PAGE TARN__PAGE_SIZE
 
 struct run {
-    struct tarn__page *page; /* NULL: none */
+    struct tarn_page *page; /* NULL: none */
     size_t count;
     uint64_t stamp;
 };
 
-static struct tarn__zone zone;
+static struct tarn_zone zone;
 static struct run runs[RUNS];
 static size_t live_pages;
 static uint64_t random_state;

@@ -1,7 +1,7 @@
 /* Floor 4: alignments that only a real address space has room for. */
 #include "test/unit/zone.h"
 
-static void *touch_ends(struct tarn__page *run)
+static void *touch_ends(struct tarn_page *run)
 {
     char *p = tarn__page_address(run);
     p[0] = p[(size_t)run->count * PAGE - 1] = 1;
@@ -12,7 +12,7 @@ static void aligns(void **state)
 {
     (void)state;
     static const size_t counts[] = {1, 9, 1023, 1024, 1025, 5000, TARN__MAPPED_LEAST, TARN__MAPPED_LEAST + 3};
-    struct tarn__page *runs[sizeof counts / sizeof *counts];
+    struct tarn_page *runs[sizeof counts / sizeof *counts];
     for (size_t align = PAGE; align <= (size_t)1 << 30; align *= 2) {
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
             bool zeroed;
@@ -50,7 +50,7 @@ static void does_not_grow(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++) {
         for (int turn = 0; turn < 100; turn++) {
-            struct tarn__page *run = tarn__pages_alloc(&zone, requests[i].count, requests[i].align, NULL);
+            struct tarn_page *run = tarn__pages_alloc(&zone, requests[i].count, requests[i].align, NULL);
             assert_non_null(run);
             tarn__pages_free(run);
         }

@@ -10,9 +10,9 @@
 
 enum { SMALL = 1, LARGE = 2, OBJECTS = 2000 }; /* two caches, by their numbers */
 
-static struct tarn__zone zone;
-static struct tarn__cache caches[3];
-static struct tarn__cache *known[TARN__CACHES];
+static struct tarn_zone zone;
+static struct tarn_cache caches[3];
+static struct tarn_cache *known[TARN__CACHES];
 static struct tarn__magazine depots[3][TARN__DEPOT_DEPTH];
 static void *objects[OBJECTS];
 
@@ -34,7 +34,7 @@ static struct tarn__local_sums sums_of(unsigned number)
 
 static size_t in_magazines(unsigned number)
 {
-    struct tarn__cache *cache = &caches[number];
+    struct tarn_cache *cache = &caches[number];
     struct tarn__local_sums sums = sums_of(number);
     return cache->slabs * cache->objects - cache->free_objects - (size_t)(sums.allocs - sums.frees);
 }

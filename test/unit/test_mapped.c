@@ -5,10 +5,10 @@
 
 #define LEAST TARN__MAPPED_LEAST
 
-static struct tarn__page *take_mapped(size_t count, size_t align)
+static struct tarn_page *take_mapped(size_t count, size_t align)
 {
     bool zeroed = false;
-    struct tarn__page *run = tarn__pages_alloc(&zone, count, align, &zeroed);
+    struct tarn_page *run = tarn__pages_alloc(&zone, count, align, &zeroed);
     assert_non_null(run);
     char *p = tarn__page_address(run);
     assert_true(zeroed);
@@ -24,7 +24,7 @@ static struct tarn__page *take_mapped(size_t count, size_t align)
 static void leads_from_all_slots(void **state)
 {
     (void)state;
-    struct tarn__page *run = take_mapped(LEAST + 5, PAGE);
+    struct tarn_page *run = take_mapped(LEAST + 5, PAGE);
     char *p = tarn__page_address(run);
     struct tarn__section *section = tarn__page_section(run);
     assert_int_equal(section->slots, 17);
@@ -52,7 +52,7 @@ static void aligns(void **state)
 static void shrinks_and_extends(void **state)
 {
     (void)state;
-    struct tarn__page *run = take_mapped(LEAST + 1000, PAGE);
+    struct tarn_page *run = take_mapped(LEAST + 1000, PAGE);
     char *p = tarn__page_address(run);
     memset(p, 0x31, run->count * PAGE);
     tarn__pages_shrink(run, LEAST - 10);
@@ -77,7 +77,7 @@ static void shrinks_and_extends(void **state)
 static void refused_unmap_is_tried_again(void **state)
 {
     (void)state;
-    struct tarn__page *run = take_mapped(LEAST, PAGE);
+    struct tarn_page *run = take_mapped(LEAST, PAGE);
     memset(tarn__page_address(run), 1, LEAST * PAGE);
     tarn__fake_fail(TARN__FAKE_KIND(TARN__OS_UNMAP), 1, 2);
     give(run);
@@ -96,7 +96,7 @@ static void refused_unmap_is_tried_again(void **state)
 static void no_memory_takes_back_stuck_blocks(void **state)
 {
     (void)state;
-    struct tarn__page *a = take_mapped(2 * LEAST, PAGE), *b;
+    struct tarn_page *a = take_mapped(2 * LEAST, PAGE), *b;
     tarn__fake_fail(TARN__FAKE_KIND(TARN__OS_UNMAP), 1, 1);
     give(a);
     b = take_mapped(3 * LEAST - 8 * TARN__SECTION_PAGES, PAGE); /* only where the stuck block is */
@@ -133,11 +133,11 @@ struct shortage {
 static void run_short_of_descriptors(void *value)
 {
     const struct shortage *s = value;
-    struct tarn__page *runs[32];
+    struct tarn_page *runs[32];
     for (size_t i = 0; i < s->sections; i++)
         runs[i] = tarn__pages_alloc(&zone, TARN__SECTION_PAGES, PAGE, NULL);
     tarn__fake_fail(TARN__FAKE_KIND(TARN__OS_MAP), s->failing, UINT64_MAX);
-    struct tarn__page *run = tarn__pages_alloc(&zone, s->count, s->align, NULL);
+    struct tarn_page *run = tarn__pages_alloc(&zone, s->count, s->align, NULL);
     tarn__fake_fail(0, 0, 0);
     require_sound();
     if (run)

@@ -13,7 +13,7 @@ static size_t used(void) { return zone.pages - zone.free_pages; }
 static void finds_sections(void **state)
 {
     (void)state;
-    struct tarn__page *run = take(10, PAGE);
+    struct tarn_page *run = take(10, PAGE);
     char *p = tarn__page_address(run);
     struct tarn__section *section = tarn__page_section(run);
     assert_ptr_equal(section->base, (char *)tarn__align_down((uintptr_t)p, SECTION));
@@ -37,7 +37,7 @@ static void knows_foreign_addresses(void **state)
 {
     (void)state;
     int on_stack;
-    struct tarn__page *run = take(1, PAGE);
+    struct tarn_page *run = take(1, PAGE);
     assert_null(tarn__section_of(NULL));
     assert_null(tarn__section_of(&on_stack));
     assert_null(tarn__section_of(&zone));
@@ -55,7 +55,7 @@ static void knows_foreign_addresses(void **state)
 static void forgets_sections(void **state)
 {
     (void)state;
-    struct tarn__page *run = take(1024, PAGE);
+    struct tarn_page *run = take(1024, PAGE);
     char *p = tarn__page_address(run);
     give(run);
     assert_int_equal(tarn__zone_trim(&zone, 0), SECTION);
@@ -66,9 +66,9 @@ static void forgets_sections(void **state)
 static void takes_exact_runs(void **state)
 {
     (void)state;
-    struct tarn__page *keep = take(1, PAGE); /* so that the section stays */
+    struct tarn_page *keep = take(1, PAGE); /* so that the section stays */
     for (size_t count = 1; count < TARN__SECTION_PAGES; count += count < 70 ? 1 : 53) {
-        struct tarn__page *run = take(count, PAGE);
+        struct tarn_page *run = take(count, PAGE);
         assert_int_equal(used(), count + 1);
         give(run);
         assert_int_equal(used(), 1);
@@ -80,10 +80,10 @@ static void takes_exact_runs(void **state)
 static void aligns(void **state)
 {
     (void)state;
-    struct tarn__page *keep = take(1, PAGE);
+    struct tarn_page *keep = take(1, PAGE);
     for (size_t align = PAGE; align <= SECTION; align *= 2)
         for (size_t count = 1; count <= 1024; count = count * 2 + (align / PAGE + count) % 3) {
-            struct tarn__page *run = take(count, align);
+            struct tarn_page *run = take(count, align);
             assert_int_equal(used(), count + 1);
             give(run);
         }
@@ -94,7 +94,7 @@ static void merges_all(void **state)
 {
     (void)state;
     enum { RUNS = 1024 };
-    struct tarn__page *run[RUNS];
+    struct tarn_page *run[RUNS];
     for (size_t i = 0; i < RUNS; i++) {
         bool zeroed;
         run[i] = tarn__pages_alloc(&zone, 1, PAGE, &zeroed);
@@ -113,23 +113,23 @@ static void merges_all(void **state)
 static void finds_spans(void **state)
 {
     (void)state;
-    struct tarn__page *first = take(1024, PAGE);
+    struct tarn_page *first = take(1024, PAGE);
     tarn__pages_shrink(first, 100);
-    struct tarn__page *second = take(200, PAGE), *third = take(700, PAGE);
+    struct tarn_page *second = take(200, PAGE), *third = take(700, PAGE);
     size_t pages = zone.pages;
     assert_int_equal(pages, TARN__SECTION_PAGES);
     char *p = tarn__page_address(second);
     give(second);
     for (size_t count = 17; count <= 200; count += 61) {
-        struct tarn__page *span = take(count, PAGE);
+        struct tarn_page *span = take(count, PAGE);
         assert_ptr_equal(tarn__page_address(span), p);
         give(span);
     }
-    struct tarn__page *span = take(200, PAGE);
+    struct tarn_page *span = take(200, PAGE);
     assert_int_equal(zone.pages, pages);
     give(first);
     give(span);
-    struct tarn__page *both = take(300, PAGE);
+    struct tarn_page *both = take(300, PAGE);
     assert_int_equal(zone.pages, pages);
     give(both);
     give(third);
@@ -138,17 +138,17 @@ static void finds_spans(void **state)
 static void spans_cross_sections(void **state)
 {
     (void)state;
-    struct tarn__page *all = take(3 * TARN__SECTION_PAGES, PAGE);
+    struct tarn_page *all = take(3 * TARN__SECTION_PAGES, PAGE);
     char *base = tarn__page_address(all);
     for (size_t offset = 0; offset < 3 * SECTION; offset += SECTION)
         assert_ptr_equal(tarn__section_of(base + offset)->base, base + offset);
     give(all);
     size_t pages = zone.pages;
-    struct tarn__page *low = take(1000, PAGE);
+    struct tarn_page *low = take(1000, PAGE);
     assert_ptr_equal(tarn__page_address(low), base);
-    struct tarn__page *span = take(1500, PAGE); /* 24 pages of the first section, 1024, 452 */
+    struct tarn_page *span = take(1500, PAGE); /* 24 pages of the first section, 1024, 452 */
     assert_ptr_equal(tarn__page_address(span), base + 1000 * PAGE);
-    struct tarn__page *rest = take(3 * TARN__SECTION_PAGES - 2500, PAGE);
+    struct tarn_page *rest = take(3 * TARN__SECTION_PAGES - 2500, PAGE);
     assert_ptr_equal(tarn__page_address(rest), base + 2500 * PAGE);
     assert_int_equal(zone.pages, pages);
     assert_int_equal(zone.free_pages, 0);
@@ -160,7 +160,7 @@ static void spans_cross_sections(void **state)
 static void shrinks(void **state)
 {
     (void)state;
-    struct tarn__page *run = take(2000, PAGE);
+    struct tarn_page *run = take(2000, PAGE);
     char *p = tarn__page_address(run);
     static const size_t counts[] = {1999, 1030, 1024, 1023, 512, 7, 1};
     size_t pages = zone.pages;
@@ -183,7 +183,7 @@ static void shrinks(void **state)
 static void extends(void **state)
 {
     (void)state;
-    struct tarn__page *run = take(3000, PAGE), *after;
+    struct tarn_page *run = take(3000, PAGE), *after;
     char *p = tarn__page_address(run);
     tarn__pages_shrink(run, 10);
     static const size_t counts[] = {11, 500, 1024, 1025, 2990, 3000};
@@ -212,7 +212,7 @@ static void extends(void **state)
 static void extends_into_clean_pages(void **state)
 {
     (void)state;
-    struct tarn__page *run = take(1, PAGE);
+    struct tarn_page *run = take(1, PAGE);
     assert_true(tarn__pages_extend(run, 700));
     tarn__zone_check(&zone);
     memset(tarn__page_address(run), 1, 700 * PAGE);
@@ -227,7 +227,7 @@ static void tells_what_is_zero(void **state)
 {
     (void)state;
     bool zeroed = false;
-    struct tarn__page *run = tarn__pages_alloc(&zone, 300, PAGE, &zeroed);
+    struct tarn_page *run = tarn__pages_alloc(&zone, 300, PAGE, &zeroed);
     assert_true(zeroed);
     run = checked_run(run, 300, PAGE, zeroed);
     assert_int_equal(zone.dirty_pages, 0);
@@ -252,7 +252,7 @@ static void tells_what_is_zero(void **state)
 static void prefers_dirty_pages(void **state)
 {
     (void)state;
-    struct tarn__page *keep = take(1, PAGE), *run = take(64, PAGE);
+    struct tarn_page *keep = take(1, PAGE), *run = take(64, PAGE);
     char *p = tarn__page_address(run);
     give(run);
     for (size_t count = 1; count <= 64; count += 9) {
@@ -266,7 +266,7 @@ static void prefers_dirty_pages(void **state)
 static void trims_to_what_is_kept(void **state)
 {
     (void)state;
-    struct tarn__page *keep = take(1, PAGE), *run = take(900, PAGE);
+    struct tarn_page *keep = take(1, PAGE), *run = take(900, PAGE);
     give(run);
     assert_int_equal(zone.dirty_pages, 900);
     size_t freed = tarn__zone_trim(&zone, 500);
@@ -288,7 +288,7 @@ static void trims_scattered_pages(void **state)
 {
     (void)state;
     enum { RUNS = 512 };
-    struct tarn__page *run[RUNS];
+    struct tarn_page *run[RUNS];
     for (size_t i = 0; i < RUNS; i++)
         run[i] = take(2, PAGE);
     for (size_t i = 0; i < RUNS; i += 2)
@@ -312,7 +312,7 @@ static void keeps_a_budget(void **state)
 {
     (void)state;
     enum { RUNS = 20 };
-    struct tarn__page *run[RUNS], *keep[RUNS];
+    struct tarn_page *run[RUNS], *keep[RUNS];
     for (size_t i = 0; i < RUNS; i++) {
         run[i] = take(1000, PAGE);
         keep[i] = take(24, PAGE); /* so that no section is wholly free */
@@ -331,7 +331,7 @@ static void keeps_a_budget(void **state)
 
 static void swing(void)
 {
-    struct tarn__page *run[20];
+    struct tarn_page *run[20];
     for (size_t i = 0; i < 20; i++)
         run[i] = take(1000, PAGE);
     for (size_t i = 0; i < 20; i++)
@@ -364,14 +364,14 @@ static void remembers_a_fresh_peak(void **state)
 static void survives_no_memory(void **state)
 {
     (void)state;
-    struct tarn__page *run = take(1000, PAGE);
+    struct tarn_page *run = take(1000, PAGE);
     tarn__fake_fail(TARN__FAKE_KIND(TARN__OS_MAP), 1, UINT64_MAX);
     assert_null(tarn__pages_alloc(&zone, 25, PAGE, NULL));
     assert_null(tarn__pages_alloc(&zone, 2000, PAGE, NULL));
     assert_null(tarn__pages_alloc(&zone, 1, 2 * SECTION, NULL));
     assert_null(tarn__pages_alloc(&zone, TARN__MAPPED_LEAST, PAGE, NULL));
     tarn__zone_check(&zone);
-    struct tarn__page *small = take(24, PAGE); /* of what it has */
+    struct tarn_page *small = take(24, PAGE); /* of what it has */
     tarn__fake_fail(0, 0, 0);
     give(small);
     give(run);
@@ -388,14 +388,14 @@ static void exhausts_its_source(void **state)
     struct tarn_source_limit limited;
     tarn_source_limit_init(&limited, tarn_source_system(), 5 * SECTION);
     counted.source.parent = &limited.source;
-    struct tarn__page *run[5], *keep;
+    struct tarn_page *run[5], *keep;
     for (int i = 0; i < 5; i++)
         run[i] = take(1024, PAGE);
     assert_null(tarn__pages_alloc(&zone, 1, PAGE, NULL));
     for (int i = 0; i < 5; i++)
         give(run[i]);
     keep = take(1, PAGE);
-    struct tarn__page *far = take(1024, 2 * SECTION); /* only fresh sections are aligned so */
+    struct tarn_page *far = take(1024, 2 * SECTION); /* only fresh sections are aligned so */
     give(far);
     give(keep);
     tarn__zone_trim(&zone, 0);
@@ -424,7 +424,7 @@ static void survives_refused_unmap(void **state)
 static void moves_pages(void **state)
 {
     (void)state;
-    struct tarn__page *from = take(100, PAGE), *to = take(120, PAGE);
+    struct tarn_page *from = take(100, PAGE), *to = take(120, PAGE);
     char *p = tarn__page_address(from), *q = tarn__page_address(to);
     memset(p, 0x11, 100 * PAGE);
     assert_int_equal(tarn__pages_move(from, to, 100), 0);
@@ -446,7 +446,7 @@ static void lives_with_larger_system_pages(void **state)
 {
     (void)state;
     tarn__fake_set_page_size(16 * PAGE);
-    struct tarn__page *run[40];
+    struct tarn_page *run[40];
     uint64_t seed = 9;
     for (size_t i = 0; i < 40; i++)
         run[i] = take(1 + check_random(&seed) % 50, PAGE);
@@ -469,7 +469,7 @@ static void purges_no_neighbours_in_a_system_page(void **state)
 {
     (void)state;
     tarn__fake_set_page_size(16 * PAGE);
-    struct tarn__page *low = take(8, 8 * PAGE), *high = take(8, 8 * PAGE), *next = take(16, 16 * PAGE);
+    struct tarn_page *low = take(8, 8 * PAGE), *high = take(8, 8 * PAGE), *next = take(16, 16 * PAGE);
     assert_ptr_equal(tarn__page_address(high), tarn__page_address(low) + 8 * PAGE);
     give(high);
     tarn__zone_trim(&zone, 0);
@@ -485,15 +485,15 @@ static void purges_no_neighbours_in_a_system_page(void **state)
 static void claims_from_the_middle(void **state)
 {
     (void)state;
-    struct tarn__page *all = take(1024, PAGE);
+    struct tarn_page *all = take(1024, PAGE);
     char *p = tarn__page_address(all);
     tarn__pages_shrink(all, 1);
     assert_int_equal(zone.free_pages, 1023);
-    struct tarn__page *run = take(600, PAGE);
+    struct tarn_page *run = take(600, PAGE);
     char *q = tarn__page_address(run);
     assert_int_equal(zone.free_pages, 423);
     tarn__pages_shrink(run, 300);
-    struct tarn__page *between = take(100, PAGE), *rest[1024];
+    struct tarn_page *between = take(100, PAGE), *rest[1024];
     give(run);
     size_t taken = 0;
     for (bool zeroed; zone.free_pages > 0; taken++)
@@ -565,7 +565,7 @@ static void spoil_state(void *v)
 static void checker_can_fail(void **state)
 {
     (void)state;
-    struct tarn__page *run = take(9, PAGE);
+    struct tarn_page *run = take(9, PAGE);
     struct tarn__section *section = tarn__page_section(run);
     give(take(1, PAGE));
     check_lives(check_zone, NULL);
@@ -591,7 +591,7 @@ static void *churn(void *value)
     for (int i = 0; i < 1500; i++) {
         bool zeroed;
         size_t count = 1 + check_random(&seed) % (i % 8 ? 12 : 200);
-        struct tarn__page *run = tarn__pages_alloc(&zone, count, PAGE, &zeroed);
+        struct tarn_page *run = tarn__pages_alloc(&zone, count, PAGE, &zeroed);
         if (!run)
             continue;
         char *p = tarn__page_address(run);
@@ -611,7 +611,7 @@ static void threads_share_a_zone(void **state)
 {
     (void)state;
     pthread_t threads[THREADS];
-    struct tarn__page *keep = take(1, PAGE);
+    struct tarn_page *keep = take(1, PAGE);
     for (uintptr_t i = 0; i < THREADS; i++)
         assert_int_equal(pthread_create(&threads[i], NULL, churn, (void *)i), 0);
     for (int i = 0; i < THREADS; i++)

@@ -11,8 +11,8 @@
 
 enum { NUMBER = 7, MOST = 3 * 4096 + 2 };
 
-static struct tarn__zone zone;
-static struct tarn__cache cache;
+static struct tarn_zone zone;
+static struct tarn_cache cache;
 static struct tarn__magazine depot[TARN__DEPOT_DEPTH];
 static void *objects[MOST];
 
@@ -136,7 +136,7 @@ static void finds_starts_only(void **state)
     }
     assert_null(tarn__slab_of(NULL));
     assert_null(tarn__slab_of(&cache));
-    struct tarn__page *run = tarn__pages_alloc(&zone, 16, TARN__UNIT_SIZE, NULL);
+    struct tarn_page *run = tarn__pages_alloc(&zone, 16, TARN__UNIT_SIZE, NULL);
     assert_null(tarn__slab_of(tarn__page_address(run)));
     tarn__pages_free(run);
 }
@@ -230,7 +230,7 @@ static void put_both_at_once(void *value)
 
 static void put_address(void *p) { tarn__cache_put(&cache, p); }
 
-static struct tarn__cache other;
+static struct tarn_cache other;
 
 static void put_to_other(void *value)
 {

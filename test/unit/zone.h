@@ -15,7 +15,7 @@
 #define PAGE TARN__PAGE_SIZE
 #define SECTION TARN__SECTION_SIZE
 
-static struct tarn__zone zone;
+static struct tarn_zone zone;
 static struct tarn_source_count counted;
 
 static inline int begin_zone(void **state)
@@ -42,7 +42,7 @@ static inline int end_zone(void **state)
 }
 
 /* Requires that a run is what was asked for, that `zeroed` is true of it, and fills it. */
-static inline struct tarn__page *checked_run(struct tarn__page *run, size_t count, size_t align, bool zeroed)
+static inline struct tarn_page *checked_run(struct tarn_page *run, size_t count, size_t align, bool zeroed)
 {
     assert_non_null(run);
     char *p = tarn__page_address(run);
@@ -57,14 +57,14 @@ static inline struct tarn__page *checked_run(struct tarn__page *run, size_t coun
     return run;
 }
 
-static inline struct tarn__page *take(size_t count, size_t align)
+static inline struct tarn_page *take(size_t count, size_t align)
 {
     bool zeroed;
-    struct tarn__page *run = tarn__pages_alloc(&zone, count, align, &zeroed);
+    struct tarn_page *run = tarn__pages_alloc(&zone, count, align, &zeroed);
     return checked_run(run, count, align, zeroed);
 }
 
-static inline void give(struct tarn__page *run)
+static inline void give(struct tarn_page *run)
 {
     char *p = tarn__page_address(run);
     tarn__pages_free(run);
