@@ -41,6 +41,7 @@ void tarn__cache_init(struct tarn_cache *cache, const char *name, unsigned numbe
         .slow_flags = TARN__SLOW_FLAGS,
         .references = 1,
         .number = number,
+        .tag = number,
         .permanent = true,
         .marked = true,
     };
