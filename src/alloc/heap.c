@@ -52,12 +52,17 @@ void tarn__heap_ready(void)
     tarn__unlock(&ready_lock);
 }
 
+static void reap(struct tarn_cache *cache, void *context)
+{
+    (void)context;
+    tarn__depot_reap(cache, true);
+}
+
 size_t tarn__heap_trim(size_t keep)
 {
     tarn__heap_ready();
     tarn__local_flush();
-    for (unsigned i = 1; i <= TARN__CLASSES; i++)
-        tarn__depot_reap(&tarn__heap.cache[i], true);
+    tarn_cache_each(reap, NULL);
     return tarn__zone_trim(&tarn__heap.zone, keep / TARN__PAGE_SIZE);
 }
 
