@@ -279,7 +279,7 @@ static void caches_are_told(void **state)
 
 /* Two settings that each agree with themselves are changed while others ask: no mixture is ever seen. */
 
-enum { ASKERS = 3, TURNS = 20000 };
+enum { ASKERS = 3, TURNS = 300000 };
 static _Atomic bool stop;
 static _Atomic int mixtures;
 
