@@ -222,6 +222,13 @@ static void *read_after_end(void *value)
     return value;
 }
 
+static void only_synchronize(void *value)
+{
+    (void)value;
+    alarm(10);
+    tarn_rcu_synchronize();
+}
+
 static void readers_at_a_threads_end(void **state)
 {
     (void)state;
@@ -234,6 +241,7 @@ static void readers_at_a_threads_end(void **state)
     tell(&late, 1);
     pause_ms(10);
     assert_false(writer.done);
+    check_lives(only_synchronize, NULL); /* in a child there is no such reader */
     tell(&late, 0);
     pthread_join(writer.thread, NULL);
     end_reader(&late);
