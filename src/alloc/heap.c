@@ -2,6 +2,7 @@
 #include "alloc/heap.h"
 
 #include "base/fail.h"
+#include "mempool/mempool.h"
 #include "os/os.h"
 #include "page/meta.h"
 
@@ -82,12 +83,14 @@ void tarn__heap_fork_prepare(void)
     interrupted = false;
     each_lock(note_interruption);
     tarn__forking = true;
+    tarn__mempool_fork_prepare();
     each_lock(tarn__lock_for_fork);
 }
 
 void tarn__heap_fork_parent(void)
 {
     each_lock(tarn__unlock_after_fork);
+    tarn__mempool_fork_parent();
     tarn__forking = false;
 }
 
@@ -96,6 +99,7 @@ void tarn__heap_fork_child(void)
 {
     bool consistent = !interrupted;
     each_lock(tarn__unlock_after_fork);
+    tarn__mempool_fork_child();
     tarn__forking = false;
     if (consistent)
         tarn__local_adopt_orphans();
