@@ -16,6 +16,8 @@ int tarn_fail_set(enum tarn_fail_point point, const struct tarn_fail_attributes 
     rules[point] = attributes ? *attributes : (struct tarn_fail_attributes){0};
     atomic_store(&counts[point], 0);
     atomic_store(&tarn__injecting[point], attributes && attributes->probability > 0);
+    if (point == TARN_FAIL_SLAB && tarn__inject_changed)
+        tarn__inject_changed(attributes && attributes->probability > 0);
     return 0;
 }
 
