@@ -1,5 +1,6 @@
 /*
- * What the floors above need of mempools beside tarn/mempool.h: the fork hooks, the check, and a place to say what back ends are like.
+ * What the floors above need of mempools beside tarn/mempool.h: the fork hooks, the check, and a place to say what back ends
+ * are like.
  */
 #ifndef TARN_MEMPOOL_MEMPOOL_H
 #define TARN_MEMPOOL_MEMPOOL_H
@@ -15,6 +16,18 @@ struct tarn__mempool_backend {
 
 /* Set once, before any pool that stands on one of them is made. */
 extern const struct tarn__mempool_backend *tarn__mempool_backends;
+
+/* Asks the allocator below, unless a failure is injected. */
+void *tarn__mempool_ask(struct tarn_mempool *pool, tarn_gfp_t flags);
+
+/*
+ * Gives elements to the reserve, as long as it is short, and to those who wait. Returns how many, from the first on; 0: it is
+ * full.
+ */
+unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned count);
+
+/* Whether flags do not go with mempools; warns. */
+bool tarn__mempool_refuses(tarn_gfp_t flags);
 
 /* For the fork hooks, in the order of their names: between `prepare` and one of the others no pool changes. */
 void tarn__mempool_fork_prepare(void);
