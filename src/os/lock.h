@@ -21,6 +21,8 @@
 #include <stdint.h>
 
 enum tarn__rank {
+    TARN__RANK_MEMPOOLS,  /* the list of mempools */
+    TARN__RANK_MEMPOOL,   /* a mempool */
     TARN__RANK_WORKER,    /* the background thread's queue */
     TARN__RANK_RCU,       /* readers, and calls that wait for a grace period */
     TARN__RANK_SHRINKERS, /* the list of shrinkers */
