@@ -4,7 +4,9 @@
 #include "base/fail.h"
 #include "base/inject.h"
 #include "os/os.h"
+#include "page/lists.h"
 #include "page/meta.h"
+#include "page/zones.h"
 #include "slab/create.h"
 
 struct tarn__heap tarn__heap;
@@ -52,6 +54,9 @@ void tarn__heap_ready(void)
     tarn__unlock(&ready_lock);
 }
 
+/* So that who asks for pages first finds the heap too. */
+__attribute__((constructor(101))) static void announce(void) { tarn__zone_on_normal(tarn__heap_ready); }
+
 size_t tarn__heap_trim(size_t keep)
 {
     tarn__heap_ready();
@@ -67,7 +72,7 @@ static void each_lock(void (*act)(struct tarn__lock *))
     act(&ready_lock);
     act(&tarn__registry_lock);
     tarn__caches_each_lock(act);
-    act(&tarn__heap.zone.lock);
+    tarn__zones_each_lock(act);
     act(&tarn__meta_lock);
     act(&tarn__window_lock);
 }
@@ -99,6 +104,8 @@ void tarn__heap_fork_child(void)
     each_lock(tarn__unlock_after_fork);
     tarn__forking = false;
     tarn__caches_after_fork();
-    if (consistent)
+    if (consistent) {
         tarn__local_adopt_orphans();
+        tarn__lists_adopt_orphans();
+    }
 }
