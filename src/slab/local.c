@@ -26,7 +26,7 @@ struct tarn__ledger tarn__ledger;
 void (*tarn__slow_path_hook)(void);
 
 struct tarn__lock tarn__registry_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
-static struct tarn__list registry = {&registry, &registry};
+struct tarn__list tarn__registry = {&tarn__registry, &tarn__registry};
 static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
 static size_t threads;
 static struct tarn_cache *const *known_caches;
@@ -172,7 +172,7 @@ static bool attach(void)
         return false;
     begin_bins(local);
     tarn__lock(&tarn__registry_lock);
-    tarn__list_push_front(&registry, &local->link);
+    tarn__list_push_front(&tarn__registry, &local->link);
     threads++;
     tarn__unlock(&tarn__registry_lock);
     tarn__self = local; /* before the next line, which may allocate */
@@ -345,7 +345,7 @@ void tarn__local_sum(unsigned number, struct tarn__local_sums *sums)
     struct tarn_cache *cache = known_caches[number];
     *sums = (struct tarn__local_sums){0};
     tarn__lock(&tarn__registry_lock);
-    for (struct tarn__list *link = registry.next; link != &registry; link = link->next) {
+    for (struct tarn__list *link = tarn__registry.next; link != &tarn__registry; link = link->next) {
         struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
         sums->allocs += tarn__counter_read(&local->bin[number].allocs);
         sums->frees += tarn__counter_read(&local->bin[number].frees);
@@ -388,7 +388,7 @@ static struct tarn__magazine trusted(struct tarn_cache *cache, void *head)
  */
 void tarn__local_adopt_orphans(void)
 {
-    for (struct tarn__list *link = registry.next, *next; link != &registry; link = next) {
+    for (struct tarn__list *link = tarn__registry.next, *next; link != &tarn__registry; link = next) {
         struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
         next = link->next;
         if (local == tarn__self)

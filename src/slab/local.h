@@ -48,6 +48,8 @@ struct tarn__local {
     struct tarn__list link; /* in the registry, or spare */
 };
 
+extern struct tarn__list tarn__registry; /* of those of living threads */
+
 /* The calling thread's bins. Never NULL. */
 extern TARN__TLS struct tarn__local *tarn__self;
 
