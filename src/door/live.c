@@ -20,19 +20,22 @@ _Alignas(TARN_LIVE_ALIGN) __attribute__((used)) struct tarn_live tarn__live = {
     .window_bits = TARN__WINDOW_BITS,
     .cache =
         {
-            .set = {(uintptr_t)tarn__heap.by_number, TARN_LIVE_TABLE, sizeof(struct tarn_cache), TARN__CACHES, 0},
-            .name = TARN_LIVE_FIELD(struct tarn_cache, name),
+            .set = {(uintptr_t)&tarn__caches, TARN_LIVE_LIST, sizeof(struct tarn_cache), 0, offsetof(struct tarn_cache, all)},
+            .name = TARN_LIVE_ARRAY(struct tarn_cache, name),
             .zone = TARN_LIVE_FIELD(struct tarn_cache, zone),
             .number = TARN_LIVE_FIELD(struct tarn_cache, number),
             .size = TARN_LIVE_FIELD(struct tarn_cache, size),
-            .object_size = TARN_LIVE_FIELD(struct tarn_cache, size),
+            .object_size = TARN_LIVE_FIELD(struct tarn_cache, object_size),
             .objects = TARN_LIVE_FIELD(struct tarn_cache, objects),
+            .pages = TARN_LIVE_FIELD(struct tarn_cache, pages),
             .capacity = TARN_LIVE_FIELD(struct tarn_cache, capacity),
             .depot_depth = TARN_LIVE_FIELD(struct tarn_cache, depot_depth),
             .depot_objects = TARN_LIVE_FIELD(struct tarn_cache, depot_objects),
             .slabs = TARN_LIVE_FIELD(struct tarn_cache, slabs),
             .past_allocs = TARN_LIVE_FIELD(struct tarn_cache, past_allocs),
             .past_frees = TARN_LIVE_FIELD(struct tarn_cache, past_frees),
+            .flags = TARN_LIVE_FIELD(struct tarn_cache, flags),
+            .references = TARN_LIVE_FIELD(struct tarn_cache, references),
         },
     .thread =
         {
