@@ -28,6 +28,7 @@
 #define TARN_LIVE_ALIGN 64
 #define TARN_LIVE_ORDERS 11u  /* of free blocks: 1 to 1024 pages */
 #define TARN_LIVE_GROUPS 3u   /* unmovable, movable, reclaimable */
+#define TARN_LIVE_STATES 16u  /* of pages */
 #define TARN_LIVE_MOST_BYTES 262144u /* of a structure that is described */
 
 /* A field of a structure: `count` values of `size` bytes side by side. A count of 0: there is no such field. */
@@ -90,9 +91,24 @@ struct tarn_live_zone {
     struct tarn_live_field pageblocks;   /* of 2 MiB, by group */
 };
 
+/* What a page's state says of the block that begins with it. */
+enum tarn_live_use {
+    TARN_LIVE_INSIDE, /* none begins here */
+    TARN_LIVE_FREE,
+    TARN_LIVE_LARGE, /* of malloc: more than a slab's object */
+    TARN_LIVE_SLAB,
+    TARN_LIVE_PAGES, /* of the program, which asked for pages; references 0: free, in a thread's list */
+};
+
+struct tarn_live_state {
+    uint8_t use;
+    uint8_t by_order; /* 1: it has 2^order pages, and `count` is references; 0: `count` pages */
+};
+
 /*
- * Sections: what leads from an address to the descriptors of its pages. `root` is an array of 2^root_bits pointers to leaves, a leaf one of 2^leaf_bits
- * pointers to sections; the number of a slot of 2^section_bits bytes is an index into both. A section of several slots is entered in each.
+ * Sections: what leads from an address to the descriptors of its pages. `root` is an array of 2^root_bits pointers to leaves, a leaf one of
+ * 2^leaf_bits entries; the number of a slot of 2^section_bits bytes is an index into both. An entry is a pointer to a section, or, where its
+ * lowest bit is set, to the first of a chain of partial ones. A section of several slots is entered in each.
  */
 struct tarn_live_section {
     uintptr_t root;
@@ -100,13 +116,14 @@ struct tarn_live_section {
     uint32_t bytes;                           /* of a section's descriptors */
     uint32_t slab_bytes;                      /* of a slab's */
     struct tarn_live_field base, zone, slots; /* first address; slots */
+    struct tarn_live_field neighbour;         /* the next of a chain */
+    struct tarn_live_field first, end;        /* pages that are there; without these fields, all */
     struct tarn_live_field page;              /* descriptors of pages: the array */
     struct tarn_live_field room;              /* one for each unit: the array; a slab's descriptor is at its first unit's */
-    uint32_t unit_pages;
-    uint32_t state_free, state_run, state_slab; /* values of `state`: the first page of a free block, of a run, of a slab; others: inside */
-    struct tarn_live_field state, order, count; /* of a page; count: pages of the run or slab */
-    struct tarn_live_field dirty;               /* bit i: page i is free and may be resident */
-    struct tarn_live_field slab_cache;          /* of a slab's descriptor: its cache */
+    uint32_t unit_pages, unused;
+    struct tarn_live_field state, order, count; /* of a page */
+    struct tarn_live_state states[TARN_LIVE_STATES];
+    struct tarn_live_field slab_cache; /* of a slab's descriptor: its cache */
 };
 
 struct tarn_live {

@@ -14,6 +14,7 @@ static const char general[] =
     "  tarn run [OPTIONS] [--] PROGRAM [ARGUMENTS]   run a program on tarn and report\n"
     "  tarn slabinfo PID                             object caches of a process\n"
     "  tarn buddyinfo PID                            free blocks of its zones\n"
+    "  tarn maps PID                                 its segments, and pools in them\n"
     "  tarn COMMAND --help                           what a command does, in full\n"
     "  tarn --version\n";
 
@@ -158,6 +159,36 @@ static const char buddyinfo_usage[] =
     "  --groups         the same by mobility group, and the 2 MiB blocks of each, in\n"
     "                   the layout of /proc/pagetypeinfo\n";
 
+static const char maps_usage[] =
+    "Usage:\n"
+    "  tarn maps [--json] PID\n"
+    "\n"
+    "Prints the five segments of a process, the pools of tarn that lie in them or in\n"
+    "memory of their own, and what else is mapped. Every page is in one row; indented\n"
+    "rows add up to the row above them, the others to the total.\n"
+    "\n"
+    "  text             the program's code and constants\n"
+    "  data, bss        its variables; the page in which data ends and bss begins is\n"
+    "                   data's\n"
+    "  heap (brk)       what malloc of other libraries took by brk\n"
+    "  stack            of the first thread\n"
+    "  pools' own       anonymous memory that tarn took, or that was given to it\n"
+    "  memory\n"
+    "  zone             a zone's pages there, by use: slabs of each object cache,\n"
+    "                   large blocks of malloc, pages that the program took as\n"
+    "                   pages, and free ones\n"
+    "  descriptors      of pages, and threads' bins\n"
+    "\n"
+    "  COUNT            slabs, blocks, or mappings\n"
+    "  BEGIN, END       first address, and first one behind\n"
+    "  SIZE             addresses taken, in KiB\n"
+    "  RESIDENT         of those, in memory now\n"
+    "  FAULTED          pages that the process made its own by a fault: anonymous,\n"
+    "                   in memory or swapped out\n"
+    "\n"
+    "Pages of pools that were read but never written are counted as resident, though\n"
+    "the system has one page of zeros for all of them.\n";
+
 static int print(const char *const *parts, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -175,5 +206,7 @@ int tool_help_run(void)
 int tool_help_slabinfo(void) { return print((const char *const[]){slabinfo_usage, live_common}, 2); }
 
 int tool_help_buddyinfo(void) { return print((const char *const[]){buddyinfo_usage, live_common}, 2); }
+
+int tool_help_maps(void) { return print((const char *const[]){maps_usage, live_common}, 2); }
 
 int tool_version(void) { return print((const char *const[]){"tarn " TARN_VERSION "\n"}, 1); }

@@ -39,14 +39,13 @@ static bool set_is_sound(const struct tarn_live_set *set)
 
 static bool section_is_sound(const struct tarn_live_section *s)
 {
-    const struct tarn_live_field whole[] = {s->base, s->zone, s->slots, s->page, s->room, s->dirty};
+    const struct tarn_live_field whole[] = {s->base, s->zone, s->slots, s->page, s->room, s->neighbour, s->first, s->end};
     const struct tarn_live_field page[] = {s->state, s->order, s->count};
 
     return all_fit(whole, sizeof whole / sizeof *whole, s->bytes) && all_fit(page, sizeof page / sizeof *page, s->page.size) &&
            all_fit(&s->slab_cache, 1, s->slab_bytes) && s->slab_bytes <= s->room.size && s->unit_pages > 0 && s->page_bits >= 12 &&
            s->section_bits > s->page_bits && s->section_bits < 40 && s->root_bits <= 20 && s->leaf_bits <= 20 &&
-           s->page.count == 1u << (s->section_bits - s->page_bits) && s->room.count >= s->page.count / s->unit_pages &&
-           s->dirty.size == sizeof(uint64_t) && s->dirty.count >= s->page.count / 64;
+           s->page.count == 1u << (s->section_bits - s->page_bits) && s->room.count >= s->page.count / s->unit_pages;
 }
 
 /* Whether all that a root says keeps within bounds. */

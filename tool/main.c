@@ -2,12 +2,13 @@
  * The command `tarn`: its verbs, and what holds for all of them.
  *
  * Who may call whom, lowest first: common, text, elf, emit, help; table, preload, launch, slots, figures, input, live;
- * allocators; others, report, json, comparison, compare; run, slabinfo, buddyinfo; main.
+ * allocators; others, report, json, comparison, compare; maps_areas, maps_pools, maps_report; run, slabinfo, buddyinfo, maps; main.
  */
 #include "allocators.h"
 #include "buddyinfo.h"
 #include "common.h"
 #include "help.h"
+#include "maps.h"
 #include "run.h"
 #include "slabinfo.h"
 
@@ -30,7 +31,7 @@ static void fill_standard_streams(void)
 static const struct {
     const char *name;
     int (*act)(char **argv);
-} verbs[] = {{"run", tool_run}, {"slabinfo", tool_slabinfo}, {"buddyinfo", tool_buddyinfo}};
+} verbs[] = {{"run", tool_run}, {"slabinfo", tool_slabinfo}, {"buddyinfo", tool_buddyinfo}, {"maps", tool_maps}};
 
 int main(int argc, char **argv)
 {

@@ -71,13 +71,15 @@ _Alignas(TARN_LIVE_ALIGN) __attribute__((used)) struct tarn_live tarn__live = {
             .page = TARN_LIVE_ARRAY(struct tarn__section, page),
             .room = TARN_LIVE_ARRAY(struct tarn__section, room),
             .unit_pages = TARN__UNIT_PAGES,
-            .state_free = TARN__PAGE_FREE,
-            .state_run = TARN__PAGE_RUN,
-            .state_slab = TARN__PAGE_SLAB,
             .state = TARN_LIVE_FIELD(struct tarn_page, state),
             .order = TARN_LIVE_FIELD(struct tarn_page, order),
             .count = TARN_LIVE_FIELD(struct tarn_page, count),
-            .dirty = TARN_LIVE_ARRAY(struct tarn__section, dirty),
+            .states =
+                {
+                    [TARN__PAGE_FREE] = {TARN_LIVE_FREE, 1},
+                    [TARN__PAGE_RUN] = {TARN_LIVE_LARGE, 0},
+                    [TARN__PAGE_SLAB] = {TARN_LIVE_SLAB, 0},
+                },
             .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
         },
 };
