@@ -22,6 +22,7 @@
 
 #define DOCUMENT_VERSION 1 /* counts up only if a field changes its meaning */
 #define BATCH 512u /* pieces of one call; the system takes 1024 */
+#define KERNEL_THREAD 0x00200000u /* among the flags of /proc/PID/stat */
 
 bool tool_live_arguments(const char *verb, char **argv, bool groups, struct tool_live_options *options)
 {
@@ -65,19 +66,31 @@ static FILE *open_text(const struct tool_live *live, const char *name)
     return file;
 }
 
-/* The state of /proc/PID/stat; 0: there is no such process any more. */
-static char state_of(const struct tool_live *live)
+/* From /proc/PID/stat. A state of 0: there is no such process any more. */
+struct state {
+    char letter;
+    unsigned flags;
+};
+
+static struct state state_of(const struct tool_live *live)
 {
-    char line[512] = "", state = 0;
+    char line[512] = "";
+    struct state state = {0, 0};
     int fd = tool_live_file(live, "stat");
     ssize_t length = fd >= 0 ? read(fd, line, sizeof line - 1) : -1;
     const char *name_end = length > 0 ? strrchr(line, ')') : NULL;
 
-    if (name_end && name_end[1] == ' ')
-        state = name_end[2];
+    if (!name_end || sscanf(name_end + 1, " %c %*d %*d %*d %*d %*d %u", &state.letter, &state.flags) != 2)
+        state.letter = 0;
     if (fd >= 0)
         close(fd);
     return state;
+}
+
+static bool has_ended(const struct tool_live *live)
+{
+    char letter = state_of(live).letter;
+    return letter == 0 || letter == 'Z' || letter == 'X';
 }
 
 static void read_program(struct tool_live *live)
@@ -244,14 +257,16 @@ static void say_forbidden(const struct tool_live *live)
 /* Why nothing of the process can be read, which has no mappings. */
 static void say_empty(const struct tool_live *live)
 {
-    char state = state_of(live);
+    struct state state = state_of(live);
 
-    if (state == 0)
+    if (state.letter == 0)
         tool_complain("there is no process %d", (int)live->pid);
-    else if (state == 'Z' || state == 'X')
+    else if (state.letter == 'Z' || state.letter == 'X')
         tool_complain("process %d (%s) has ended and waits for its parent", (int)live->pid, live->program);
-    else
+    else if (state.flags & KERNEL_THREAD)
         tool_complain("process %d (%s) is a thread of the kernel", (int)live->pid, live->program);
+    else
+        tool_complain("process %d (%s) is just ending", (int)live->pid, live->program);
 }
 
 static bool open_directory(struct tool_live *live, const char *pid)
@@ -302,7 +317,7 @@ static int look_for_library(struct tool_live *live, const struct tool_mappings *
     }
     snprintf(path, sizeof path, "/proc/%d/exe", (int)live->pid);
     tool_elf_read(path, &elf);
-    if (state_of(live) == 0)
+    if (has_ended(live))
         tool_complain("process %d (%s) ended while it was read", (int)live->pid, live->program);
     else if (elf.kind == TOOL_ELF_FOREIGN)
         tool_complain("process %d (%s) is of another machine or word size than this command", (int)live->pid, live->program);
@@ -367,9 +382,7 @@ void tool_live_close(struct tool_live *live)
 
 int tool_live_failed(const struct tool_live *live)
 {
-    char state = state_of(live);
-
-    if (state == 0 || state == 'Z' || state == 'X')
+    if (has_ended(live))
         tool_complain("process %d (%s) ended while it was read", (int)live->pid, live->program);
     else
         tool_complain("process %d (%s) could not be read: it became another program, its memory is damaged, or it changes too quickly; "
