@@ -22,7 +22,7 @@
 #define free tarn_free
 #endif
 
-enum { SMALL = 500, FRAMES = 1000, FREED = 300, STEADY = 1000, IN_HAND = 16, WORKERS = 3 };
+enum { SMALL = 500, FRAMES = 1000, FREED = 300, STEADY = 1000, IN_HAND = 16, WORKERS = 3, GIVEN = 200 };
 
 int initialised[2000] = {1}; /* so that there is data, and below bss, of sizes that are known at least */
 char zeroed[100000];
@@ -50,7 +50,7 @@ static void wait_to_be_killed(void)
 }
 
 /*
- * 500 objects of 64 bytes, three blocks of 1 MiB and one of 80 MiB, of which 1 MiB was written. With libtarn also 700 objects of a cache
+ * 500 objects of 64 bytes, three blocks of 1 MiB, one of 9 and one of 80 MiB, of which 1 MiB was written. With libtarn also 700 objects of a cache
  * "frames", and of "checked", which has no magazines, 10.
  */
 static void hold(void)
@@ -61,6 +61,7 @@ static void hold(void)
         keep(malloc(64));
     for (int i = 0; i < 3; i++)
         fill(keep(malloc(1 << 20)), 1 << 20);
+    keep(malloc(9 << 20));
     large = keep(malloc((size_t)80 << 20));
     fill(large, 1 << 20);
 #ifndef PLAIN
@@ -99,17 +100,17 @@ static void *work(void *argument)
     return NULL;
 }
 
-static void *briefly(void *unused)
+/* A thread that ends with more frees than allocations: what it was given. */
+static void *briefly(void *given)
 {
-    void *volatile p = malloc(1000);
-
-    (void)unused;
-    free(p);
+    for (int i = 0; i < GIVEN; i++)
+        free(((void **)given)[i]);
     return NULL;
 }
 
 static void traffic(void)
 {
+    void *given[GIVEN];
     pthread_t worker;
 
     for (int i = 0; i < STEADY; i++)
@@ -121,8 +122,11 @@ static void traffic(void)
     fflush(stdout);
     alarm(100);
     for (;;) {
-        if (pthread_create(&worker, NULL, briefly, NULL) == 0)
-            pthread_join(worker, NULL);
+        for (int i = 0; i < GIVEN; i++)
+            given[i] = malloc(4000);
+        if (pthread_create(&worker, NULL, briefly, given) != 0)
+            abort();
+        pthread_join(worker, NULL);
         nanosleep(&(struct timespec){.tv_nsec = 500000}, NULL);
     }
 }
