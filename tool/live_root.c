@@ -201,7 +201,9 @@ static bool add_root(struct tool_live *live, const struct tool_mapping *mapping,
                       mapping->path, (int)live->pid, root->version, TARN_LIVE_VERSION);
         return false;
     }
-    if (!tool_live_read(live, at, root, sizeof *root) || !is_sound(root)) {
+    if (!tool_live_read(live, at, root, sizeof *root)) /* the process is ending, or becoming another program */
+        return true;
+    if (!is_sound(root)) {
         tool_complain("%s in process %d: its description of itself is damaged", mapping->path, (int)live->pid);
         return false;
     }
