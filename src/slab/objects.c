@@ -4,6 +4,7 @@
  * The cache is named by the caller, so allocation is one load more than a pop: the bin's number and the link's place lie side by side. A
  * free compares the tag of the unit that the object lies in; so an object of another cache never gets into this one's bins.
  */
+#include "base/bits.h"
 #include "base/fail.h"
 #include "base/inject.h"
 #include "base/warn.h"
@@ -150,10 +151,9 @@ void tarn_cache_free_bulk(struct tarn_cache *cache, size_t count, void **objects
         struct tarn_cache *of = cache ? cache : tarn_cache_of(objects[done]);
         if (!of && objects[done])
             tarn__fail(TARN__INVALID_FREE, "cache_free_bulk", objects[done]);
-        if (of && of->number >= TARN__USER_NUMBERS)
-            done += push_many(of, count - done, objects + done);
-        if (done < count && of)
+        size_t pushed = of && of->number >= TARN__USER_NUMBERS ? push_many(of, count - done, objects + done) : 0;
+        if (pushed == 0 && of)
             free_slow(of, objects[done], __builtin_return_address(0));
-        done += done < count;
+        done += tarn__max(pushed, 1);
     }
 }
