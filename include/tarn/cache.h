@@ -47,7 +47,7 @@ enum tarn_cache_flags {
 };
 
 struct tarn_cache_args {
-    size_t align;           /**< a power of two up to 4096, or 0: as malloc's objects of that size, at most 16 */
+    size_t align;           /**< a power of two up to 4096, or 0: what any type of that size can need, 8 or 16 */
     void (*ctor)(void *);   /**< constructs an object when its memory is first used; not again until its slab was given back */
     void (*dtor)(void *);   /**< called for constructed objects whose slab is given back */
     struct tarn_zone *zone; /**< NULL: NORMAL, or what the flags say */

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { LINK_SIZE = sizeof(void *), LEAST_ALIGN = 8, RED_SIZE = 8, MOST_LISTED = 32 };
+enum { LINK_SIZE = sizeof(void *), LEAST_ALIGN = 8, MOST_NATURAL_ALIGN = 16, RED_SIZE = 8, MOST_LISTED = 32 };
 
 static const unsigned known_flags = TARN_CACHE_HWCACHE_ALIGN | TARN_CACHE_PANIC | TARN__DEBUG_FLAGS |
                                     TARN_CACHE_TYPESAFE_BY_RCU | TARN_CACHE_RECLAIM_ACCOUNT | TARN_CACHE_DMA |
@@ -61,10 +61,12 @@ static bool arguments_are_valid(const char *name, size_t size, const struct tarn
            args->sheaf_capacity <= TARN__MAGAZINE_MOST;
 }
 
-/* To a cache line, or to the least fraction of one that holds the object. */
+/* What was asked for, else what any type of the size can need; with the flag, to the least fraction of a cache line that holds the object. */
 static size_t alignment_for(size_t size, size_t align, unsigned flags)
 {
     size_t line = TARN__CACHE_LINE;
+    if (align == 0)
+        align = tarn__min(tarn__pow2_factor(size), MOST_NATURAL_ALIGN);
     while (line > LEAST_ALIGN && size <= line / 2)
         line /= 2;
     return tarn__max(tarn__max(align, LEAST_ALIGN), flags & TARN_CACHE_HWCACHE_ALIGN ? line : 0);
