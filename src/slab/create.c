@@ -50,7 +50,8 @@ static bool flags_are_valid(unsigned flags, const struct tarn_cache_args *args)
 {
     bool both_zones = (flags & TARN_CACHE_DMA) && (flags & TARN_CACHE_DMA32);
     bool zone_twice = (flags & (TARN_CACHE_DMA | TARN_CACHE_DMA32)) && args->zone;
-    return !(flags & ~known_flags) && !both_zones && !zone_twice && !((flags & TARN_CACHE_TYPESAFE_BY_RCU) && args->dtor);
+    bool ends_badly = args->dtor && (!args->ctor || (flags & TARN_CACHE_TYPESAFE_BY_RCU));
+    return !(flags & ~known_flags) && !both_zones && !zone_twice && !ends_badly;
 }
 
 static bool arguments_are_valid(const char *name, size_t size, const struct tarn_cache_args *args, unsigned flags)
@@ -107,7 +108,7 @@ static void describe(struct tarn_cache *cache, const char *name, size_t size, co
     *cache = (struct tarn_cache){
         .object_size = (uint32_t)size,
         .align = (uint32_t)alignment_for(size, args->align, flags),
-        .flags = flags,
+        .flags = flags | (args->sheaf_capacity ? TARN_CACHE_NO_MERGE : 0),
         .ctor = args->ctor,
         .dtor = args->dtor,
         .zone = zone,
