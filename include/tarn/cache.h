@@ -32,9 +32,10 @@ struct tarn_sheaf;
 enum tarn_cache_flags {
     TARN_CACHE_HWCACHE_ALIGN = 0x1, /**< aligned to cache lines, or to a fraction of one for objects of less than half a line */
     TARN_CACHE_PANIC = 0x2,         /**< failing to make it ends the process */
-    TARN_CACHE_POISON = 0x4, /**< free objects are filled with 0x6b … 0xa5, verified at reuse; not with ctor or TYPESAFE_BY_RCU. No magazines */
-    TARN_CACHE_RED_ZONE = 0x8,      /**< bytes around objects, 0xbb free, 0xcc in use, verified at each step. No magazines */
-    TARN_CACHE_STORE_USER = 0x10,   /**< remembers who allocated and who freed. No magazines */
+    TARN_CACHE_POISON =
+        0x4, /**< free objects are filled with 0x6b … 0xa5, verified at reuse; not with ctor or TYPESAFE_BY_RCU. No magazines */
+    TARN_CACHE_RED_ZONE = 0x8,    /**< bytes around objects, 0xbb free, 0xcc in use, verified at each step. No magazines */
+    TARN_CACHE_STORE_USER = 0x10, /**< remembers who allocated and who freed. No magazines */
     TARN_CACHE_CONSISTENCY_CHECKS = 0x20, /**< every step verified against the slab. No magazines */
     TARN_CACHE_TYPESAFE_BY_RCU =
         0x40, /**< memory stays of this type until a grace period has passed; an object may be reused at once */
