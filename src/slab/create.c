@@ -134,8 +134,9 @@ static struct tarn_cache *find_like(const struct tarn_cache *wanted)
 {
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next) {
         struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
-        if (may_share(cache) && cache->zone == wanted->zone && !((cache->flags ^ wanted->flags) & merged_if_equal) &&
-            cache->size >= wanted->size && cache->size - wanted->size < LINK_SIZE && cache->size % wanted->align == 0)
+        if (may_share(cache) && cache->references > 0 && cache->zone == wanted->zone &&
+            !((cache->flags ^ wanted->flags) & merged_if_equal) && cache->size >= wanted->size &&
+            cache->size - wanted->size < LINK_SIZE && cache->size % wanted->align == 0)
             return cache;
     }
     return NULL;
@@ -175,14 +176,14 @@ static int share(const struct tarn_cache *wanted, struct tarn_cache **cache)
     return taken ? -EEXIST : 0;
 }
 
-/* Leaves a shared cache to the others. False: there are no others. */
+/* Leaves a shared cache to the others. False: there are no others, and from now on there will be none. */
 static bool leave_shared(struct tarn_cache *cache)
 {
     tarn__lock(&tarn__caches_lock);
-    bool shared = cache->references > 1;
+    bool shared = cache->references-- > 1;
     if (shared) {
         struct tarn__list *latest = cache->aliases.next;
-        cache->references--;
+        cache->left = true;
         tarn__list_remove(latest);
         tarn__list_push_front(&spare_aliases, latest);
     }
@@ -326,10 +327,10 @@ static uint64_t settle(struct tarn_cache *cache)
 
 int tarn_cache_destroy(struct tarn_cache *cache)
 {
+    if (cache && cache->permanent)
+        return -EINVAL;
     if (!cache || leave_shared(cache))
         return 0;
-    if (cache->permanent)
-        return -EINVAL;
     if (active(cache) > 0)
         tarn_rcu_barrier();
     tarn__cache_withdraw(cache);
