@@ -38,22 +38,27 @@ static TARN__NOINLINE void *alloc_slow(struct tarn_cache *cache, tarn_gfp_t flag
     return object && (flags & TARN_GFP_ZERO) ? memset(object, 0, cache->object_size) : object;
 }
 
-void *tarn_cache_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
+static inline void *alloc_for(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
 {
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     void *object = bin->head;
     if (TARN__UNLIKELY(!object || (flags & cache->slow_flags)))
-        return alloc_slow(cache, flags, __builtin_return_address(0));
+        return alloc_slow(cache, flags, caller);
     bin->head = *tarn__link_of(cache, object);
     tarn__counter_add(&bin->allocs, 1);
     return object;
+}
+
+void *tarn_cache_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
+{
+    return alloc_for(cache, flags, __builtin_return_address(0));
 }
 
 void *tarn_cache_zalloc(struct tarn_cache *cache, tarn_gfp_t flags)
 {
     if (cache->ctor)
         return alloc_slow(cache, flags | TARN_GFP_ZERO, __builtin_return_address(0));
-    void *object = tarn_cache_alloc(cache, flags & ~TARN_GFP_ZERO);
+    void *object = alloc_for(cache, flags & ~TARN_GFP_ZERO, __builtin_return_address(0));
     return object ? memset(object, 0, cache->object_size) : NULL;
 }
 
