@@ -58,6 +58,10 @@ enum {
 /* What the fast path does not look at: to be zeroed, or a mistake. */
 #define TARN__SLOW_FLAGS (TARN_GFP_ZERO | TARN_GFP_HIGHMEM | TARN_GFP_MOVABLE)
 
+/* A flag that the fast path sees in each request, so that slow_flags can name all of them, those without any flag too. */
+#define TARN__EACH_REQUEST (1u << 31)
+_Static_assert(TARN_GFP_BITS < 31, "no user's flag is that one");
+
 /* The descriptor of a slab, in the room of its unit. */
 struct tarn__slab {
     union {

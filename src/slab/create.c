@@ -99,7 +99,7 @@ static void lay_out(struct tarn_cache *cache)
 static void set_flags(struct tarn_cache *cache)
 {
     bool on = atomic_load_explicit(&injecting, memory_order_relaxed);
-    cache->slow_flags = on ? ~0u : TARN__SLOW_FLAGS;
+    cache->slow_flags = TARN__SLOW_FLAGS | (on ? TARN__EACH_REQUEST : 0);
 }
 
 static void describe(struct tarn_cache *cache, const char *name, size_t size, const struct tarn_cache_args *args,

@@ -15,6 +15,11 @@
 
 /* Allocation */
 
+static inline bool is_slow(const struct tarn_cache *cache, tarn_gfp_t flags)
+{
+    return (flags | TARN__EACH_REQUEST) & cache->slow_flags;
+}
+
 static bool flags_can_be(const struct tarn_cache *cache, tarn_gfp_t flags)
 {
     bool both = (flags & TARN_GFP_MOVABLE) && (flags & TARN_GFP_RECLAIMABLE), zeroes = (flags & TARN_GFP_ZERO) && cache->ctor;
@@ -42,7 +47,7 @@ static inline void *alloc_for(struct tarn_cache *cache, tarn_gfp_t flags, const 
 {
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     void *object = bin->head;
-    if (TARN__UNLIKELY(!object || (flags & cache->slow_flags)))
+    if (TARN__UNLIKELY(!object || is_slow(cache, flags)))
         return alloc_slow(cache, flags, caller);
     bin->head = *tarn__link_of(cache, object);
     tarn__counter_add(&bin->allocs, 1);
@@ -117,7 +122,7 @@ static size_t pop_many(struct tarn_cache *cache, size_t count, void **objects)
 size_t tarn_cache_alloc_bulk(struct tarn_cache *cache, tarn_gfp_t flags, size_t count, void **objects)
 {
     size_t got = 0;
-    bool fast = !(flags & cache->slow_flags);
+    bool fast = !is_slow(cache, flags);
     while (got < count) {
         if (fast)
             got += pop_many(cache, count - got, objects + got);
