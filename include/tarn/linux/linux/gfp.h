@@ -8,8 +8,11 @@
 #define _TOOLS_INCLUDE_LINUX_GFP_H
 
 #include <linux/gfp_types.h>
+#ifndef TARN_LINUX_TOOLS
 #include <linux/mm_types.h>
+#endif
 
+#include "../fill/page.h"
 #include "../fill/warn.h"
 
 #include <tarn/pages.h>
@@ -18,6 +21,7 @@
 extern "C" {
 #endif
 
+struct page;
 struct zone;
 
 /* The default of the kernel's own typed allocations: default_gfp() is GFP_KERNEL, default_gfp(flags) is flags. */
@@ -126,18 +130,18 @@ static inline unsigned long alloc_pages_bulk(gfp_t flags, unsigned long count, s
 #define alloc_pages_bulk_node(flags, node, count, pages) ((void)(node), alloc_pages_bulk(flags, count, pages))
 #define alloc_pages_bulk_array_node(flags, node, count, pages) alloc_pages_bulk_node(flags, node, count, pages)
 
-/* Adds up to `count` pages to the end of a list. */
+/* Adds up to `count` pages to the end of a list. A page begins with its `lru`. */
 static inline unsigned long alloc_pages_bulk_list(gfp_t flags, unsigned long count, struct list_head *list)
 {
     for (unsigned long i = 0; i < count; i++) {
-        struct page *page = alloc_page(flags);
+        struct list_head *lru = (struct list_head *)alloc_page(flags);
 
-        if (!page)
+        if (!lru)
             return i;
-        page->lru.next = list;
-        page->lru.prev = list->prev;
-        list->prev->next = &page->lru;
-        list->prev = &page->lru;
+        lru->next = list;
+        lru->prev = list->prev;
+        list->prev->next = lru;
+        list->prev = lru;
     }
     return count;
 }

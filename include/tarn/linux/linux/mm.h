@@ -5,6 +5,7 @@
 #define _TOOLS_LINUX_MM_H
 
 #include <linux/gfp.h>
+#include <linux/mm_types.h>
 #include <linux/slab.h>
 
 #ifdef __cplusplus

@@ -40,10 +40,13 @@ static inline void memalloc_noreclaim_restore(unsigned int flags)
     tarn_gfp_leave(flags);
 }
 
+/* The kernel's tools have a macro of this name, in another header. */
+#ifndef current_gfp_context
 static inline gfp_t current_gfp_context(gfp_t flags)
 {
     return (gfp_t)tarn_gfp_current(flags);
 }
+#endif
 
 #ifndef might_alloc
 #define might_alloc(flags) ((void)(flags))
