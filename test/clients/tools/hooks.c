@@ -3,6 +3,8 @@
  *
  * A cache's record is found by a walk over a short array: entries are only added, and published by the store to `cache`, with which the
  * walk's load pairs.
+ *
+ * The programs declare what they use of this themselves, not always with the same types; so nothing declares it for them.
  */
 #define TARN_CLIENTS_HOOKS
 #include <linux/slab.h>
@@ -13,6 +15,14 @@
 #include <stdlib.h>
 
 int nr_allocated, kmalloc_nr_allocated, preempt_count, kmalloc_verbose, test_verbose;
+
+void kmem_cache_set_non_kernel(struct kmem_cache *cache, unsigned int requests);
+void kmem_cache_set_callback(struct kmem_cache *cache, void (*callback)(void *));
+void kmem_cache_set_private(struct kmem_cache *cache, void *value);
+unsigned long kmem_cache_get_alloc(struct kmem_cache *cache);
+unsigned long kmem_cache_nr_allocated(struct kmem_cache *cache);
+unsigned long kmem_cache_nr_tallocated(struct kmem_cache *cache);
+void kmem_cache_zero_nr_tallocated(struct kmem_cache *cache);
 void test_kmem_cache_bulk(void);
 
 #define RECORDS 256

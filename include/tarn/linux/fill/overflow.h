@@ -1,6 +1,11 @@
-/* Arithmetic on sizes that stays at SIZE_MAX instead of wrapping round, as far as nobody else gives it. */
+/*
+ * Arithmetic on sizes that stays at SIZE_MAX instead of wrapping round, as far as nobody else gives it. The others' header comes first: its
+ * functions must not be met by macros of their names.
+ */
 #ifndef TARN_LINUX_FILL_OVERFLOW_H
 #define TARN_LINUX_FILL_OVERFLOW_H
+
+#include <linux/overflow.h>
 
 #include <stddef.h>
 #include <stdint.h>

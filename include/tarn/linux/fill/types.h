@@ -8,6 +8,8 @@
 #ifndef TARN_LINUX_FILL_TYPES_H
 #define TARN_LINUX_FILL_TYPES_H
 
+#include <linux/types.h>
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -43,13 +45,15 @@ struct list_head {
     struct list_head *next, *prev;
 };
 #endif
-#if !defined(_URCU_CALL_RCU_H) && !defined(TARN_LINUX_NO_RCU_HEAD)
+#endif
+
+/* liburcu has an rcu_head of its own; what includes it after this says TARN_LINUX_NO_RCU_HEAD. TARN_LINUX_RCU asks for tarn's in any surroundings. */
+#if (defined(TARN_LINUX_PLAIN) || defined(TARN_LINUX_RCU)) && !defined(_URCU_CALL_RCU_H) && !defined(TARN_LINUX_NO_RCU_HEAD)
 struct callback_head {
     struct callback_head *next;
     void (*func)(struct callback_head *head);
 };
 #define rcu_head callback_head
-#endif
 #endif
 
 #ifndef __force

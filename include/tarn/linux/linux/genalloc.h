@@ -3,8 +3,6 @@
 #define TARN_LINUX_GENALLOC_H
 #define __GENALLOC_H__
 
-#include <linux/types.h>
-
 #include "../fill/types.h"
 #include "../fill/warn.h"
 

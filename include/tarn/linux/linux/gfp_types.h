@@ -6,8 +6,6 @@
 #define TARN_LINUX_GFP_TYPES_H
 #define __LINUX_GFP_TYPES_H
 
-#include <linux/types.h>
-
 #include "../fill/types.h"
 
 #include <tarn/gfp.h>

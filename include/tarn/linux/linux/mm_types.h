@@ -6,8 +6,6 @@
 #define TARN_LINUX_MM_TYPES_H
 #define _LINUX_MM_TYPES_H
 
-#include <linux/types.h>
-
 #include "../fill/page.h"
 #include "../fill/types.h"
 

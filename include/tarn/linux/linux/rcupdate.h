@@ -1,11 +1,14 @@
-/* What the surroundings give under this name (liburcu's shim in the kernel's tools); else grace periods by tarn (tarn/rcu.h). */
+/*
+ * What the surroundings give under this name (liburcu's shim in the kernel's tools); where they give nothing, and where TARN_LINUX_RCU is
+ * defined, grace periods by tarn (tarn/rcu.h).
+ */
 #ifndef TARN_LINUX_RCUPDATE_H
 #define TARN_LINUX_RCUPDATE_H
 #pragma GCC system_header
 
-#include <linux/types.h>
+#include "../fill/types.h"
 
-#if __has_include_next(<linux/rcupdate.h>)
+#if __has_include_next(<linux/rcupdate.h>) && !defined(TARN_LINUX_RCU)
 #include_next <linux/rcupdate.h>
 #elif !defined(_URCU_CALL_RCU_H)
 
@@ -29,6 +32,8 @@ static inline void rcu_read_unlock(void)
     tarn_rcu_read_unlock();
 }
 
+/* In the kernel's tools this is a macro that does nothing. */
+#undef synchronize_rcu
 static inline void synchronize_rcu(void)
 {
     tarn_rcu_synchronize();

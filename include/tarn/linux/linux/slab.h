@@ -9,7 +9,6 @@
 
 #include <linux/cleanup.h>
 #include <linux/gfp.h>
-#include <linux/overflow.h>
 
 #include "../fill/cache.h"
 #include "../fill/overflow.h"

@@ -4,7 +4,6 @@
 #define _LINUX_VMALLOC_H
 
 #include <linux/gfp.h>
-#include <linux/overflow.h>
 
 #include "../fill/overflow.h"
 

@@ -7,16 +7,6 @@
 
 #include_next <linux/slab.h>
 
-extern int kmalloc_verbose, test_verbose, nr_allocated, kmalloc_nr_allocated;
-
-void kmem_cache_set_non_kernel(struct kmem_cache *cache, unsigned int requests);
-void kmem_cache_set_callback(struct kmem_cache *cache, void (*callback)(void *));
-void kmem_cache_set_private(struct kmem_cache *cache, void *value);
-unsigned long kmem_cache_get_alloc(struct kmem_cache *cache);
-unsigned long kmem_cache_nr_allocated(struct kmem_cache *cache);
-unsigned long kmem_cache_nr_tallocated(struct kmem_cache *cache);
-void kmem_cache_zero_nr_tallocated(struct kmem_cache *cache);
-
 void *client_cache_alloc(struct kmem_cache *cache, gfp_t flags);
 int client_cache_alloc_bulk(struct kmem_cache *cache, gfp_t flags, size_t count, void **objects);
 void client_cache_free(struct kmem_cache *cache, void *object);
