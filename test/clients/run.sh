@@ -83,13 +83,14 @@ compile_kernel() {
     program=$1
     shift
     "$cc" -I"$here/shim" -I"$root/include/tarn/linux" -I"$root/include" -I"$linux/tools/include" -I"$linux/tools/arch/x86/include" \
-        -idirafter "$linux/include" -include "$here/shim/all.h" -DTARN_LINUX_RCU -std=gnu11 -g -O2 -w -o "$work/$program" "$@" \
+        -idirafter "$linux/include" -include "$here/shim/all.h" -DTARN_LINUX_RCU -std=gnu11 -g -O2 -w \
+        -Werror=implicit-function-declaration -o "$work/$program" "$@" \
         -L"$build" -Wl,-rpath,"$build" -ltarn -pthread
 }
 
+# shellcheck disable=SC2086
 make_client() {
     case $1 in
-    # shellcheck disable=SC2086
     radix-tree) link_tools "$1" radix/main $main_objects ;;
     idr) link_tools "$1" radix/idr-test ;;
     xarray | maple) link_tools "$1" "radix/$1" ;;
@@ -107,18 +108,18 @@ make_client() {
 # What a client writes when all is well, and what none may write.
 promise() {
     case $1 in
-    radix-tree) echo '^tests completed' ;;
-    idr) echo '^IDA: ([0-9]+) of \1 tests passed' ;;
-    xarray) echo '^XArray: ([0-9]+) of \1 tests passed' ;;
-    maple) echo '^maple_tree: ([0-9]+) of \1 tests passed' ;;
-    btree) echo '^btree: agrees' ;;
-    mbcache) echo '^mbcache: shrank' ;;
-    lru_cache) echo '^lru_cache: whole' ;;
-    genradix) echo '^genradix: all' ;;
-    dmapool) echo 'size:68 ' ;;
-    memcat) echo 'test passed' ;;
-    free_pages) echo 'Test completed' ;;
-    *) echo '' ;;
+    radix-tree) printf '%s\n' '^tests completed' ;;
+    idr) printf '%s\n' '^IDA: ([0-9]+) of \1 tests passed' ;;
+    xarray) printf '%s\n' '^XArray: ([0-9]+) of \1 tests passed' ;;
+    maple) printf '%s\n' '^maple_tree: ([0-9]+) of \1 tests passed' ;;
+    btree) printf '%s\n' '^btree: agrees' ;;
+    mbcache) printf '%s\n' '^mbcache: shrank' ;;
+    lru_cache) printf '%s\n' '^lru_cache: whole' ;;
+    genradix) printf '%s\n' '^genradix: all' ;;
+    dmapool) printf '%s\n' 'size:68 ' ;;
+    memcat) printf '%s\n' 'test passed' ;;
+    free_pages) printf '%s\n' 'Test completed' ;;
+    *) printf '%s\n' '' ;;
     esac
 }
 trouble='^tarn:|^nr_allocated = |not so:|^warning:|BUG at|AddressSanitizer'
@@ -174,6 +175,7 @@ compile_tools >"$work/tools.log" 2>&1 || {
 }
 rm -f "$work"/failed-*
 # The longest ones first, two at a time.
+# shellcheck disable=SC2016
 echo "$clients" | awk 'NF { print $2, $1 }' | sort -rn | cut -d' ' -f2 |
     xargs -P "${JOBS:-2}" -I NAME sh -c '"$0" --one NAME "$1" "$2" || : >"$1/clients/failed-NAME"' "$here/run.sh" "$build" "$linux"
 all=$(echo "$clients" | grep -c .)

@@ -159,6 +159,7 @@ static inline void __bit_spin_unlock(int bit, unsigned long *word)
 
 #define bit_spin_unlock(bit, word) __bit_spin_unlock(bit, word)
 #define bit_spin_is_locked(bit, word) ((int)(*(volatile unsigned long *)(word) >> (bit)) & 1)
+#define clear_bit_unlock(bit, word) ((void)__atomic_fetch_and(word, ~(1ul << (bit)), __ATOMIC_RELEASE))
 #define atomic_dec_return(v) __atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST)
 #define atomic_inc_not_zero(v) client_inc_not_zero(&(v)->counter)
 #undef cmpxchg
