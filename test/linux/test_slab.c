@@ -474,11 +474,11 @@ static void crimes_end_the_process(void **state)
 
     (void)state;
     assert_true(red && poison && checked);
-    check_dies(overrun, red, "tarn:");
-    check_dies(write_after_free, poison, "tarn:");
-    check_dies(free_twice, checked, "tarn:");
-    check_dies(free_elsewhere, checked, "tarn:");
-    check_dies(panic, NULL, "panic");
+    check_dies(overrun, red, "red zone overwritten");
+    check_dies(write_after_free, poison, "poison overwritten");
+    check_dies(free_twice, checked, "double free");
+    check_dies(free_elsewhere, checked, "wrong cache");
+    check_dies(panic, NULL, "a cache that must be there could not be made");
     kmem_cache_destroy(red);
     kmem_cache_destroy(poison);
     kmem_cache_destroy(checked);

@@ -71,20 +71,41 @@ static inline void tarn_linux_cache_name(char *out, const char *name, unsigned i
             *c = '_';
 }
 
-/* The kernel allows several caches of one name, so this does too. */
+struct tarn_linux_search {
+    const char *name;
+    bool found;
+};
+
+static inline void tarn_linux_compare_name(struct tarn_cache *cache, void *context)
+{
+    struct tarn_linux_search *search = (struct tarn_linux_search *)context;
+
+    search->found |= strcmp(tarn_cache_name(cache), search->name) == 0;
+}
+
+static inline bool tarn_linux_name_taken(const char *name)
+{
+    struct tarn_linux_search search = {name, false};
+
+    tarn_cache_each(tarn_linux_compare_name, &search);
+    return search.found;
+}
+
+/* The kernel allows several caches of one name, so this does too. Another thread may take a name after it was looked for: then the next is tried. */
 static inline struct tarn_cache *tarn_linux_cache_make(const char *name, size_t size, const struct tarn_cache_args *args,
                                                        unsigned int flags)
 {
     struct tarn_cache *cache = NULL;
-    char unique[TARN_CACHE_NAME_MOST + 1];
-    int error = -EEXIST;
+    char unique[TARN_CACHE_NAME_MOST + 1] = "";
+    unsigned int number = 0;
+    int error = -EINVAL;
 
-    for (unsigned int number = 1; name && error == -EEXIST && number < 10000; number++) {
-        tarn_linux_cache_name(unique, name, number);
-        error = tarn_cache_make(&cache, unique, size, args, flags & ~(unsigned int)TARN_CACHE_PANIC);
-    }
-    if (error < 0 && flags & TARN_CACHE_PANIC)
-        (void)tarn_cache_make(&cache, name ? unique : NULL, size, args, flags);
+    do {
+        do
+            tarn_linux_cache_name(unique, name ? name : "", ++number);
+        while (number < 10000 && tarn_linux_name_taken(unique));
+        error = tarn_cache_make(&cache, unique, size, args, flags);
+    } while (error == -EEXIST && number < 10000);
     return cache;
 }
 
