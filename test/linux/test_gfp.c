@@ -11,10 +11,28 @@
 static void every_flag_is_a_bit_of_its_own(void **state)
 {
     static const gfp_t flags[] = {
-        __GFP_DMA,     __GFP_HIGHMEM,      __GFP_DMA32,      __GFP_MOVABLE,      __GFP_RECLAIMABLE,    __GFP_HIGH,
-        __GFP_IO,      __GFP_FS,           __GFP_ZERO,       __GFP_DIRECT_RECLAIM, __GFP_KSWAPD_RECLAIM, __GFP_WRITE,
-        __GFP_NOWARN,  __GFP_RETRY_MAYFAIL, __GFP_NOFAIL,    __GFP_NORETRY,      __GFP_MEMALLOC,       __GFP_COMP,
-        __GFP_NOMEMALLOC, __GFP_HARDWALL,  __GFP_THISNODE,   __GFP_ACCOUNT,
+        __GFP_DMA,
+        __GFP_HIGHMEM,
+        __GFP_DMA32,
+        __GFP_MOVABLE,
+        __GFP_RECLAIMABLE,
+        __GFP_HIGH,
+        __GFP_IO,
+        __GFP_FS,
+        __GFP_ZERO,
+        __GFP_DIRECT_RECLAIM,
+        __GFP_KSWAPD_RECLAIM,
+        __GFP_WRITE,
+        __GFP_NOWARN,
+        __GFP_RETRY_MAYFAIL,
+        __GFP_NOFAIL,
+        __GFP_NORETRY,
+        __GFP_MEMALLOC,
+        __GFP_COMP,
+        __GFP_NOMEMALLOC,
+        __GFP_HARDWALL,
+        __GFP_THISNODE,
+        __GFP_ACCOUNT,
     };
     gfp_t seen = 0;
 

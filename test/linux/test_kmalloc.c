@@ -277,7 +277,8 @@ static void vmalloc_gives_whole_pages(void **state)
 static void text_and_memory_are_copied(void **state)
 {
     char *a = kstrdup("kernel", GFP_KERNEL), *b = kstrndup("kernel", 3, GFP_KERNEL), *c = kmemdup("kernel", 7, GFP_KERNEL);
-    char *d = kmemdup_nul("kernel", 4, GFP_KERNEL), *e = kasprintf(GFP_KERNEL, "%s-%d", "kernel", 6), *f = kvmemdup("ke", 3, GFP_KERNEL);
+    char *d = kmemdup_nul("kernel", 4, GFP_KERNEL), *e = kasprintf(GFP_KERNEL, "%s-%d", "kernel", 6),
+         *f = kvmemdup("ke", 3, GFP_KERNEL);
     const char *g = kstrdup_const("kernel", GFP_KERNEL);
 
     (void)state;
@@ -330,10 +331,7 @@ struct node {
     u64 more[4];
 };
 
-static void nap(void)
-{
-    nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL);
-}
+static void nap(void) { nanosleep(&(struct timespec){.tv_nsec = 30000000}, NULL); }
 
 static void a_reader_keeps_what_is_freed_later(void **state)
 {
@@ -373,10 +371,7 @@ static void freeing_later_needs_no_head(void **state)
 
 static struct rcu_head *called;
 
-static void callback(struct rcu_head *head)
-{
-    called = head;
-}
+static void callback(struct rcu_head *head) { called = head; }
 
 static void calls_come_after_readers(void **state)
 {

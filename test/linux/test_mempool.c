@@ -123,10 +123,7 @@ static void *sleep_for_one(void *value)
     return NULL;
 }
 
-static void nap(long milliseconds)
-{
-    nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL);
-}
+static void nap(long milliseconds) { nanosleep(&(struct timespec){.tv_nsec = milliseconds * 1000000}, NULL); }
 
 static void who_may_sleep_waits_for_a_free(void **state)
 {
@@ -429,10 +426,7 @@ static void injected_failures_lead_to_the_reserve(void **state)
     mempool_destroy(pool);
 }
 
-static void construct(void *object)
-{
-    *(char *)object = 'c';
-}
+static void construct(void *object) { *(char *)object = 'c'; }
 
 static void a_constructor_does_not_go_with_a_reserve(void **state)
 {

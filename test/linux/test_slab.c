@@ -210,7 +210,9 @@ static void a_null_cache_frees_objects_of_any(void **state)
 
     (void)state;
     for (int i = 0; i < 30; i++)
-        objects[i] = i % 3 == 0 ? kmem_cache_alloc(a, GFP_KERNEL) : i % 3 == 1 ? kmem_cache_alloc(b, GFP_KERNEL) : kmalloc(50, GFP_KERNEL);
+        objects[i] = i % 3 == 0   ? kmem_cache_alloc(a, GFP_KERNEL)
+                     : i % 3 == 1 ? kmem_cache_alloc(b, GFP_KERNEL)
+                                  : kmalloc(50, GFP_KERNEL);
     kmem_cache_free_bulk(NULL, 30, objects);
     kmem_cache_destroy(a);
     kmem_cache_destroy(b);

@@ -9,10 +9,7 @@ struct entry {
 
 static GENRADIX(struct entry) tree;
 
-static u64 place(u64 i)
-{
-    return i * i * 7 % 1000003;
-}
+static u64 place(u64 i) { return i * i * 7 % 1000003; }
 
 int main(void)
 {
@@ -38,8 +35,7 @@ int main(void)
     struct genradix_iter iter;
     struct entry *entry;
 
-    genradix_for_each(&tree, iter, entry)
-        seen += entry->square == entry->index * entry->index && entry->square != 0;
+    genradix_for_each(&tree, iter, entry) seen += entry->square == entry->index * entry->index && entry->square != 0;
     require(seen > 2900);
     genradix_free(&tree);
     require(genradix_prealloc(&tree, 5000, GFP_KERNEL) == 0);

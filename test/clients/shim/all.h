@@ -62,16 +62,10 @@
 #define module_param(name, type, mode)
 #define module_init(function)                                                                                                  \
     int client_module_init(void);                                                                                              \
-    int client_module_init(void)                                                                                               \
-    {                                                                                                                          \
-        return function();                                                                                                     \
-    }
+    int client_module_init(void) { return function(); }
 #define module_exit(function)                                                                                                  \
     void client_module_exit(void);                                                                                             \
-    void client_module_exit(void)                                                                                              \
-    {                                                                                                                          \
-        function();                                                                                                            \
-    }
+    void client_module_exit(void) { function(); }
 #ifndef __init
 #define __init
 #define __exit
@@ -103,8 +97,7 @@
     } while (0)
 #undef xchg
 #define xchg(p, value) __atomic_exchange_n(p, value, __ATOMIC_SEQ_CST)
-#define list_for_each_entry_from_reverse(at, head, member)                                                                     \
-    for (; &at->member != (head); at = list_prev_entry(at, member))
+#define list_for_each_entry_from_reverse(at, head, member) for (; &at->member != (head); at = list_prev_entry(at, member))
 void **__memcat_p(void **a, void **b);
 #define memcat_p(a, b) ((__typeof__(a))__memcat_p((void **)(a), (void **)(b)))
 
@@ -130,10 +123,7 @@ struct rnd_state {
     u64 state;
 };
 
-static inline void prandom_seed_state(struct rnd_state *random, u64 seed)
-{
-    random->state = seed | 1;
-}
+static inline void prandom_seed_state(struct rnd_state *random, u64 seed) { random->state = seed | 1; }
 
 /* xorshift64*, after Vigna. */
 static inline u32 prandom_u32_state(struct rnd_state *random)
@@ -208,7 +198,8 @@ struct device {
 #define DMA_BIT_MASK(bits) (~0ull >> (64 - (bits)))
 
 #ifndef clamp_t
-#define clamp_t(type, value, low, high) ((type)(value) < (type)(low) ? (type)(low) : (type)(value) > (type)(high) ? (type)(high) : (type)(value))
+#define clamp_t(type, value, low, high)                                                                                        \
+    ((type)(value) < (type)(low) ? (type)(low) : (type)(value) > (type)(high) ? (type)(high) : (type)(value))
 #endif
 #ifndef kmemleak_alloc
 #define kmemleak_alloc(...) ((void)0)

@@ -69,40 +69,19 @@ static struct record *record_of(struct kmem_cache *cache)
     return record;
 }
 
-void kmem_cache_set_non_kernel(struct kmem_cache *cache, unsigned int requests)
-{
-    record_of(cache)->non_kernel = requests;
-}
+void kmem_cache_set_non_kernel(struct kmem_cache *cache, unsigned int requests) { record_of(cache)->non_kernel = requests; }
 
-void kmem_cache_set_callback(struct kmem_cache *cache, void (*callback)(void *))
-{
-    record_of(cache)->callback = callback;
-}
+void kmem_cache_set_callback(struct kmem_cache *cache, void (*callback)(void *)) { record_of(cache)->callback = callback; }
 
-void kmem_cache_set_private(struct kmem_cache *cache, void *value)
-{
-    record_of(cache)->private = value;
-}
+void kmem_cache_set_private(struct kmem_cache *cache, void *value) { record_of(cache)->private = value; }
 
-unsigned long kmem_cache_get_alloc(struct kmem_cache *cache)
-{
-    return record_of(cache)->allocated * kmem_cache_size(cache);
-}
+unsigned long kmem_cache_get_alloc(struct kmem_cache *cache) { return record_of(cache)->allocated * kmem_cache_size(cache); }
 
-unsigned long kmem_cache_nr_allocated(struct kmem_cache *cache)
-{
-    return record_of(cache)->allocated;
-}
+unsigned long kmem_cache_nr_allocated(struct kmem_cache *cache) { return record_of(cache)->allocated; }
 
-unsigned long kmem_cache_nr_tallocated(struct kmem_cache *cache)
-{
-    return record_of(cache)->ever;
-}
+unsigned long kmem_cache_nr_tallocated(struct kmem_cache *cache) { return record_of(cache)->ever; }
 
-void kmem_cache_zero_nr_tallocated(struct kmem_cache *cache)
-{
-    record_of(cache)->ever = 0;
-}
+void kmem_cache_zero_nr_tallocated(struct kmem_cache *cache) { record_of(cache)->ever = 0; }
 
 static void count(struct record *record, long by)
 {

@@ -111,8 +111,8 @@ static inline struct tarn_cache *tarn_linux_cache_make(const char *name, size_t 
 
 static inline bool tarn_linux_freeptr_fits(const struct kmem_cache_args *args, unsigned int size, slab_flags_t flags)
 {
-    return !args->use_freeptr_offset || (flags & SLAB_TYPESAFE_BY_RCU && args->freeptr_offset < size &&
-                                         args->freeptr_offset % __alignof__(freeptr_t) == 0);
+    return !args->use_freeptr_offset ||
+           (flags & SLAB_TYPESAFE_BY_RCU && args->freeptr_offset < size && args->freeptr_offset % __alignof__(freeptr_t) == 0);
 }
 
 static inline struct kmem_cache *__kmem_cache_create_args(const char *name, unsigned int size, struct kmem_cache_args *args,
@@ -137,8 +137,8 @@ static inline struct kmem_cache *__kmem_cache_create_args(const char *name, unsi
 }
 
 static inline struct kmem_cache *kmem_cache_create_usercopy(const char *name, unsigned int size, unsigned int align,
-                                                            slab_flags_t flags, unsigned int useroffset,
-                                                            unsigned int usersize, void (*ctor)(void *object))
+                                                            slab_flags_t flags, unsigned int useroffset, unsigned int usersize,
+                                                            void (*ctor)(void *object))
 {
     struct kmem_cache_args args;
 
@@ -167,15 +167,9 @@ static inline struct kmem_cache *__kmem_cache_create(const char *name, unsigned 
                                sizeof(((struct type *)NULL)->field), NULL)
 
 /* One whose objects are live is kept, and they are listed: nothing is freed under its users. */
-static inline void kmem_cache_destroy(struct kmem_cache *cache)
-{
-    (void)tarn_cache_destroy((struct tarn_cache *)cache);
-}
+static inline void kmem_cache_destroy(struct kmem_cache *cache) { (void)tarn_cache_destroy((struct tarn_cache *)cache); }
 
-static inline int kmem_cache_shrink(struct kmem_cache *cache)
-{
-    return tarn_cache_shrink((struct tarn_cache *)cache);
-}
+static inline int kmem_cache_shrink(struct kmem_cache *cache) { return tarn_cache_shrink((struct tarn_cache *)cache); }
 
 static inline unsigned int kmem_cache_size(struct kmem_cache *cache)
 {

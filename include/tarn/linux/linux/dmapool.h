@@ -21,10 +21,7 @@ static inline struct dma_pool *dma_pool_create(const char *name, struct device *
     return (struct dma_pool *)tarn_dma_pool_create(name, size, align, boundary);
 }
 
-static inline void dma_pool_destroy(struct dma_pool *pool)
-{
-    tarn_dma_pool_destroy((struct tarn_dma_pool *)pool);
-}
+static inline void dma_pool_destroy(struct dma_pool *pool) { tarn_dma_pool_destroy((struct tarn_dma_pool *)pool); }
 
 static inline void *dma_pool_alloc(struct dma_pool *pool, gfp_t flags, dma_addr_t *handle)
 {

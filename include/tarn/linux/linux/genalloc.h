@@ -46,10 +46,7 @@ static inline struct gen_pool *gen_pool_create(int min_order, int node)
     return (struct gen_pool *)tarn_gen_pool_create(min_order, node);
 }
 
-static inline void gen_pool_destroy(struct gen_pool *pool)
-{
-    tarn_gen_pool_destroy((struct tarn_gen_pool *)pool);
-}
+static inline void gen_pool_destroy(struct gen_pool *pool) { tarn_gen_pool_destroy((struct tarn_gen_pool *)pool); }
 
 static inline int gen_pool_add_owner(struct gen_pool *pool, unsigned long address, phys_addr_t physical, size_t size, int node,
                                      void *owner)
@@ -114,15 +111,9 @@ static inline bool gen_pool_has_addr(struct gen_pool *pool, unsigned long addres
     return tarn_gen_pool_has((struct tarn_gen_pool *)pool, address, size);
 }
 
-static inline size_t gen_pool_avail(struct gen_pool *pool)
-{
-    return tarn_gen_pool_available((struct tarn_gen_pool *)pool);
-}
+static inline size_t gen_pool_avail(struct gen_pool *pool) { return tarn_gen_pool_available((struct tarn_gen_pool *)pool); }
 
-static inline size_t gen_pool_size(struct gen_pool *pool)
-{
-    return tarn_gen_pool_size((struct tarn_gen_pool *)pool);
-}
+static inline size_t gen_pool_size(struct gen_pool *pool) { return tarn_gen_pool_size((struct tarn_gen_pool *)pool); }
 
 /* A range together with its physical address. */
 static inline void *gen_pool_dma_alloc_algo(struct gen_pool *pool, size_t size, dma_addr_t *dma, genpool_algo_t algo,

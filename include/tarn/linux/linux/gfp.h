@@ -28,20 +28,14 @@ struct zone;
 #define TARN_LINUX_SECOND(a, b, ...) b
 #define default_gfp(...) TARN_LINUX_SECOND(, ##__VA_ARGS__, GFP_KERNEL, )
 
-static inline bool gfpflags_allow_blocking(const gfp_t flags)
-{
-    return (flags & __GFP_DIRECT_RECLAIM) != 0;
-}
+static inline bool gfpflags_allow_blocking(const gfp_t flags) { return (flags & __GFP_DIRECT_RECLAIM) != 0; }
 
 static inline bool gfpflags_normal_context(const gfp_t flags)
 {
     return (flags & (__GFP_DIRECT_RECLAIM | __GFP_MEMALLOC)) == __GFP_DIRECT_RECLAIM;
 }
 
-static inline bool gfp_has_io_fs(gfp_t flags)
-{
-    return (flags & (__GFP_IO | __GFP_FS)) == (__GFP_IO | __GFP_FS);
-}
+static inline bool gfp_has_io_fs(gfp_t flags) { return (flags & (__GFP_IO | __GFP_FS)) == (__GFP_IO | __GFP_FS); }
 
 /* For an allocation inside of another: it keeps the other's rules, and may fail quietly. */
 static inline gfp_t gfp_nested_mask(gfp_t flags)
@@ -64,10 +58,7 @@ static inline struct page *alloc_pages_node(int node, gfp_t flags, unsigned int 
 #define __alloc_pages(flags, order, node, mask) alloc_pages_node(node, flags, order)
 #define alloc_page(flags) alloc_pages(flags, 0)
 
-static inline void __free_pages(struct page *page, unsigned int order)
-{
-    tarn_pages_free((struct tarn_page *)page, order);
-}
+static inline void __free_pages(struct page *page, unsigned int order) { tarn_pages_free((struct tarn_page *)page, order); }
 
 /* Of memory that is asked for by address, HIGHMEM has none. */
 static inline unsigned long __get_free_pages(gfp_t flags, unsigned int order)
@@ -77,10 +68,7 @@ static inline unsigned long __get_free_pages(gfp_t flags, unsigned int order)
     return page ? (unsigned long)tarn_page_address(page) : 0;
 }
 
-static inline unsigned long get_zeroed_page(gfp_t flags)
-{
-    return __get_free_pages(flags | __GFP_ZERO, 0);
-}
+static inline unsigned long get_zeroed_page(gfp_t flags) { return __get_free_pages(flags | __GFP_ZERO, 0); }
 
 static inline void free_pages(unsigned long address, unsigned int order)
 {
@@ -93,10 +81,7 @@ static inline void free_pages(unsigned long address, unsigned int order)
 #define __free_page(page) __free_pages(page, 0)
 #define free_page(address) free_pages(address, 0)
 
-static inline void *alloc_pages_exact(size_t size, gfp_t flags)
-{
-    return tarn_pages_alloc_exact(NULL, size, flags);
-}
+static inline void *alloc_pages_exact(size_t size, gfp_t flags) { return tarn_pages_alloc_exact(NULL, size, flags); }
 
 static inline void *alloc_pages_exact_nid(int node, size_t size, gfp_t flags)
 {
@@ -104,10 +89,7 @@ static inline void *alloc_pages_exact_nid(int node, size_t size, gfp_t flags)
     return tarn_pages_alloc_exact(NULL, size, flags);
 }
 
-static inline void free_pages_exact(void *address, size_t size)
-{
-    tarn_pages_free_exact(address, size);
-}
+static inline void free_pages_exact(void *address, size_t size) { tarn_pages_free_exact(address, size); }
 
 static inline struct page *alloc_contig_pages(unsigned long count, gfp_t flags, int node, const void *mask)
 {

@@ -31,7 +31,8 @@ struct page {
 
 #ifndef __cplusplus
 _Static_assert(sizeof(struct page) == sizeof(struct tarn_page), "a page is tarn's page");
-_Static_assert(offsetof(struct page, lru) == 0 && offsetof(struct tarn_page, lru) == 0, "a page's list is where tarn's page has it");
+_Static_assert(offsetof(struct page, lru) == 0 && offsetof(struct tarn_page, lru) == 0,
+               "a page's list is where tarn's page has it");
 _Static_assert(offsetof(struct page, index) == offsetof(struct tarn_page, user.index), "its index too");
 _Static_assert(offsetof(struct page, private) == offsetof(struct tarn_page, user.private_data), "its private word too");
 _Static_assert(offsetof(struct page, tarn_count) == offsetof(struct tarn_page, count), "and its references");

@@ -75,10 +75,7 @@ static inline void *page_frag_alloc(struct page_frag_cache *cache, unsigned int 
     return __page_frag_alloc_align(cache, size, flags, ~0u);
 }
 
-static inline void page_frag_free(void *piece)
-{
-    tarn_page_put(tarn_page_of(piece));
-}
+static inline void page_frag_free(void *piece) { tarn_page_put(tarn_page_of(piece)); }
 
 #ifdef __cplusplus
 }

@@ -22,27 +22,15 @@ extern "C" {
 #define __rcu
 #endif
 
-static inline void rcu_read_lock(void)
-{
-    tarn_rcu_read_lock();
-}
+static inline void rcu_read_lock(void) { tarn_rcu_read_lock(); }
 
-static inline void rcu_read_unlock(void)
-{
-    tarn_rcu_read_unlock();
-}
+static inline void rcu_read_unlock(void) { tarn_rcu_read_unlock(); }
 
 /* In the kernel's tools this is a macro that does nothing. */
 #undef synchronize_rcu
-static inline void synchronize_rcu(void)
-{
-    tarn_rcu_synchronize();
-}
+static inline void synchronize_rcu(void) { tarn_rcu_synchronize(); }
 
-static inline void rcu_barrier(void)
-{
-    tarn_rcu_barrier();
-}
+static inline void rcu_barrier(void) { tarn_rcu_barrier(); }
 
 static inline void call_rcu(struct rcu_head *head, void (*func)(struct rcu_head *head))
 {

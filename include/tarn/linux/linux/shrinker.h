@@ -74,10 +74,7 @@ static inline void shrinker_register(struct shrinker *shrinker)
     (void)tarn_shrinker_register((struct tarn_shrinker *)shrinker);
 }
 
-static inline void shrinker_free(struct shrinker *shrinker)
-{
-    tarn_shrinker_free((struct tarn_shrinker *)shrinker);
-}
+static inline void shrinker_free(struct shrinker *shrinker) { tarn_shrinker_free((struct tarn_shrinker *)shrinker); }
 
 #ifdef __cplusplus
 }

@@ -39,95 +39,44 @@ extern "C" {
 #define ARCH_SLAB_MINALIGN 8
 #endif
 
-static inline bool slab_is_available(void)
-{
-    return true;
-}
+static inline bool slab_is_available(void) { return true; }
 
-static inline void *kmalloc(size_t size, gfp_t flags)
-{
-    return tarn_kmalloc(size, flags);
-}
+static inline void *kmalloc(size_t size, gfp_t flags) { return tarn_kmalloc(size, flags); }
 
-static inline void *kzalloc(size_t size, gfp_t flags)
-{
-    return tarn_kzalloc(size, flags);
-}
+static inline void *kzalloc(size_t size, gfp_t flags) { return tarn_kzalloc(size, flags); }
 
-static inline void *kmalloc_array(size_t count, size_t size, gfp_t flags)
-{
-    return tarn_kmalloc_array(count, size, flags);
-}
+static inline void *kmalloc_array(size_t count, size_t size, gfp_t flags) { return tarn_kmalloc_array(count, size, flags); }
 
-static inline void *kcalloc(size_t count, size_t size, gfp_t flags)
-{
-    return tarn_kcalloc(count, size, flags);
-}
+static inline void *kcalloc(size_t count, size_t size, gfp_t flags) { return tarn_kcalloc(count, size, flags); }
 
-static inline void kfree(const void *p)
-{
-    tarn_kfree(p);
-}
+static inline void kfree(const void *p) { tarn_kfree(p); }
 
-static inline void kfree_sensitive(const void *p)
-{
-    tarn_kfree_sensitive(p);
-}
+static inline void kfree_sensitive(const void *p) { tarn_kfree_sensitive(p); }
 
-static inline void kfree_bulk(size_t count, void **objects)
-{
-    tarn_kfree_bulk(count, objects);
-}
+static inline void kfree_bulk(size_t count, void **objects) { tarn_kfree_bulk(count, objects); }
 
-static inline void *krealloc(const void *p, size_t size, gfp_t flags)
-{
-    return tarn_krealloc(p, size, flags);
-}
+static inline void *krealloc(const void *p, size_t size, gfp_t flags) { return tarn_krealloc(p, size, flags); }
 
 static inline void *krealloc_array(void *p, size_t count, size_t size, gfp_t flags)
 {
     return tarn_krealloc_array(p, count, size, flags);
 }
 
-static inline size_t ksize(const void *p)
-{
-    return tarn_ksize(p);
-}
+static inline size_t ksize(const void *p) { return tarn_ksize(p); }
 
-static inline size_t kmalloc_size_roundup(size_t size)
-{
-    return tarn_kmalloc_size_roundup(size);
-}
+static inline size_t kmalloc_size_roundup(size_t size) { return tarn_kmalloc_size_roundup(size); }
 
-static inline void *kvmalloc(size_t size, gfp_t flags)
-{
-    return tarn_kvmalloc(size, flags);
-}
+static inline void *kvmalloc(size_t size, gfp_t flags) { return tarn_kvmalloc(size, flags); }
 
-static inline void *kvzalloc(size_t size, gfp_t flags)
-{
-    return tarn_kvzalloc(size, flags);
-}
+static inline void *kvzalloc(size_t size, gfp_t flags) { return tarn_kvzalloc(size, flags); }
 
-static inline void *kvmalloc_array(size_t count, size_t size, gfp_t flags)
-{
-    return tarn_kvmalloc_array(count, size, flags);
-}
+static inline void *kvmalloc_array(size_t count, size_t size, gfp_t flags) { return tarn_kvmalloc_array(count, size, flags); }
 
-static inline void *kvcalloc(size_t count, size_t size, gfp_t flags)
-{
-    return tarn_kvcalloc(count, size, flags);
-}
+static inline void *kvcalloc(size_t count, size_t size, gfp_t flags) { return tarn_kvcalloc(count, size, flags); }
 
-static inline void *kvrealloc(const void *p, size_t size, gfp_t flags)
-{
-    return tarn_kvrealloc(p, size, flags);
-}
+static inline void *kvrealloc(const void *p, size_t size, gfp_t flags) { return tarn_kvrealloc(p, size, flags); }
 
-static inline void kvfree(const void *p)
-{
-    tarn_kvfree(p);
-}
+static inline void kvfree(const void *p) { tarn_kvfree(p); }
 
 /* The wipe must not be taken for a store to memory that ends here. */
 static inline void kvfree_sensitive(const void *p, size_t size)

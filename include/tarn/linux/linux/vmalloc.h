@@ -13,15 +13,9 @@
 extern "C" {
 #endif
 
-static inline void *vmalloc(unsigned long size)
-{
-    return tarn_vmalloc(size);
-}
+static inline void *vmalloc(unsigned long size) { return tarn_vmalloc(size); }
 
-static inline void *vzalloc(unsigned long size)
-{
-    return tarn_vzalloc(size);
-}
+static inline void *vzalloc(unsigned long size) { return tarn_vzalloc(size); }
 
 /* All of it may block: that is what vmalloc asks of its callers. */
 static inline void *__vmalloc(unsigned long size, gfp_t flags)
@@ -34,10 +28,7 @@ static inline void *__vmalloc_array(size_t count, size_t size, gfp_t flags)
     return __vmalloc(tarn_linux_size_mul(count, size), flags);
 }
 
-static inline void vfree(const void *p)
-{
-    tarn_vfree(p);
-}
+static inline void vfree(const void *p) { tarn_vfree(p); }
 
 #define vmalloc_node(size, node) ((void)(node), vmalloc(size))
 #define vzalloc_node(size, node) ((void)(node), vzalloc(size))

@@ -10,42 +10,21 @@
 extern "C" {
 #endif
 
-static inline unsigned int memalloc_noio_save(void)
-{
-    return tarn_gfp_enter(TARN_GFP_IO);
-}
+static inline unsigned int memalloc_noio_save(void) { return tarn_gfp_enter(TARN_GFP_IO); }
 
-static inline void memalloc_noio_restore(unsigned int flags)
-{
-    tarn_gfp_leave(flags);
-}
+static inline void memalloc_noio_restore(unsigned int flags) { tarn_gfp_leave(flags); }
 
-static inline unsigned int memalloc_nofs_save(void)
-{
-    return tarn_gfp_enter(TARN_GFP_FS);
-}
+static inline unsigned int memalloc_nofs_save(void) { return tarn_gfp_enter(TARN_GFP_FS); }
 
-static inline void memalloc_nofs_restore(unsigned int flags)
-{
-    tarn_gfp_leave(flags);
-}
+static inline void memalloc_nofs_restore(unsigned int flags) { tarn_gfp_leave(flags); }
 
-static inline unsigned int memalloc_noreclaim_save(void)
-{
-    return tarn_gfp_enter(TARN_GFP_MEMALLOC);
-}
+static inline unsigned int memalloc_noreclaim_save(void) { return tarn_gfp_enter(TARN_GFP_MEMALLOC); }
 
-static inline void memalloc_noreclaim_restore(unsigned int flags)
-{
-    tarn_gfp_leave(flags);
-}
+static inline void memalloc_noreclaim_restore(unsigned int flags) { tarn_gfp_leave(flags); }
 
 /* The kernel's tools have a macro of this name, in another header. */
 #ifndef current_gfp_context
-static inline gfp_t current_gfp_context(gfp_t flags)
-{
-    return (gfp_t)tarn_gfp_current(flags);
-}
+static inline gfp_t current_gfp_context(gfp_t flags) { return (gfp_t)tarn_gfp_current(flags); }
 #endif
 
 #ifndef might_alloc
