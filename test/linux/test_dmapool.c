@@ -58,7 +58,7 @@ static void zeroed_blocks_are_zero(void **state)
 
     (void)state;
     for (int i = 0; i < 50; i++) {
-        dma_addr_t handle;
+        dma_addr_t handle = 0;
         char *p = dma_pool_zalloc(pool, GFP_KERNEL, &handle);
 
         assert_true(check_all_bytes(p, 128, 0));
@@ -93,7 +93,7 @@ static void freed_blocks_come_again(void **state)
 static void a_pool_in_use_is_warned_of_and_its_blocks_kept(void **state)
 {
     struct dma_pool *pool = dma_pool_create("in use", NULL, 64, 8, 0);
-    dma_addr_t handle;
+    dma_addr_t handle = 0;
     char *p = dma_pool_alloc(pool, GFP_KERNEL, &handle);
 
     (void)state;
@@ -106,7 +106,7 @@ static void a_pool_in_use_is_warned_of_and_its_blocks_kept(void **state)
 static void managed_pools_are_pools(void **state)
 {
     struct dma_pool *pool = dmam_pool_create("managed", NULL, 64, 8, 0);
-    dma_addr_t handle;
+    dma_addr_t handle = 0;
     void *p = dma_pool_alloc(pool, GFP_KERNEL, &handle);
 
     (void)state;

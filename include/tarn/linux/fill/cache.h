@@ -62,13 +62,17 @@ struct kmem_cache_args {
 static inline void tarn_linux_cache_name(char *out, const char *name, unsigned int number)
 {
     char end[16] = "";
+    size_t length = strlen(name), end_length, room;
 
     if (number > 1)
         (void)snprintf(end, sizeof end, ":%u", number);
-    (void)snprintf(out, TARN_CACHE_NAME_MOST + 1, "%.*s%s", (int)(TARN_CACHE_NAME_MOST - strlen(end)), name, end);
-    for (char *c = out; *c; c++)
-        if (isspace((unsigned char)*c))
-            *c = '_';
+    end_length = strlen(end);
+    room = TARN_CACHE_NAME_MOST - end_length;
+    if (length > room)
+        length = room;
+    for (size_t i = 0; i < length; i++)
+        out[i] = isspace((unsigned char)name[i]) ? '_' : name[i];
+    memcpy(out + length, end, end_length + 1);
 }
 
 struct tarn_linux_search {
