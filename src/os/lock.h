@@ -24,6 +24,7 @@ enum tarn__rank {
     TARN__RANK_POOLS,    /* the list of dma pools */
     TARN__RANK_POOL,     /* a dma pool */
     TARN__RANK_REGISTRY, /* the list of thread caches */
+    TARN__RANK_CACHES,   /* the list of caches */
     TARN__RANK_SLABS,    /* a cache's slabs */
     TARN__RANK_DEPOT,    /* a cache's full magazines */
     TARN__RANK_ZONE,     /* a zone's free pages */
