@@ -100,6 +100,19 @@ static void threads_make_the_same_classes(void **state)
     assert_int_equal(count, CLASSES);
 }
 
+/* As a thread that looked for the class before another one had noted it. */
+static void who_comes_late_finds_the_class(void **state)
+{
+    (void)state;
+    void *early = tarn_kmalloc(100, TARN_GFP_KERNEL);
+    atomic_store(&tarn__kmalloc_cache[TARN__KMALLOC_NORMAL][tarn__kmalloc_index(100)], NULL);
+    void *late = tarn_kmalloc(100, TARN_GFP_KERNEL);
+    assert_non_null(late);
+    assert_ptr_equal(tarn_cache_of(late), tarn_cache_of(early));
+    tarn_kfree(early);
+    tarn_kfree(late);
+}
+
 static void every_size_has_its_class(void **state)
 {
     (void)state;
@@ -144,8 +157,10 @@ static void larger_sizes_are_pages(void **state)
     for (size_t block = 16384; block <= 4 * MIB; block *= 2)
         for (int i = 0; i < 3; i++) {
             size_t size = i == 0 ? block / 2 + 1 : i == 1 ? block - 1 : block;
+            void *neighbour = tarn_vmalloc(1); /* so that the next free page is not aligned */
             unsigned char *p = tarn_kmalloc(size, TARN_GFP_KERNEL);
             assert_non_null(p);
+            tarn_vfree(neighbour);
             assert_null(tarn_cache_of(p));
             assert_int_equal((uintptr_t)p % block, 0);
             assert_int_equal(tarn_ksize(p), block);
@@ -451,6 +466,7 @@ int main(void)
         KMALLOC_TEST(a_user_has_taken_a_name),
         KMALLOC_TEST(no_memory_for_a_class),
         KMALLOC_TEST(threads_make_the_same_classes),
+        KMALLOC_TEST(who_comes_late_finds_the_class),
         KMALLOC_TEST(every_size_has_its_class),
         KMALLOC_TEST(objects_are_aligned_and_apart),
         KMALLOC_TEST(larger_sizes_are_pages),
