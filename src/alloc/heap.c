@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "base/inject.h"
+#include "mempool/mempool.h"
 #include "os/os.h"
 #include "page/meta.h"
 #include "slab/create.h"
@@ -91,12 +92,14 @@ void tarn__heap_fork_prepare(void)
     interrupted = false;
     each_lock(note_interruption);
     tarn__forking = true;
+    tarn__mempool_fork_prepare();
     each_lock(tarn__lock_for_fork);
 }
 
 void tarn__heap_fork_parent(void)
 {
     each_lock(tarn__unlock_after_fork);
+    tarn__mempool_fork_parent();
     tarn__forking = false;
 }
 
@@ -105,6 +108,7 @@ void tarn__heap_fork_child(void)
 {
     bool consistent = !interrupted;
     each_lock(tarn__unlock_after_fork);
+    tarn__mempool_fork_child();
     tarn__forking = false;
     tarn__caches_after_fork();
     if (consistent)

@@ -6,6 +6,9 @@
  *
  * Classes are made without a lock, which making one could not be done under: of threads that make the same one, all but one find its name taken
  * and take the one that has it. No thread waits for another, so a fork in the middle costs nothing.
+ *
+ * While failures are injected into caches (tarn/fail.h) the fast path finds no bins. The hook takes their numbers away; the slow path gives them back
+ * once it is over.
  */
 #include "kernel/kmalloc.h"
 
@@ -37,6 +40,7 @@ const uint8_t tarn__kmalloc_table[TARN__KMALLOC_TABLE_MOST / 8] = {0, 1, 2, 2, 3
                                                                    4, 4, 4, 4, 5, 5, 5, 5,  /* 72 … 128 */
                                                                    6, 6, 6, 6, 6, 6, 6, 6}; /* 136 … 192 */
 
+_Atomic uint8_t tarn__kmalloc_number[TARN__KMALLOC_CLASSES];
 _Atomic(struct tarn_cache *) tarn__kmalloc_cache[TARN__KMALLOC_KINDS][TARN__KMALLOC_CLASSES];
 
 struct search {
@@ -106,6 +110,35 @@ void *tarn__kernel_pages(size_t pages, size_t align, tarn_gfp_t flags)
     return p && (flags & TARN_GFP_ZERO) && !zeroed ? memset(p, 0, pages * TARN__PAGE_SIZE) : p;
 }
 
+static bool injecting(void) { return atomic_load(&tarn__injecting[TARN_FAIL_SLAB]); }
+
+/*
+ * Lets the fast path have the class's bin, or takes it away. Who gives the number looks again afterwards whether failures have begun to be
+ * injected; who begins that says so first and takes numbers away then. So one of them sees the other.
+ */
+static void set_number(unsigned index, const struct tarn_cache *cache)
+{
+    _Atomic uint8_t *number = &tarn__kmalloc_number[index];
+    uint8_t due = injecting() ? 0 : (uint8_t)cache->number;
+    if (atomic_load_explicit(number, memory_order_relaxed) != due)
+        atomic_store(number, due);
+    if (due && injecting())
+        atomic_store(number, 0);
+}
+
+static void injection_changed(bool on)
+{
+    tarn__caches_inject(on);
+    for (unsigned i = 0; i < TARN__KMALLOC_CLASSES; i++)
+        atomic_store(&tarn__kmalloc_number[i], 0);
+}
+
+__attribute__((constructor(200))) static void follow_injection(void)
+{
+    tarn__heap_ready();
+    tarn__inject_changed = injection_changed;
+}
+
 static void *alloc_pages(size_t size, tarn_gfp_t flags)
 {
     if (!tarn__kmalloc_flags_can_be(flags, size))
@@ -121,17 +154,30 @@ static void *alloc_pages(size_t size, tarn_gfp_t flags)
     return tarn__kernel_pages((size_t)1 << order, TARN__PAGE_SIZE << order, flags);
 }
 
+static void *alloc_object(size_t size, tarn_gfp_t flags)
+{
+    unsigned kind = kind_of(flags), index = tarn__kmalloc_index(size);
+    struct tarn_cache *cache = atomic_load_explicit(&tarn__kmalloc_cache[kind][index], memory_order_acquire);
+    if (!cache) /* the acquire pairs with the release in make_class */
+        cache = make_class(kind, index);
+    if (!cache)
+        return NULL;
+    if (kind == TARN__KMALLOC_NORMAL)
+        set_number(index, cache);
+    return tarn_cache_alloc(cache, flags);
+}
+
+/* Zeroing is here and not in the cache, so that a zeroed object comes by the fast path but for one call. */
 TARN__NOINLINE void *tarn__kmalloc_slow(size_t size, tarn_gfp_t flags)
 {
     if (size == 0)
         return TARN_ZERO_SIZE_PTR;
     if (size > TARN__KMALLOC_SMALL_MOST)
         return alloc_pages(size, flags);
-    unsigned kind = kind_of(flags), index = tarn__kmalloc_index(size);
-    struct tarn_cache *cache = atomic_load_explicit(&tarn__kmalloc_cache[kind][index], memory_order_acquire);
-    if (!cache)
-        cache = make_class(kind, index);
-    return cache ? tarn_cache_alloc(cache, flags) : NULL;
+    if (!(flags & TARN_GFP_ZERO))
+        return alloc_object(size, flags);
+    void *object = tarn__kmalloc(size, flags & ~TARN_GFP_ZERO);
+    return object ? memset(object, 0, tarn__kmalloc_sizes[tarn__kmalloc_index(size)]) : NULL;
 }
 
 void *tarn_kmalloc(size_t size, tarn_gfp_t flags) { return tarn__kmalloc(size, flags); }

@@ -20,6 +20,13 @@
 enum { TARN__KMALLOC_CLASSES = 13, TARN__KMALLOC_TABLE_MOST = 192 };
 enum { TARN__KMALLOC_NORMAL, TARN__KMALLOC_RECLAIMABLE, TARN__KMALLOC_DMA, TARN__KMALLOC_KINDS };
 
+/* The number of the class's bin, of the ordinary kind; 0: not made yet, or failures are injected. Bin 0 is always empty. */
+extern _Atomic uint8_t tarn__kmalloc_number[TARN__KMALLOC_CLASSES];
+
+/* What the fast path does not look at: other kinds, to be zeroed, or a mistake. */
+#define TARN__KMALLOC_SLOW_FLAGS                                                                                               \
+    (TARN_GFP_DMA | TARN_GFP_DMA32 | TARN_GFP_RECLAIMABLE | TARN_GFP_ZERO | TARN_GFP_HIGHMEM | TARN_GFP_MOVABLE)
+
 /* NULL: not made yet. */
 extern _Atomic(struct tarn_cache *) tarn__kmalloc_cache[TARN__KMALLOC_KINDS][TARN__KMALLOC_CLASSES];
 
@@ -46,17 +53,13 @@ static inline unsigned tarn__kmalloc_index(size_t size)
 
 static inline void *tarn__kmalloc(size_t size, tarn_gfp_t flags)
 {
-    tarn_gfp_t other_kinds = TARN_GFP_DMA | TARN_GFP_DMA32 | TARN_GFP_RECLAIMABLE;
-    if (TARN__UNLIKELY(size - 1 >= TARN__KMALLOC_SMALL_MOST || (flags & other_kinds)))
+    if (TARN__UNLIKELY(size - 1 >= TARN__KMALLOC_SMALL_MOST || (flags & TARN__KMALLOC_SLOW_FLAGS)))
         return tarn__kmalloc_slow(size, flags);
-    struct tarn_cache *cache =
-        atomic_load_explicit(&tarn__kmalloc_cache[TARN__KMALLOC_NORMAL][tarn__kmalloc_index(size)], memory_order_acquire);
-    if (TARN__UNLIKELY(!cache)) /* pairs with the release in make_class */
-        return tarn__kmalloc_slow(size, flags);
-    struct tarn__bin *bin = &tarn__self->bin[cache->number];
+    unsigned number = atomic_load_explicit(&tarn__kmalloc_number[tarn__kmalloc_index(size)], memory_order_relaxed);
+    struct tarn__bin *bin = &tarn__self->bin[number];
     void *object = bin->head;
-    if (TARN__UNLIKELY(!object || (flags & cache->slow_flags)))
-        return tarn_cache_alloc(cache, flags);
+    if (TARN__UNLIKELY(!object))
+        return tarn__kmalloc_slow(size, flags);
     bin->head = *(void **)object;
     tarn__counter_add(&bin->allocs, 1);
     return object;

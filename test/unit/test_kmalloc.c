@@ -106,6 +106,7 @@ static void who_comes_late_finds_the_class(void **state)
     (void)state;
     void *early = tarn_kmalloc(100, TARN_GFP_KERNEL);
     atomic_store(&tarn__kmalloc_cache[TARN__KMALLOC_NORMAL][tarn__kmalloc_index(100)], NULL);
+    atomic_store(&tarn__kmalloc_number[tarn__kmalloc_index(100)], 0);
     void *late = tarn_kmalloc(100, TARN_GFP_KERNEL);
     assert_non_null(late);
     assert_ptr_equal(tarn_cache_of(late), tarn_cache_of(early));
@@ -304,14 +305,27 @@ static void failures_on_demand(void **state)
     (void)state;
     struct tarn_fail_attributes always = {.probability = 100, .times = -1};
     tarn_kfree(tarn_kmalloc(50, TARN_GFP_KERNEL)); /* there is an object in the magazine */
+    assert_int_not_equal(tarn__kmalloc_number[tarn__kmalloc_index(50)], 0);
     assert_int_equal(tarn_fail_set(TARN_FAIL_SLAB, &always), 0);
     assert_null(tarn_kmalloc(50, TARN_GFP_KERNEL));
+    assert_null(tarn_kmalloc(50, 0));
+    assert_null(tarn_kzalloc(50, TARN_GFP_KERNEL));
+    assert_null(tarn_kmalloc(50, TARN_GFP_KERNEL | TARN_GFP_RECLAIMABLE));
     assert_null(tarn_kmalloc(8192, TARN_GFP_KERNEL));
     assert_null(tarn_kmalloc(8193, TARN_GFP_KERNEL));
     assert_null(tarn_kmalloc(4 * MIB, TARN_GFP_KERNEL));
     assert_ptr_equal(tarn_kmalloc(0, TARN_GFP_KERNEL), TARN_ZERO_SIZE_PTR);
+    assert_int_equal(tarn_fail_count(TARN_FAIL_SLAB), 7);
+    always.only = tarn__kmalloc_cache[TARN__KMALLOC_NORMAL][tarn__kmalloc_index(100)];
+    always.times = 1;
+    assert_int_equal(tarn_fail_set(TARN_FAIL_SLAB, &always), 0);
+    tarn_kfree(tarn_kmalloc(50, TARN_GFP_KERNEL));
+    assert_null(tarn_kmalloc(100, TARN_GFP_KERNEL));
+    tarn_kfree(tarn_kmalloc(100, TARN_GFP_KERNEL));
+    assert_int_equal(tarn_fail_count(TARN_FAIL_SLAB), 1);
     assert_int_equal(tarn_fail_set(TARN_FAIL_SLAB, NULL), 0);
     tarn_kfree(tarn_kmalloc(50, TARN_GFP_KERNEL));
+    assert_int_not_equal(tarn__kmalloc_number[tarn__kmalloc_index(50)], 0);
     tarn_kfree(tarn_kmalloc(8193, TARN_GFP_KERNEL));
 }
 
@@ -396,6 +410,12 @@ struct late {
     struct tarn_rcu_head head;
 };
 
+static void flush(struct tarn_rcu_head *head)
+{
+    (void)head;
+    tarn__local_flush();
+}
+
 static void kfree_rcu_finds_the_object(void **state)
 {
     (void)state;
@@ -420,6 +440,9 @@ static void kfree_rcu_finds_the_object(void **state)
         tarn_cache_stats(tarn__kmalloc_cache[0][c], &now);
         assert_int_equal(now.active, 0);
     }
+    struct tarn_rcu_head head; /* the thread that freed them has magazines */
+    tarn_rcu_call(&head, flush);
+    tarn_rcu_barrier();
 }
 
 /* Misuse */
