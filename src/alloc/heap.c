@@ -2,8 +2,14 @@
 #include "alloc/heap.h"
 
 #include "base/fail.h"
+#include "base/inject.h"
 #include "os/os.h"
+#include "os/rcu.h"
+#include "os/sleep.h"
+#include "os/worker.h"
 #include "page/meta.h"
+#include "page/shrinker.h"
+#include "slab/create.h"
 
 struct tarn__heap tarn__heap;
 
@@ -11,25 +17,25 @@ static struct tarn__magazine depots[TARN__CLASSES + 1][TARN__DEPOT_DEPTH];
 static struct tarn__lock ready_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
 
 static const char *const class_names[TARN__CLASSES + 1] = {
-    NULL,         "size-16",    "size-32",    "size-48",    "size-64",    "size-80",    "size-96",    "size-112",
-    "size-128",   "size-144",   "size-160",   "size-176",   "size-192",   "size-208",   "size-224",   "size-240",
-    "size-256",   "size-288",   "size-320",   "size-352",   "size-384",   "size-416",   "size-448",   "size-480",
-    "size-512",   "size-576",   "size-640",   "size-704",   "size-768",   "size-832",   "size-896",   "size-960",
-    "size-1024",  "size-1152",  "size-1280",  "size-1408",  "size-1536",  "size-1664",  "size-1792",  "size-1920",
-    "size-2048",  "size-2304",  "size-2560",  "size-2816",  "size-3072",  "size-3328",  "size-3584",  "size-3840",
-    "size-4096",  "size-4608",  "size-5120",  "size-5632",  "size-6144",  "size-6656",  "size-7168",  "size-7680",
-    "size-8192",  "size-9216",  "size-10240", "size-11264", "size-12288", "size-13312", "size-14336", "size-15360",
-    "size-16384", "size-18432", "size-20480", "size-22528", "size-24576", "size-26624", "size-28672", "size-30720",
-    "size-32768",
+    NULL,           "malloc-16",    "malloc-32",    "malloc-48",    "malloc-64",    "malloc-80",    "malloc-96",
+    "malloc-112",   "malloc-128",   "malloc-144",   "malloc-160",   "malloc-176",   "malloc-192",   "malloc-208",
+    "malloc-224",   "malloc-240",   "malloc-256",   "malloc-288",   "malloc-320",   "malloc-352",   "malloc-384",
+    "malloc-416",   "malloc-448",   "malloc-480",   "malloc-512",   "malloc-576",   "malloc-640",   "malloc-704",
+    "malloc-768",   "malloc-832",   "malloc-896",   "malloc-960",   "malloc-1024",  "malloc-1152",  "malloc-1280",
+    "malloc-1408",  "malloc-1536",  "malloc-1664",  "malloc-1792",  "malloc-1920",  "malloc-2048",  "malloc-2304",
+    "malloc-2560",  "malloc-2816",  "malloc-3072",  "malloc-3328",  "malloc-3584",  "malloc-3840",  "malloc-4096",
+    "malloc-4608",  "malloc-5120",  "malloc-5632",  "malloc-6144",  "malloc-6656",  "malloc-7168",  "malloc-7680",
+    "malloc-8192",  "malloc-9216",  "malloc-10240", "malloc-11264", "malloc-12288", "malloc-13312", "malloc-14336",
+    "malloc-15360", "malloc-16384", "malloc-18432", "malloc-20480", "malloc-22528", "malloc-24576", "malloc-26624",
+    "malloc-28672", "malloc-30720", "malloc-32768",
 };
 
 static void make_caches(struct tarn__heap *heap)
 {
     for (unsigned i = 1; i <= TARN__CLASSES; i++) {
         tarn__cache_init(&heap->cache[i], class_names[i], i, tarn__class_size(i), &heap->zone, depots[i]);
-        heap->by_number[i] = &heap->cache[i];
+        tarn__cache_enter(&heap->cache[i], 0, 0);
     }
-    tarn__local_caches(heap->by_number);
 }
 
 void tarn__heap_ready(void)
@@ -42,30 +48,37 @@ void tarn__heap_ready(void)
         tarn__set_fail_exit(tarn__os_die);
         tarn_source_count_init(&heap->source, tarn__window_source());
         tarn__zone_init(&heap->zone, "NORMAL", &heap->source.source);
+        tarn__zone_set_normal(&heap->zone);
         make_caches(heap);
+        tarn__inject_changed = tarn__caches_inject;
         atomic_store_explicit(&heap->ready, 1, memory_order_release);
     }
     tarn__unlock(&ready_lock);
+}
+
+static void reap(struct tarn_cache *cache, void *context)
+{
+    (void)context;
+    tarn__depot_reap(cache, true);
 }
 
 size_t tarn__heap_trim(size_t keep)
 {
     tarn__heap_ready();
     tarn__local_flush();
-    for (unsigned i = 1; i <= TARN__CLASSES; i++)
-        tarn__depot_reap(&tarn__heap.cache[i], true);
+    tarn_cache_each(reap, NULL);
     return tarn__zone_trim(&tarn__heap.zone, keep / TARN__PAGE_SIZE);
 }
 
 /* In order of rank. */
 static void each_lock(void (*act)(struct tarn__lock *))
 {
+    tarn__worker_each_lock(act);
+    tarn__rcu_each_lock(act);
+    tarn__shrinkers_each_lock(act);
     act(&ready_lock);
     act(&tarn__registry_lock);
-    for (unsigned i = 1; i <= TARN__CLASSES; i++)
-        act(&tarn__heap.cache[i].slabs_lock);
-    for (unsigned i = 1; i <= TARN__CLASSES; i++)
-        act(&tarn__heap.cache[i].depot_lock);
+    tarn__caches_each_lock(act);
     act(&tarn__heap.zone.lock);
     act(&tarn__meta_lock);
     act(&tarn__window_lock);
@@ -97,6 +110,11 @@ void tarn__heap_fork_child(void)
     bool consistent = !interrupted;
     each_lock(tarn__unlock_after_fork);
     tarn__forking = false;
+    tarn__caches_after_fork();
+    tarn__rcu_child();
+    tarn__shrinkers_child();
+    tarn__worker_child();
+    tarn__sleep_child();
     if (consistent)
         tarn__local_adopt_orphans();
 }

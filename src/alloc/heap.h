@@ -11,7 +11,6 @@ struct tarn__heap {
     struct tarn_zone zone;
     struct tarn_source_count source;            /* what the zone took from the window */
     struct tarn_cache cache[TARN__CLASSES + 1]; /* by class; 0 is unused */
-    struct tarn_cache *by_number[TARN__CACHES];
     _Atomic uint32_t ready;
 
     /* requests of whole pages */

@@ -19,7 +19,7 @@ int tarn_class_stats(unsigned index, struct tarn_class_stats *stats)
     tarn__heap_ready();
     struct tarn_cache *cache = &tarn__heap.cache[index + 1];
     struct tarn__local_sums sums;
-    tarn__local_sum(cache->number, &sums);
+    tarn__local_sum(cache, &sums);
     tarn__lock(&cache->slabs_lock);
     uint64_t slabs = cache->slabs, free_objects = cache->free_objects;
     tarn__unlock(&cache->slabs_lock);

@@ -17,6 +17,7 @@ static const char *const crime_texts[] = {
     [TARN__WRONG_ORDER] = "wrong order: the block was allocated with another order",
     [TARN__RED_ZONE] = "red zone overwritten: a write beyond an object's bounds",
     [TARN__POISONED] = "poison overwritten: a write after free",
+    [TARN__NO_CACHE] = "a cache that must be there could not be made",
     [TARN__BROKEN_INVARIANT] = "internal error",
 };
 

@@ -18,6 +18,7 @@ enum tarn__crime {
     TARN__WRONG_ORDER,      /* a block of pages given back with another order than its own */
     TARN__RED_ZONE,         /* the bytes around an object were overwritten */
     TARN__POISONED,         /* a free object's fill was overwritten */
+    TARN__NO_CACHE,         /* a cache that was to be made or the process ended */
     TARN__BROKEN_INVARIANT, /* tarn is wrong about itself */
 };
 

@@ -92,6 +92,11 @@ size_t tarn__zone_unmap_free(struct tarn_zone *zone, size_t keep);
 /* Unmaps wholly free sections and purges pages until at most `keep` dirty ones remain, and not fewer. Returns the bytes given back. */
 size_t tarn__zone_trim(struct tarn_zone *zone, size_t keep);
 
+/* Tells which zone tarn_zone_normal is to return. */
+void tarn__zone_set_normal(struct tarn_zone *zone);
+struct tarn_zone *tarn_zone_normal(void);
+struct tarn_zone *tarn_zone_dma(void);
+
 /* Verifies the whole structure, taking the lock. Ends the process with the sentence that does not hold. */
 void tarn__zone_check(struct tarn_zone *zone);
 

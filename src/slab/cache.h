@@ -9,13 +9,24 @@
  *             slabs     bitmaps of free objects, out of line; partial slabs in four lists, the fullest first
  *     zone              runs of 16 pages
  *
- * A magazine is a list of free objects, linked through their first word, of at most `capacity` objects: 16 KiB worth, from
- * 4 to 128. Free objects in slabs hold nothing of tarn's, so their pages can be purged.
+ * A magazine holds at most `capacity` free objects: 16 KiB worth, from 2 to 128. In size classes it is a list, linked through the
+ * objects' first words; in users' caches an array of pointers, as the objects must stay as they are. Free objects in slabs, and all of users'
+ * caches, hold nothing of tarn's; so their pages can be purged, and a write after free reaches no list. Which of the two is better
+ * where: docs/decisions/0006-arrays.md.
+ *
+ * A slab is a run of pages that begins at a multiple of 64 KiB, and its descriptor lies in the room of its first unit: 64 KiB of objects, or one
+ * object larger than that. A slot is what an object takes of it:
+ *
+ *     | left red zone | object | right red zone, or padding | tracks |      red zones, tracks: debugged caches only
+ *     ^ slot          ^ + start
+ *
+ * Objects are constructed in order of address when they first leave their slab: those below `constructed` are.
  *
  * Alternatives measured: docs/decisions/. Wrong if: objects that cross threads pay for walking lists, or slabs
  * that are mostly free cannot be emptied because refills scatter.
  *
- * Locks: `slabs` and `depot` of each cache; neither is held while another lock is taken, nor in a system call or page fault of objects.
+ * Locks: `slabs` and `depot` of each cache; neither is held while another lock is taken, nor in a system call, a callback or a page
+ * fault of objects.
  */
 #ifndef TARN_SLAB_CACHE_H
 #define TARN_SLAB_CACHE_H
@@ -24,6 +35,8 @@
 #include "os/lock.h"
 #include "page/zone.h"
 #include "source/window.h"
+#include "tarn/cache.h"
+#include "tarn/rcu.h"
 
 enum {
     TARN__DEPOT_DEPTH = 256, /* at most */
@@ -32,46 +45,80 @@ enum {
     TARN__MAGAZINE_MOST = 128,
     TARN__MAGAZINE_BYTES = 16384,
     TARN__SLAB_GROUPS = 4,
-    TARN__SLAB_WORDS = TARN__UNIT_SIZE / 16 / 64,
-    TARN__CACHES = 80, /* numbers of caches that have bins; 0 is none */
+    TARN__SLAB_OBJECTS = TARN__UNIT_SIZE / 16, /* at most */
+    TARN__SLAB_WORDS = TARN__SLAB_OBJECTS / 64,
+    TARN__CACHES = 512,        /* numbers of caches that have bins; 0 is none */
+    TARN__CLASS_NUMBERS = 128, /* numbers below this are for size classes, whose links are at 0 */
+    TARN__USER_NUMBERS = 256,  /* and from this one on for users' caches; between them bins stay full */
+    TARN__SHARED_TAG = 255,    /* in the table of units: a users' cache that is none of the first 127 */
 };
+
+#define TARN__DEBUG_FLAGS (TARN_CACHE_POISON | TARN_CACHE_RED_ZONE | TARN_CACHE_STORE_USER | TARN_CACHE_CONSISTENCY_CHECKS)
 
 /* The descriptor of a slab, in the room of its unit. */
 struct tarn__slab {
-    struct tarn__list link; /* in its cache's list of `group`, when it has free objects */
+    union {
+        struct tarn__list link;   /* in its cache's list of `group`, or of full slabs */
+        struct tarn_rcu_head rcu; /* given up, waiting for a grace period */
+    };
     struct tarn_cache *cache;
     char *base;
     uint32_t free;                  /* objects free in the slab, not counting those in magazines */
     uint32_t leaves_at;             /* count of free objects at which it leaves its group */
     uint16_t hint;                  /* no word of `map` below this one has a bit */
     uint16_t group;                 /* how full: 0 (fullest) … 3 */
+    uint16_t constructed;           /* objects that are */
     uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here */
 };
 _Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");
 
 struct tarn__magazine {
-    void *head;
+    void *head; /* the first object of a list, or an array with room for the cache's capacity, also while it is empty */
     uint32_t count;
 };
 
 struct tarn_cache {
-    const char *name;
-    struct tarn_zone *zone;
-    uint32_t size;        /* bytes of an object, a multiple of 16 */
+    uint32_t
+        quick; /* number of the bin that tarn_cache_alloc and free look at first: 0, which is always empty and full, or `number` */
+    uint32_t tag;         /* of its units, if no other cache has it; else a number that none has */
+    uint32_t number;      /* of its bin; 0: it has none */
+    uint32_t size;        /* bytes of a slot */
     uint32_t inverse;     /* ceil(2^32 / size): offset / size without division */
     uint32_t objects;     /* in a slab */
     uint32_t capacity;    /* objects of a full magazine */
-    uint32_t number;      /* of its bin */
     uint32_t depot_depth; /* magazines that the depot may hold */
+    uint32_t pages;       /* of a slab */
+    uint32_t start;       /* of the object in its slot */
+    uint32_t object_size; /* as asked for; the largest of those who share the cache */
+    uint32_t tracks;      /* offset in the slot of who allocated and who freed; 0: not kept */
+    uint32_t flags;       /* enum tarn_cache_flags */
+    uint32_t align;
+    bool permanent; /* never destroyed */
+    bool linked;    /* its magazines are lists */
+    bool marked;    /* its slabs' units are in the table of units */
+    void (*ctor)(void *);
+    void (*dtor)(void *);
+    struct tarn_zone *zone;
+    size_t useroffset, usersize;
+    struct tarn__list all; /* caches.h */
+    uint64_t serial;       /* grows from cache to cache */
+    uint32_t references;   /* who share it; under the caches' lock, as the next */
+    struct tarn__list aliases;
+    _Atomic bool leaving;   /* whoever ends it waits for its pins */
+    _Atomic uint32_t pins;  /* other threads' maintenance that is at work on it */
+    _Atomic uint32_t epoch; /* changes when threads are to give back what they have */
+    char name[TARN_CACHE_NAME_MOST + 1];
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock depot_lock;
     _Atomic uint32_t depth;       /* magazines in the depot; changed under the lock */
     uint32_t low;                 /* least depth since the last reaping: that many were not needed */
     struct tarn__magazine *depot; /* room for TARN__DEPOT_DEPTH */
     size_t depot_objects;
+    void **arrays; /* empty ones, linked through their first words */
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock slabs_lock;
     struct tarn__list partial[TARN__SLAB_GROUPS];
+    struct tarn__list full;
     size_t slabs;        /* held */
     size_t free_objects; /* in slabs */
 
@@ -80,26 +127,37 @@ struct tarn_cache {
     _Atomic uint64_t past_frees, past_samples, past_sampled_bytes;
 };
 
-/* The number of the cache whose slab each unit of the window is; 0: no slab. Read on each free. */
-extern uint8_t tarn__unit_cache[(size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS)];
+#define TARN__UNITS ((size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS))
 
 /*
- * `depot` is room for TARN__DEPOT_DEPTH magazines, zeroed. `size` is from 16 to 32768, a multiple of 16; objects are aligned
- * to the largest power of two that divides it. Takes no memory yet.
+ * Whose slab each unit of the window is; read on each free. The number of a size class; for users' caches 128 and more, which lead tarn_free
+ * to bins that are always full, and tarn_cache_free to the certainty that the object is of the cache it was told; 0: no slab.
+ */
+extern uint8_t tarn__unit_cache[TARN__UNITS];
+
+/*
+ * A size class. `depot` is room for TARN__DEPOT_DEPTH magazines, zeroed. `size` is from 8 to 32768, a multiple of 8; objects are aligned
+ * to the largest power of two that divides it. `number` is from 1 to TARN__CLASS_NUMBERS - 1. Takes no memory yet. The name is cut to fit.
  */
 void tarn__cache_init(struct tarn_cache *cache, const char *name, unsigned number, size_t size, struct tarn_zone *zone,
                       struct tarn__magazine *depot);
 
-/* Takes up to `wanted` objects from the slabs there are, lowest addresses of the fullest slabs first. */
+/* What of a cache follows from its layout: size, pages, start and number are set. */
+void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot);
+
+/* Takes up to `wanted` objects from the slabs there are, lowest addresses of the fullest slabs first; constructed. */
 size_t tarn__cache_take(struct tarn_cache *cache, void **objects, size_t wanted);
 
-/* Takes them from a new slab. 0: no memory. */
-size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wanted);
+/* Takes them from a new slab, within what `flags` allow. 0: no memory. */
+size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wanted, tarn_gfp_t flags);
+
+/* Gives all slabs up, whatever is in them: when nothing of the cache is in use. */
+void tarn__cache_release_slabs(struct tarn_cache *cache);
 
 /* Puts one object back to its slab; a slab that becomes empty goes back to the zone. */
 void tarn__cache_put(struct tarn_cache *cache, void *object);
 
-/* Puts a whole magazine back to slabs. */
+/* Puts a whole magazine back to slabs, and its array to the depot. */
 void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine);
 
 /* Hands a magazine to the depot; false: it is full. */
@@ -108,11 +166,21 @@ bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine);
 /* A magazine of the depot; its count is 0 if there is none. */
 struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache);
 
+/* An empty array for a magazine, and back. NULL: no memory. */
+void **tarn__array_take(struct tarn_cache *cache);
+void tarn__array_put(struct tarn_cache *cache, void **array);
+
 /* Puts back to slabs the magazines that were not needed since the last reaping, or all of them. */
 void tarn__depot_reap(struct tarn_cache *cache, bool all);
 
 /* The cache and the slab of the object that begins at `p`, or NULL: `p` is not the start of an object. */
 struct tarn__slab *tarn__slab_of(const void *p);
+
+/* Whether the object that begins at `p` is free in its slab. */
+bool tarn__object_is_free(const struct tarn__slab *slab, const void *p);
+
+/* Calls `visit` for each object that is not in its slab. The cache must be at rest; `visit` must not free. */
+void tarn__cache_visit(struct tarn_cache *cache, void (*visit)(void *object, void *context), void *context);
 
 /* Verifies slabs and depot, taking the locks. */
 void tarn__cache_check(struct tarn_cache *cache);

@@ -4,21 +4,13 @@
 #include "base/bits.h"
 #include "base/fail.h"
 #include "page/meta.h"
+#include "slab/magazine.h"
 
 #include <limits.h>
 
 enum { QUICK = 4 }; /* magazines' worth of operations */
 
-#define FULL                                                                                                                   \
-    {                                                                                                                          \
-        NULL, 0, 0, LONG_MIN                                                                                                   \
-    }
-#define FULL_4 FULL, FULL, FULL, FULL
-#define FULL_20 FULL_4, FULL_4, FULL_4, FULL_4, FULL_4
-_Static_assert(TARN__CACHES == 80, "the initialisers below fit");
-
-static struct tarn__local unborn = {.bin = {FULL_20, FULL_20, FULL_20, FULL_20}};
-static struct tarn__local ended = {.bin = {FULL_20, FULL_20, FULL_20, FULL_20}};
+static struct tarn__local unborn, ended;
 
 TARN__TLS struct tarn__local *tarn__self = &unborn;
 
@@ -26,24 +18,9 @@ struct tarn__ledger tarn__ledger;
 void (*tarn__slow_path_hook)(void);
 
 struct tarn__lock tarn__registry_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
-static struct tarn__list registry = {&registry, &registry};
+struct tarn__list tarn__registry = {&tarn__registry, &tarn__registry};
 static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
 static size_t threads;
-static struct tarn_cache *const *known_caches;
-
-void tarn__local_caches(struct tarn_cache *const *caches) { known_caches = caches; }
-
-static uint32_t held(const struct tarn__bin *bin, const struct tarn__rear *rear)
-{
-    return (uint32_t)((long)rear->capacity - (bin->limit - (long)(bin->frees - bin->allocs)));
-}
-
-/* Makes `magazine` the one in use. */
-static void install(struct tarn__bin *bin, const struct tarn__rear *rear, struct tarn__magazine magazine)
-{
-    bin->head = magazine.head;
-    bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->capacity - (long)magazine.count;
-}
 
 /* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
 static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache, unsigned long operations)
@@ -51,8 +28,10 @@ static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct t
     if (operations >= QUICK * (unsigned long)rear->capacity || rear->capacity == cache->capacity)
         return;
     uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
-    if (bin->limit != LONG_MIN)
+    if (cache->linked && !rear->apart)
         bin->limit += (long)(larger - rear->capacity);
+    if (!cache->linked && bin->room > 0)
+        bin->room = larger;
     rear->capacity = larger;
 }
 
@@ -71,73 +50,96 @@ static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct ta
 
 /* Flush, attach, detach */
 
-/* Puts a thread's magazines of one cache away: to the depot, or to the slabs when `to_slabs` or the depot is full. */
+/* Puts a magazine away: to the depot, or to the slabs when `to_slabs` or the depot is full. */
 static void put_away(struct tarn_cache *cache, struct tarn__magazine magazine, bool to_slabs)
 {
     if (magazine.count > 0 && (to_slabs || !tarn__depot_push(cache, magazine)))
         tarn__cache_put_magazine(cache, magazine);
+    else if (magazine.count == 0 && magazine.head)
+        tarn__array_put(cache, magazine.head);
+}
+
+/* All that a thread has of a cache. */
+struct holding {
+    struct tarn__magazine magazine[3];
+};
+
+/* Takes it from the thread. */
+static struct holding take_all(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
+{
+    struct holding all = {{{NULL, 0}, rear->spare, rear->foreign}};
+    rear->spare = rear->foreign = tarn__no_magazine;
+    if (!rear->apart)
+        all.magazine[0] = tarn__bin_take(bin, rear, cache);
+    return all;
+}
+
+static void put_all_away(struct tarn_cache *cache, struct holding all, bool to_slabs)
+{
+    for (int i = 0; i < 3; i++)
+        put_away(cache, all.magazine[i], to_slabs);
+}
+
+/* Objects, or arrays for them. */
+static bool holds_any(const struct tarn__bin *bin, const struct tarn__rear *rear)
+{
+    return bin->head || rear->spare.head || rear->foreign.head;
 }
 
 static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool to_slabs)
 {
-    struct tarn__bin *bin = &local->bin[cache->number];
-    struct tarn__rear *rear = &local->rear[cache->number];
-    struct tarn__magazine current = {NULL, 0}, spare = rear->spare;
-    if (bin->limit != LONG_MIN) {
-        current = (struct tarn__magazine){bin->head, held(bin, rear)};
-        install(bin, rear, (struct tarn__magazine){NULL, 0});
-    }
-    struct tarn__magazine foreign = rear->foreign;
-    rear->spare = rear->foreign = (struct tarn__magazine){NULL, 0};
-    put_away(cache, current, to_slabs);
-    put_away(cache, spare, to_slabs);
-    put_away(cache, foreign, to_slabs);
+    put_all_away(cache, take_all(&local->bin[cache->number], &local->rear[cache->number], cache), to_slabs);
 }
 
-static uint32_t first_capacity(const struct tarn_cache *cache)
+static void begin_bin(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
 {
-    return (uint32_t)tarn__min(tarn__max(TARN__PAGE_SIZE / cache->size, 1), cache->capacity);
+    rear->capacity = (uint32_t)tarn__min(tarn__max(TARN__PAGE_SIZE / cache->size, 1), cache->capacity);
+    rear->epoch = atomic_load_explicit(&cache->epoch, memory_order_relaxed);
+    rear->apart = true;
+    if (cache->linked)
+        bin->limit = LONG_MIN;
 }
 
-static void begin_bins(struct tarn__local *local)
-{
-    local->bin[0].limit = LONG_MIN;
-    for (unsigned i = 1; i < TARN__CACHES; i++) {
-        struct tarn_cache *cache = known_caches[i];
-        local->bin[i] = (struct tarn__bin){.limit = LONG_MIN};
-        local->rear[i] = (struct tarn__rear){.capacity = cache ? first_capacity(cache) : 0};
-    }
-}
-
-/* Moves an ended thread's counts to the caches. */
-static void retire_counts(struct tarn__local *local, struct tarn_cache *cache)
+/* Moves a thread's counts to the cache, and makes its bin, which is empty, one of zeros. */
+static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
-    if (bin->allocs)
-        tarn__atomic_add(&cache->past_allocs, bin->allocs);
-    if (bin->frees)
-        tarn__atomic_add(&cache->past_frees, bin->frees);
-    if (rear->samples) {
-        tarn__atomic_add(&cache->past_samples, rear->samples);
-        tarn__atomic_add(&cache->past_sampled_bytes, rear->sampled_bytes);
-    }
+    if (rear->capacity == 0)
+        return;
+    tarn__atomic_add(&cache->past_allocs, bin->allocs);
+    tarn__atomic_add(&cache->past_frees, bin->frees);
+    tarn__atomic_add(&cache->past_samples, rear->samples);
+    tarn__atomic_add(&cache->past_sampled_bytes, rear->sampled_bytes);
+    *bin = (struct tarn__bin){0};
+    *rear = (struct tarn__rear){0};
 }
 
+static struct tarn_cache *cache_of_number(unsigned number)
+{
+    return atomic_load_explicit(&tarn__cache_table[number], memory_order_acquire);
+}
+
+static unsigned numbers_end(void) { return atomic_load_explicit(&tarn__cache_table_end, memory_order_acquire); }
+
+/* What it has of a cache that is being destroyed is collected by who does that, from the registry or from here. */
 static void detach(struct tarn__thread_exit *exit)
 {
     (void)exit;
     struct tarn__local *local = tarn__self;
     tarn__self = &ended;
-    for (unsigned i = 1; i < TARN__CACHES; i++)
-        if (known_caches[i] && (local->bin[i].allocs | local->bin[i].frees)) {
-            note(&local->bin[i], &local->rear[i], known_caches[i]);
-            empty_bin(local, known_caches[i], false);
-        }
+    for (unsigned i = 1; i < numbers_end(); i++) {
+        struct tarn_cache *cache = local->rear[i].capacity ? tarn__cache_pin(i) : NULL;
+        if (!cache)
+            continue;
+        note(&local->bin[i], &local->rear[i], cache);
+        empty_bin(local, cache, false);
+        tarn__cache_unpin(cache);
+    }
     tarn__lock(&tarn__registry_lock);
-    for (unsigned i = 1; i < TARN__CACHES; i++)
-        if (known_caches[i])
-            retire_counts(local, known_caches[i]);
+    for (unsigned i = 1; i < numbers_end(); i++)
+        if (cache_of_number(i) && !holds_any(&local->bin[i], &local->rear[i]))
+            end_bin(local, cache_of_number(i));
     tarn__list_remove(&local->link);
     tarn__list_push_front(&spare_locals, &local->link);
     threads--;
@@ -170,9 +172,8 @@ static bool attach(void)
     struct tarn__local *local = obtain();
     if (!local)
         return false;
-    begin_bins(local);
     tarn__lock(&tarn__registry_lock);
-    tarn__list_push_front(&registry, &local->link);
+    tarn__list_push_front(&tarn__registry, &local->link);
     threads++;
     tarn__unlock(&tarn__registry_lock);
     tarn__self = local; /* before the next line, which may allocate */
@@ -194,35 +195,45 @@ static bool attach(void)
 static void reap(struct tarn__local *local, struct tarn_zone *zone)
 {
     bool all = tarn__zone_grew(zone);
-    for (unsigned i = 1; i < TARN__CACHES; i++) {
-        struct tarn_cache *cache = known_caches[i];
+    for (unsigned i = 1; i < numbers_end(); i++) {
+        struct tarn__bin *bin = &local->bin[i];
+        struct tarn__rear *rear = &local->rear[i];
+        unsigned long used = bin->allocs + bin->frees;
+        bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
+        rear->reaped = used;
+        struct tarn_cache *cache = cache_of_number(i);
+        if (!cache || (!empties && atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0))
+            continue;
+        cache = tarn__cache_pin(i);
         if (!cache)
             continue;
-        unsigned long used = local->bin[i].allocs + local->bin[i].frees;
-        bool idle = used == local->rear[i].reaped;
-        local->rear[i].reaped = used;
-        if ((all || idle) && (local->bin[i].head || local->rear[i].spare.count || local->rear[i].foreign.count))
+        if (empties)
             empty_bin(local, cache, true);
         tarn__depot_reap(cache, all);
+        tarn__cache_unpin(cache);
     }
 }
 
 /* Allocation */
 
-static struct tarn__magazine link_objects(void **objects, size_t count)
+/* When the cache has asked for all that threads have (tarn_cache_shrink), gives it. */
+static void heed(struct tarn__rear *rear, struct tarn_cache *cache)
 {
-    for (size_t i = 0; i + 1 < count; i++)
-        *(void **)objects[i] = objects[i + 1];
-    *(void **)objects[count - 1] = NULL;
-    return (struct tarn__magazine){objects[0], (uint32_t)count};
+    uint32_t epoch = atomic_load_explicit(&cache->epoch, memory_order_relaxed);
+    if (rear->epoch == epoch)
+        return;
+    rear->epoch = epoch;
+    empty_bin(tarn__self, cache, true);
 }
 
 /* The next magazine: the spare one, one of the depot, or one made of objects from slabs. Its count is 0 if there is no memory. */
-static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
+static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache,
+                                           tarn_gfp_t flags)
 {
+    heed(rear, cache);
     struct tarn__magazine magazine = rear->spare;
     if (magazine.count > 0) {
-        rear->spare = (struct tarn__magazine){NULL, 0};
+        rear->spare = tarn__no_magazine;
         return magazine;
     }
     note(bin, rear, cache);
@@ -234,118 +245,179 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     if (got == 0) {
         if (tarn__zone_must_grow(cache->zone))
             reap(tarn__self, cache->zone);
-        got = tarn__cache_take_new(cache, objects, rear->capacity);
+        got = tarn__cache_take_new(cache, objects, rear->capacity, flags);
     }
-    return got > 0 ? link_objects(objects, got) : magazine;
+    if (got > 0)
+        magazine = tarn__magazine_make(cache, objects, got);
+    for (size_t i = magazine.count; i < got; i++) /* no memory for an array */
+        tarn__cache_put(cache, objects[i]);
+    return magazine;
 }
 
-/* Without a magazine: for threads that have none. */
-static void *alloc_direct(struct tarn_cache *cache)
+void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
 {
     void *object;
-    if (tarn__cache_take(cache, &object, 1) == 0 && tarn__cache_take_new(cache, &object, 1) == 0)
+    if (tarn__cache_take(cache, &object, 1) == 0 && tarn__cache_take_new(cache, &object, 1, flags) == 0)
         return NULL;
     tarn__atomic_add(&cache->past_allocs, 1);
     tarn__ledger_note((long)cache->size);
     return object;
 }
 
-void *tarn__local_alloc(struct tarn_cache *cache, size_t requested)
+/* Whether the calling thread has a bin of this cache; begins it. */
+static bool has_bin(struct tarn_cache *cache)
 {
-    if (tarn__self == &unborn || tarn__self == &ended) {
-        if (!attach())
-            return alloc_direct(cache);
-    }
+    if (cache->number == 0 || ((tarn__self == &unborn || tarn__self == &ended) && !attach()))
+        return false;
+    struct tarn__rear *rear = &tarn__self->rear[cache->number];
+    if (rear->capacity == 0)
+        begin_bin(&tarn__self->bin[cache->number], rear, cache);
+    return true;
+}
+
+/* A magazine takes the place of an empty one, whose array is spare. */
+static void replace(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, struct tarn__magazine magazine)
+{
+    struct tarn__magazine empty = rear->apart ? tarn__no_magazine : tarn__bin_take(bin, rear, cache);
+    tarn__bin_install(bin, rear, cache, magazine);
+    if (rear->spare.head)
+        put_away(cache, empty, false);
+    else
+        rear->spare = empty;
+}
+
+void *tarn__local_alloc(struct tarn_cache *cache, size_t requested, tarn_gfp_t flags)
+{
+    if (!has_bin(cache))
+        return tarn__direct_alloc(cache, flags);
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    if (!bin->head) {
-        struct tarn__magazine magazine = next_magazine(bin, rear, cache);
-        if (magazine.count == 0)
+    if (tarn__bin_is_empty(bin, cache)) {
+        struct tarn__magazine magazine = next_magazine(bin, rear, cache, flags);
+        if (!tarn__bin_is_empty(bin, cache)) /* a constructor or a shrinker that used the cache has filled the bin */
+            put_away(cache, magazine, true);
+        else if (magazine.count > 0)
+            replace(bin, rear, cache, magazine);
+        else
             return NULL;
-        install(bin, rear, magazine);
         tarn__counter_add(&rear->samples, 1);
         tarn__counter_add(&rear->sampled_bytes, requested);
     }
-    void *object = bin->head;
-    bin->head = *(void **)object;
-    tarn__counter_add(&bin->allocs, 1);
-    return object;
+    return tarn__bin_pop(bin, cache);
 }
 
 /* Free */
 
-static void free_direct(struct tarn_cache *cache, void *object)
+void tarn__direct_free(struct tarn_cache *cache, void *object)
 {
     tarn__cache_put(cache, object);
     tarn__atomic_add(&cache->past_frees, 1);
     tarn__ledger_note(-(long)cache->size);
 }
 
-/* A full bin becomes the spare magazine; what was that goes to the depot, and with it what was set apart. */
+/* A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. */
 static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
     struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
-    rear->spare = (struct tarn__magazine){bin->head, held(bin, rear)};
-    install(bin, rear, (struct tarn__magazine){NULL, 0});
+    rear->spare = tarn__bin_take(bin, rear, cache);
+    tarn__bin_install(bin, rear, cache, spare.count > 0 ? tarn__no_magazine : spare);
     if (spare.count == 0)
         return;
-    rear->foreign = (struct tarn__magazine){NULL, 0};
+    rear->foreign = tarn__no_magazine;
     note(bin, rear, cache);
     put_away(cache, spare, false);
     put_away(cache, foreign, false);
 }
 
 /* Before the first allocation: see local.h. */
-static void set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, void *object)
+static bool set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, void *object)
 {
-    *(void **)object = rear->foreign.head;
-    rear->foreign.head = object;
-    rear->foreign.count++;
+    if (!tarn__magazine_push(cache, &rear->foreign, object))
+        return false;
     tarn__counter_add(&bin->frees, 1);
     if (rear->foreign.count == cache->capacity)
-        install(bin, rear, (struct tarn__magazine){NULL, 0});
+        tarn__bin_install(bin, rear, cache, tarn__no_magazine);
+    return true;
 }
 
 void tarn__local_free(struct tarn_cache *cache, void *object)
 {
-    if (tarn__self == &unborn || tarn__self == &ended) {
-        if (!attach()) {
-            free_direct(cache, object);
-            return;
-        }
+    if (!has_bin(cache)) {
+        tarn__direct_free(cache, object);
+        return;
     }
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    if (bin->limit == LONG_MIN) {
-        set_apart(bin, rear, cache, object);
-        return;
-    }
-    if (held(bin, rear) >= rear->capacity)
+    while (!rear->apart && tarn__bin_count(bin, rear, cache) >= rear->capacity) { /* destructors may fill it meanwhile */
+        heed(rear, cache);
         make_room(bin, rear, cache);
-    *(void **)object = bin->head;
-    atomic_signal_fence(memory_order_release);
-    bin->head = object;
-    tarn__counter_add(&bin->frees, 1);
+    }
+    bool done = rear->apart ? set_apart(bin, rear, cache, object) : tarn__bin_push(bin, rear, cache, object);
+    if (!done)
+        tarn__direct_free(cache, object);
+}
+
+void tarn__local_flush_cache(struct tarn_cache *cache)
+{
+    if (cache->number && tarn__self->rear[cache->number].capacity)
+        empty_bin(tarn__self, cache, true);
 }
 
 void tarn__local_flush(void)
 {
-    struct tarn__local *local = tarn__self;
-    if (local == &unborn || local == &ended)
+    for (unsigned i = 1; i < numbers_end(); i++) {
+        struct tarn_cache *cache = tarn__self->rear[i].capacity ? tarn__cache_pin(i) : NULL;
+        if (cache) {
+            tarn__local_flush_cache(cache);
+            tarn__cache_unpin(cache);
+        }
+    }
+}
+
+/* Takes what the first thread that has any of a cache has of it. False: all are empty. */
+static bool take_from_any(struct tarn_cache *cache, struct holding *all)
+{
+    struct tarn__list *const lists[] = {&tarn__registry, &spare_locals};
+    bool found = false;
+    tarn__lock(&tarn__registry_lock);
+    for (int i = 0; i < 2 && !found; i++)
+        for (struct tarn__list *link = lists[i]->next; link != lists[i] && !found; link = link->next) {
+            struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
+            found = holds_any(&local->bin[cache->number], &local->rear[cache->number]);
+            if (found)
+                *all = take_all(&local->bin[cache->number], &local->rear[cache->number], cache);
+        }
+    tarn__unlock(&tarn__registry_lock);
+    return found;
+}
+
+void tarn__local_collect(struct tarn_cache *cache)
+{
+    struct holding all;
+    while (cache->number && take_from_any(cache, &all))
+        put_all_away(cache, all, true);
+}
+
+void tarn__local_forget(struct tarn_cache *cache)
+{
+    if (cache->number == 0)
         return;
-    for (unsigned i = 1; i < TARN__CACHES; i++)
-        if (known_caches[i])
-            empty_bin(local, known_caches[i], true);
+    tarn__lock(&tarn__registry_lock);
+    for (struct tarn__list *link = tarn__registry.next; link != &tarn__registry; link = link->next)
+        end_bin(TARN__CONTAINER(link, struct tarn__local, link), cache);
+    for (struct tarn__list *link = spare_locals.next; link != &spare_locals; link = link->next)
+        end_bin(TARN__CONTAINER(link, struct tarn__local, link), cache);
+    tarn__unlock(&tarn__registry_lock);
 }
 
 /* Reports and forks */
 
-void tarn__local_sum(unsigned number, struct tarn__local_sums *sums)
+void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums)
 {
-    struct tarn_cache *cache = known_caches[number];
+    unsigned number = cache->number; /* 0: no bin of it counts anything */
     *sums = (struct tarn__local_sums){0};
     tarn__lock(&tarn__registry_lock);
-    for (struct tarn__list *link = registry.next; link != &registry; link = link->next) {
+    for (struct tarn__list *link = tarn__registry.next; link != &tarn__registry; link = link->next) {
         struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
         sums->allocs += tarn__counter_read(&local->bin[number].allocs);
         sums->frees += tarn__counter_read(&local->bin[number].frees);
@@ -367,18 +439,15 @@ size_t tarn__local_threads(void)
     return n;
 }
 
-/* The part of a list that can be trusted: its thread may have been stopped anywhere. */
-static struct tarn__magazine trusted(struct tarn_cache *cache, void *head)
+static void adopt(struct tarn__local *local)
 {
-    struct tarn__magazine magazine = {NULL, 0};
-    for (void *object = head; object && magazine.count < cache->capacity; object = *(void **)object) {
-        struct tarn__slab *slab = tarn__slab_of(object);
-        if (!slab || slab->cache != cache)
-            break;
-        magazine.head = head;
-        magazine.count++;
+    for (unsigned i = 1; i < numbers_end(); i++) {
+        struct tarn_cache *cache = cache_of_number(i);
+        if (!cache || local->rear[i].capacity == 0)
+            continue;
+        put_away(cache, tarn__bin_trusted(&local->bin[i], cache), true);
+        end_bin(local, cache);
     }
-    return magazine;
 }
 
 /*
@@ -388,17 +457,12 @@ static struct tarn__magazine trusted(struct tarn_cache *cache, void *head)
  */
 void tarn__local_adopt_orphans(void)
 {
-    for (struct tarn__list *link = registry.next, *next; link != &registry; link = next) {
+    for (struct tarn__list *link = tarn__registry.next, *next; link != &tarn__registry; link = next) {
         struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
         next = link->next;
         if (local == tarn__self)
             continue;
-        for (unsigned i = 1; i < TARN__CACHES; i++) {
-            if (!known_caches[i])
-                continue;
-            put_away(known_caches[i], trusted(known_caches[i], local->bin[i].head), true);
-            retire_counts(local, known_caches[i]);
-        }
+        adopt(local);
         tarn__list_remove(&local->link);
         tarn__list_push_front(&spare_locals, &local->link);
         threads--;

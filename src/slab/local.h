@@ -1,43 +1,58 @@
 /*
  * What each thread has of each cache: a bin, which the fast path works on, and what stands behind it.
  *
- *     bin    head ──> object ──> object ──> NULL     the magazine in use
- *            allocs, frees                           by this thread, ever: exact counts for free, as one of them moves anyway
- *            limit                                   frees - allocs at which the magazine is full
+ *     bin of a size class     head ──> object ──> object ──> NULL     the magazine in use: a list
+ *                             allocs, frees                           by this thread, ever
+ *                             limit                                   frees - allocs at which the magazine is full
+ *     bin of a users' cache   array ──> object, object, … room        the magazine in use: an array, `count` of it filled
+ *                             allocs, frees
  *
  * A magazine's capacity begins with a page's worth and doubles each time magazines move in quick succession, so threads that
  * exchange much do so in large lots, and what merely sways to and fro keeps little.
  *
- * So malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
- * magazine is capacity - (limit - (frees - allocs)).
+ * In a size class, malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
+ * magazine is capacity - (limit - (frees - allocs)). So the counts, which are exact, cost nothing extra.
  *
- * A thread begins with a shared set of bins that are at once empty and full; so its first operation takes the
- * slow path, which gives it its own. A thread that has ended its cache gets another such set: what it still does
- * goes to the slabs directly. No test for either is needed in the fast path. Bin 0, of what is in no slab, is always full.
+ * A bin of zeros is at once empty and full: so the first operation on it takes the slow path, which begins it. A thread begins
+ * with a shared set of such bins, in whose place the slow path puts its own; a thread that has ended its cache gets another such set:
+ * what it still does goes to the slabs directly. No test for any of this is needed in the fast path. Bin 0, of what is in no slab
+ * and of caches that have no number, stays so.
  *
  * What a thread frees of a class before it allocated any came from elsewhere, and its neighbours are in use elsewhere: it
  * is kept apart, to be handed on and not to be used again here, so that threads do not come to write to one cache line. A
  * thread that frees a magazine full of such objects is a consumer; from then on its bin takes them as it takes all others.
  *
- * free stores the object's link before the head: a thread that a fork catches between the two leaves a proper list in the child.
+ * free stores the object's link before the head, or the object before the count: a thread that a fork catches between the two leaves a
+ * proper magazine in the child.
  */
 #ifndef TARN_SLAB_LOCAL_H
 #define TARN_SLAB_LOCAL_H
 
-#include "slab/cache.h"
+#include "slab/caches.h"
 
 struct tarn__bin {
-    void *head;
+    union {
+        void *head;
+        void **array;
+    };
     tarn__counter allocs, frees;
-    long limit;
+    union {
+        long limit;
+        struct {
+            uint32_t count, room;
+        };
+    };
 };
 
 /* Behind each bin, for the slow path. */
 struct tarn__rear {
-    struct tarn__magazine spare;
+    struct tarn__magazine spare;   /* full, or empty */
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
     unsigned long reaped;          /* allocs + frees at the last reaping */
-    uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: from a page's worth up to the cache's */
+    uint32_t
+        capacity; /* objects of a full magazine here, and of a refill from slabs: from a page's worth up to the cache's; 0: not begun */
+    uint32_t epoch;                          /* of the cache, when it was last asked for all it has */
+    bool apart;                              /* nothing was allocated here yet: what is freed is set apart */
     tarn__counter samples, sampled_bytes;    /* sizes asked for, recorded at refills */
     unsigned long noted_allocs, noted_frees; /* already in the ledger */
 };
@@ -47,6 +62,8 @@ struct tarn__local {
     struct tarn__rear rear[TARN__CACHES];
     struct tarn__list link; /* in the registry, or spare */
 };
+
+extern struct tarn__list tarn__registry; /* of those of living threads */
 
 /* The calling thread's bins. Never NULL. */
 extern TARN__TLS struct tarn__local *tarn__self;
@@ -71,23 +88,31 @@ static inline void tarn__ledger_note(long change)
 extern void (*tarn__slow_path_hook)(void);
 
 /*
- * The slow halves of allocation and free. `requested` is the size asked for, for the sample.
- * NULL from alloc: no memory.
+ * The slow halves of allocation and free. `requested` is the size asked for, for the sample; `flags` say how to get pages.
+ * NULL from alloc: no memory. Constructors, destructors and shrinkers may run, and use the same cache.
  */
-void *tarn__local_alloc(struct tarn_cache *cache, size_t requested);
+void *tarn__local_alloc(struct tarn_cache *cache, size_t requested, tarn_gfp_t flags);
 void tarn__local_free(struct tarn_cache *cache, void *object);
 
-/* Gives what the calling thread caches back to the slabs. */
-void tarn__local_flush(void);
+/* Without magazines: for caches and threads that have none. */
+void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags);
+void tarn__direct_free(struct tarn_cache *cache, void *object);
 
-/* Tells which caches there are, before the first use: the flush at a thread's end needs them. `caches[0]` is NULL. */
-void tarn__local_caches(struct tarn_cache *const *caches);
+/* Gives what the calling thread has back to the slabs: of all caches, or of one. */
+void tarn__local_flush(void);
+void tarn__local_flush_cache(struct tarn_cache *cache);
+
+/* Of a withdrawn cache, puts back to its slabs what every thread has. */
+void tarn__local_collect(struct tarn_cache *cache);
+
+/* Makes every thread's bin of a withdrawn cache, which holds nothing, one of zeros. */
+void tarn__local_forget(struct tarn_cache *cache);
 
 /* Every thread's bins of one cache together. */
 struct tarn__local_sums {
-    uint64_t allocs, frees, cached, samples, sampled_bytes;
+    uint64_t allocs, frees, samples, sampled_bytes;
 };
-void tarn__local_sum(unsigned number, struct tarn__local_sums *sums);
+void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums);
 
 /* Threads that have a cache. */
 size_t tarn__local_threads(void);

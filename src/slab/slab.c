@@ -2,30 +2,51 @@
 #include "base/bits.h"
 #include "base/fail.h"
 #include "slab/cache.h"
+#include "slab/debug.h"
+
+#include <string.h>
 
 enum { MOST_SLABS_VISITED = 8 }; /* by one refill, so that it stays short when many slabs have a little */
 
-uint8_t tarn__unit_cache[(size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS)];
+uint8_t tarn__unit_cache[TARN__UNITS];
+
+void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot)
+{
+    size_t size = cache->size, capacity = TARN__MAGAZINE_BYTES / size;
+    cache->inverse = (uint32_t)((UINT64_C(0x100000000) + size - 1) / size);
+    if (cache->capacity == 0)
+        cache->capacity = (uint32_t)tarn__min(tarn__max(capacity, TARN__MAGAZINE_LEAST), TARN__MAGAZINE_MOST);
+    cache->depot = depot;
+    cache->depot_depth = (uint32_t)tarn__min(TARN__DEPOT_BYTES / (cache->capacity * size), TARN__DEPOT_DEPTH);
+    tarn__lock_init(&cache->depot_lock, TARN__RANK_DEPOT);
+    tarn__lock_init(&cache->slabs_lock, TARN__RANK_SLABS);
+    tarn__list_init(&cache->full);
+    tarn__list_init(&cache->aliases);
+    tarn__list_init(&cache->all);
+    for (int group = 0; group < TARN__SLAB_GROUPS; group++)
+        tarn__list_init(&cache->partial[group]);
+}
 
 void tarn__cache_init(struct tarn_cache *cache, const char *name, unsigned number, size_t size, struct tarn_zone *zone,
                       struct tarn__magazine *depot)
 {
-    size_t capacity = TARN__MAGAZINE_BYTES / size;
     *cache = (struct tarn_cache){
-        .name = name,
         .zone = zone,
         .size = (uint32_t)size,
-        .inverse = (uint32_t)((UINT64_C(0x100000000) + size - 1) / size),
-        .objects = (uint32_t)(TARN__UNIT_SIZE / size),
-        .capacity = (uint32_t)tarn__min(tarn__max(capacity, TARN__MAGAZINE_LEAST), TARN__MAGAZINE_MOST),
+        .object_size = (uint32_t)size,
+        .objects = (uint32_t)tarn__min(TARN__UNIT_SIZE / size, TARN__SLAB_OBJECTS),
+        .pages = TARN__UNIT_PAGES,
+        .align = (uint32_t)tarn__min(tarn__pow2_factor(size), TARN__PAGE_SIZE),
+        .flags = TARN_CACHE_NO_MERGE,
+        .references = 1,
         .number = number,
-        .depot = depot,
+        .tag = number,
+        .permanent = true,
+        .linked = true,
+        .marked = true,
     };
-    cache->depot_depth = (uint32_t)tarn__min(TARN__DEPOT_BYTES / (cache->capacity * size), TARN__DEPOT_DEPTH);
-    tarn__lock_init(&cache->depot_lock, TARN__RANK_DEPOT);
-    tarn__lock_init(&cache->slabs_lock, TARN__RANK_SLABS);
-    for (int group = 0; group < TARN__SLAB_GROUPS; group++)
-        tarn__list_init(&cache->partial[group]);
+    strncpy(cache->name, name, sizeof cache->name - 1);
+    tarn__cache_set_up(cache, depot);
 }
 
 static struct tarn__slab *slab_in_room(struct tarn__section *section, size_t unit)
@@ -33,17 +54,19 @@ static struct tarn__slab *slab_in_room(struct tarn__section *section, size_t uni
     return (struct tarn__slab *)section->room[unit];
 }
 
-static void mark_unit(const char *base, unsigned number)
+/* Lets frees find the cache from an address. What lies outside of the window is found by the section table. */
+static void mark_unit(const struct tarn_cache *cache, const char *base, bool on)
 {
     size_t unit = ((uintptr_t)base - tarn__window_base) >> TARN__UNIT_BITS;
-    if (unit < sizeof tarn__unit_cache)
-        tarn__unit_cache[unit] = (uint8_t)number;
+    if (unit < TARN__UNITS && cache->marked)
+        tarn__unit_cache[unit] = on ? (uint8_t)tarn__min(cache->tag, TARN__SHARED_TAG) : 0;
 }
 
 /* A new slab, all of it free, on no list. */
-static struct tarn__slab *slab_create(struct tarn_cache *cache)
+static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags)
 {
-    struct tarn_page *run = tarn__pages_alloc(cache->zone, TARN__UNIT_PAGES, TARN__UNIT_SIZE, NULL);
+    struct tarn_page *run = tarn__pages_alloc(cache->zone, cache->pages, TARN__UNIT_SIZE, NULL);
+    (void)flags;
     if (!run)
         return NULL;
     struct tarn__section *section = tarn__page_section(run);
@@ -53,18 +76,38 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache)
     slab->base = base;
     slab->free = cache->objects;
     slab->hint = 0;
+    slab->constructed = 0;
     for (size_t w = 0; w < (cache->objects + 63) / 64; w++)
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
+    if (cache->flags & TARN__DEBUG_FLAGS)
+        tarn__debug_prepare(cache, base);
     tarn__pages_mark(run, TARN__PAGE_SLAB);
-    mark_unit(base, cache->number);
+    mark_unit(cache, base, true);
     return slab;
 }
 
-static void slab_destroy(struct tarn__slab *slab)
+static char *object_at(const struct tarn__slab *slab, size_t index)
+{
+    return slab->base + index * slab->cache->size + slab->cache->start;
+}
+
+static void give_up(struct tarn__slab *slab)
 {
     struct tarn__section *section = tarn__section_of(slab->base);
-    mark_unit(slab->base, 0);
+    for (size_t i = 0; slab->cache->dtor && i < slab->constructed; i++)
+        slab->cache->dtor(object_at(slab, i));
+    mark_unit(slab->cache, slab->base, false);
     tarn__pages_free(&section->page[(size_t)(slab->base - section->base) >> TARN__PAGE_BITS]);
+}
+
+static void after_grace_period(struct tarn_rcu_head *head) { give_up(TARN__CONTAINER(head, struct tarn__slab, rcu)); }
+
+static void slab_destroy(struct tarn__slab *slab)
+{
+    if (slab->cache->flags & TARN_CACHE_TYPESAFE_BY_RCU)
+        tarn_rcu_call(&slab->rcu, after_grace_period);
+    else
+        give_up(slab);
 }
 
 /* 0 for a slab with few free objects, 3 for one that is nearly empty. */
@@ -86,15 +129,15 @@ static struct tarn__slab *fullest_partial(struct tarn_cache *cache)
     return NULL;
 }
 
-/* The lowest free objects of a slab. */
+/* The lowest free objects of a slab. Those that were never constructed are the last of them, as they are the highest. */
 static size_t take_from(struct tarn__slab *slab, void **objects, size_t wanted)
 {
-    size_t size = slab->cache->size, got = 0, w = slab->hint;
+    size_t size = slab->cache->size, start = slab->cache->start, got = 0, w = slab->hint;
     wanted = tarn__min(wanted, slab->free);
     for (; got < wanted; w++) {
         uint64_t word = slab->map[w];
         for (; word && got < wanted; word &= word - 1)
-            objects[got++] = slab->base + (w * 64 + (size_t)__builtin_ctzll(word)) * size;
+            objects[got++] = slab->base + (w * 64 + (size_t)__builtin_ctzll(word)) * size + start;
         slab->map[w] = word;
         slab->hint = (uint16_t)w;
     }
@@ -102,16 +145,45 @@ static size_t take_from(struct tarn__slab *slab, void **objects, size_t wanted)
     return got;
 }
 
-/* From the partial slabs there are. */
-static size_t take_partial(struct tarn_cache *cache, void **objects, size_t wanted)
+static void file_slab(struct tarn_cache *cache, struct tarn__slab *slab)
+{
+    if (slab->free > 0)
+        list_slab(cache, slab);
+    else
+        tarn__list_push_front(&cache->full, &slab->link);
+}
+
+/* Which of the objects that were taken from one slab have never been constructed: the last `fresh` of them, from now on counted as constructed. */
+static size_t note_fresh(struct tarn__slab *slab, void *const *objects, size_t got)
+{
+    if (!slab->cache->ctor || got == 0)
+        return 0;
+    size_t first = slab->constructed, last = tarn__object_index(slab->cache, (size_t)((char *)objects[got - 1] - slab->base));
+    if (last < first)
+        return 0;
+    slab->constructed = (uint16_t)(last + 1);
+    return last + 1 - first;
+}
+
+/* Runs the constructor, with no lock held. */
+static void construct(const struct tarn_cache *cache, void *const *objects, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        cache->ctor(objects[i]);
+}
+
+/* From the partial slabs there are; from one slab only where objects are constructed, so that those to construct are the last `*fresh`. */
+static size_t take_partial(struct tarn_cache *cache, void **objects, size_t wanted, size_t *fresh)
 {
     size_t got = 0;
     struct tarn__slab *slab;
-    for (int visited = 0; got < wanted && visited < MOST_SLABS_VISITED && (slab = fullest_partial(cache)); visited++) {
-        got += take_from(slab, objects + got, wanted - got);
+    int visits = cache->ctor ? 1 : MOST_SLABS_VISITED;
+    for (; got < wanted && visits > 0 && (slab = fullest_partial(cache)); visits--) {
+        size_t more = take_from(slab, objects + got, wanted - got);
+        *fresh = note_fresh(slab, objects + got, more);
+        got += more;
         tarn__list_remove(&slab->link);
-        if (slab->free > 0)
-            list_slab(cache, slab);
+        file_slab(cache, slab);
     }
     cache->free_objects -= got;
     return got;
@@ -119,24 +191,26 @@ static size_t take_partial(struct tarn_cache *cache, void **objects, size_t want
 
 size_t tarn__cache_take(struct tarn_cache *cache, void **objects, size_t wanted)
 {
+    size_t fresh = 0;
     tarn__lock(&cache->slabs_lock);
-    size_t got = take_partial(cache, objects, wanted);
+    size_t got = take_partial(cache, objects, wanted, &fresh);
     tarn__unlock(&cache->slabs_lock);
+    construct(cache, objects + got - fresh, fresh);
     return got;
 }
 
-size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wanted)
+size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wanted, tarn_gfp_t flags)
 {
-    struct tarn__slab *slab = slab_create(cache);
+    struct tarn__slab *slab = slab_create(cache, flags);
     if (!slab)
         return 0;
-    size_t got = take_from(slab, objects, wanted);
+    size_t got = take_from(slab, objects, wanted), fresh = note_fresh(slab, objects, got);
     tarn__lock(&cache->slabs_lock);
     cache->slabs++;
     cache->free_objects += slab->free;
-    if (slab->free > 0)
-        list_slab(cache, slab);
+    file_slab(cache, slab);
     tarn__unlock(&cache->slabs_lock);
+    construct(cache, objects + got - fresh, fresh);
     return got;
 }
 
@@ -154,7 +228,8 @@ static struct tarn__slab *slab_around(const void *p)
 /* The number of the object that begins at `p` in its slab; the slab's count of objects, or more, if none does. */
 static size_t index_in(const struct tarn__slab *slab, const void *p)
 {
-    size_t offset = (size_t)((const char *)p - slab->base), index = tarn__object_index(slab->cache, offset);
+    size_t offset = (size_t)((const char *)p - slab->base) - slab->cache->start;
+    size_t index = tarn__object_index(slab->cache, offset);
     return index * slab->cache->size == offset ? index : SIZE_MAX;
 }
 
@@ -162,6 +237,24 @@ struct tarn__slab *tarn__slab_of(const void *p)
 {
     struct tarn__slab *slab = slab_around(p);
     return slab && index_in(slab, p) < slab->cache->objects ? slab : NULL;
+}
+
+static struct tarn__slab *any_slab(struct tarn_cache *cache)
+{
+    struct tarn__slab *slab = fullest_partial(cache);
+    return slab || tarn__list_empty(&cache->full) ? slab : TARN__CONTAINER(cache->full.next, struct tarn__slab, link);
+}
+
+void tarn__cache_release_slabs(struct tarn_cache *cache)
+{
+    for (struct tarn__slab *slab; (slab = any_slab(cache)) != NULL;) {
+        tarn__lock(&cache->slabs_lock);
+        tarn__list_remove(&slab->link);
+        cache->slabs--;
+        cache->free_objects -= slab->free;
+        tarn__unlock(&cache->slabs_lock);
+        slab_destroy(slab);
+    }
 }
 
 /* Where objects of one cache lie. */
@@ -200,11 +293,10 @@ static bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t
     tarn__bit_set(slab->map, index);
     if (w < slab->hint || slab->free == 0)
         slab->hint = (uint16_t)w;
-    bool listed = slab->free++ > 0;
-    if (listed && slab->free < slab->leaves_at)
+    bool was_full = slab->free++ == 0;
+    if (!was_full && slab->free < slab->leaves_at)
         return false;
-    if (listed)
-        tarn__list_remove(&slab->link);
+    tarn__list_remove(&slab->link);
     if (slab->free == cache->objects)
         return true;
     list_slab(cache, slab);
@@ -240,20 +332,54 @@ void tarn__cache_put(struct tarn_cache *cache, void *object)
     put_places(cache, &places);
 }
 
-/* The links are read before the lock is taken: they are the cold memory. A link that leads out of the cache was written by its user. */
+static _Noreturn void foreign_object(const struct places *places, void *object, bool linked)
+{
+    size_t n = places->count;
+    bool by_link = linked && n > 0; /* a link that leads out of the cache was written by its user */
+    tarn__fail(by_link ? TARN__CORRUPT_LIST : TARN__INVALID_FREE, "free", by_link ? places->object[n - 1] : object);
+}
+
+/* Objects are looked at before the lock is taken: they are the cold memory. */
 void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
     struct places places;
-    void *object = magazine.head;
+    void **array = cache->linked ? NULL : magazine.head, *object = cache->linked ? magazine.head : NULL;
     places.count = 0;
     while (places.count < magazine.count) {
-        if (!locate(cache, &places, object)) {
-            size_t n = places.count;
-            tarn__fail(n == 0 ? TARN__INVALID_FREE : TARN__CORRUPT_LIST, "free", n == 0 ? object : places.object[n - 1]);
-        }
-        object = *(void **)object;
+        object = array ? array[places.count] : object;
+        if (!locate(cache, &places, object))
+            foreign_object(&places, object, cache->linked);
+        if (!array)
+            object = *(void **)object;
     }
     put_places(cache, &places);
+    if (array)
+        tarn__array_put(cache, array);
+}
+
+bool tarn__object_is_free(const struct tarn__slab *slab, const void *p) { return tarn__bit_test(slab->map, index_in(slab, p)); }
+
+static void visit_list(struct tarn__list *head, void (*visit)(void *object, void *context), void *context)
+{
+    for (struct tarn__list *link = head->next; link != head; link = link->next) {
+        struct tarn__slab *slab = TARN__CONTAINER(link, struct tarn__slab, link);
+        for (size_t i = 0; i < slab->cache->objects; i++)
+            if (!tarn__bit_test(slab->map, i))
+                visit(object_at(slab, i), context);
+    }
+}
+
+void tarn__cache_visit(struct tarn_cache *cache, void (*visit)(void *object, void *context), void *context)
+{
+    visit_list(&cache->full, visit, context);
+    for (int group = 0; group < TARN__SLAB_GROUPS; group++)
+        visit_list(&cache->partial[group], visit, context);
+}
+
+static void check_full(const struct tarn_cache *cache, const struct tarn__slab *slab)
+{
+    TARN__ASSERT(slab->cache == cache && slab->free == 0, "a slab on the list of full ones is full, and of its cache");
+    TARN__ASSERT(tarn__bits_count(slab->map, 0, cache->objects) == 0, "a full slab has no bit set");
 }
 
 static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *slab, unsigned group)
@@ -261,7 +387,7 @@ static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *
     TARN__ASSERT(slab->cache == cache, "a listed slab belongs to its cache");
     TARN__ASSERT(slab->group == group && group_of(slab) == group, "a slab is on the list of its fullness");
     TARN__ASSERT(slab->free < slab->leaves_at, "a slab leaves its group in time");
-    TARN__ASSERT(tarn__slab_of(slab->base) == slab, "a slab is found from its first object");
+    TARN__ASSERT(tarn__slab_of(object_at(slab, 0)) == slab, "a slab is found from its first object");
     TARN__ASSERT(slab->free > 0 && slab->free < cache->objects, "a listed slab is neither full nor empty");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, TARN__SLAB_WORDS * 64) >= slab->free, "a slab has a bit for each free object");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, cache->objects) == slab->free, "the count of a slab's free objects is right");
@@ -270,14 +396,18 @@ static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *
 
 void tarn__cache_check(struct tarn_cache *cache)
 {
-    size_t free_objects = 0, depot_objects = 0;
+    size_t free_objects = 0, depot_objects = 0, slabs = 0;
     tarn__lock(&cache->slabs_lock);
+    for (struct tarn__list *link = cache->full.next; link != &cache->full; link = link->next, slabs++)
+        check_full(cache, TARN__CONTAINER(link, struct tarn__slab, link));
     for (unsigned group = 0; group < TARN__SLAB_GROUPS; group++)
         for (struct tarn__list *link = cache->partial[group].next; link != &cache->partial[group]; link = link->next) {
             struct tarn__slab *slab = TARN__CONTAINER(link, struct tarn__slab, link);
             check_slab(cache, slab, group);
             free_objects += slab->free;
+            slabs++;
         }
+    TARN__ASSERT(slabs == cache->slabs, "every slab is on a list");
     TARN__ASSERT(free_objects == cache->free_objects, "the count of a cache's free objects is right");
     tarn__unlock(&cache->slabs_lock);
     tarn__lock(&cache->depot_lock);

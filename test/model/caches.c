@@ -15,7 +15,7 @@ enum { CACHES = 5, THREADS = 4, HELD = 300, SHARED = 200, STEPS = 20000 };
 static const size_t sizes[CACHES] = {16, 96, 208, 1792, 32768};
 static struct tarn_zone zone;
 static struct tarn_cache caches[CACHES + 1];
-static struct tarn_cache *known[TARN__CACHES];
+static const char *const names[CACHES + 1] = {NULL, "first", "second", "third", "fourth", "fifth"};
 static struct tarn__magazine depots[CACHES + 1][TARN__DEPOT_DEPTH];
 static _Atomic(void *) shared[SHARED];
 static _Atomic long direct_live[CACHES + 1]; /* taken from slabs directly, less those put back so */
@@ -35,10 +35,10 @@ static void *take(uint64_t *random)
     struct tarn_cache *cache = &caches[1 + model_below(random, CACHES)];
     void *object = NULL;
     if (model_below(random, 10)) {
-        object = tarn__local_alloc(cache, cache->size);
+        object = tarn__local_alloc(cache, cache->size, TARN_GFP_KERNEL);
     } else {
         if (tarn__cache_take(cache, &object, 1) == 0)
-            tarn__cache_take_new(cache, &object, 1);
+            tarn__cache_take_new(cache, &object, 1, TARN_GFP_KERNEL);
         atomic_fetch_add(&direct_live[cache->number], 1);
     }
     MODEL_REQUIRE(object, "there is memory");
@@ -96,7 +96,7 @@ static void check_all(size_t live)
         struct tarn_cache *cache = &caches[i];
         struct tarn__local_sums sums;
         tarn__cache_check(cache);
-        tarn__local_sum(i, &sums);
+        tarn__local_sum(&caches[i], &sums);
         counted += (long)(sums.allocs - sums.frees) + atomic_load(&direct_live[i]);
     }
     MODEL_REQUIRE(counted == (long)live, "the counts of live objects are right");
@@ -129,14 +129,13 @@ static void give_back_all(uint64_t *random)
 
 static void begin(void)
 {
-    if (known[1])
+    if (caches[1].size)
         return;
     tarn__zone_init(&zone, "model", tarn__window_source());
     for (unsigned i = 1; i <= CACHES; i++) {
-        tarn__cache_init(&caches[i], "model", i, sizes[i - 1], &zone, depots[i]);
-        known[i] = &caches[i];
+        tarn__cache_init(&caches[i], names[i], i, sizes[i - 1], &zone, depots[i]);
+        tarn__cache_enter(&caches[i], 0, 0);
     }
-    tarn__local_caches(known);
     tarn__set_fail_exit(model_fail_exit);
 }
 

@@ -52,7 +52,7 @@ static size_t take(size_t first, size_t wanted)
     while (got < wanted) {
         size_t more = tarn__cache_take(&cache, objects + first + got, wanted - got);
         if (more == 0)
-            more = tarn__cache_take_new(&cache, objects + first + got, wanted - got);
+            more = tarn__cache_take_new(&cache, objects + first + got, wanted - got, TARN_GFP_KERNEL);
         if (more == 0)
             break;
         got += more;
@@ -200,7 +200,7 @@ static void no_memory(void **state)
     make_cache(512);
     tarn__fake_fail(TARN__FAKE_KIND(TARN__OS_MAP), 1, UINT64_MAX);
     assert_int_equal(tarn__cache_take(&cache, objects, 10), 0);
-    assert_int_equal(tarn__cache_take_new(&cache, objects, 10), 0);
+    assert_int_equal(tarn__cache_take_new(&cache, objects, 10, TARN_GFP_KERNEL), 0);
     tarn__cache_check(&cache);
     tarn__fake_fail(0, 0, 0);
     assert_int_equal(take(0, 10), 10);

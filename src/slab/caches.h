@@ -1,0 +1,55 @@
+/*
+ * The caches there are: a table by number, which threads' bins go by, and a list of all, which also has those without a number.
+ *
+ * Caches are made and destroyed while other threads do their maintenance (reaping, flushing, ending): these pin a cache before they work on
+ * it. A cache that is to be destroyed leaves the table first, and then its pins are waited for. The memory of caches is
+ * never given back, so a stale look at one is harmless.
+ *
+ * Lock: `tarn__caches_lock`, the table and the list; nothing is called under it.
+ */
+#ifndef TARN_SLAB_CACHES_H
+#define TARN_SLAB_CACHES_H
+
+#include "slab/cache.h"
+
+extern _Atomic(struct tarn_cache *) tarn__cache_table[TARN__CACHES];
+extern _Atomic unsigned tarn__cache_table_end; /* no number from this one on is taken */
+extern struct tarn__list tarn__caches;         /* by `all`, in the order of their making */
+extern struct tarn__lock tarn__caches_lock;
+
+/* The name that a cache is shared under. */
+struct tarn__alias {
+    struct tarn__list link;
+    char name[TARN_CACHE_NAME_MOST + 1];
+};
+
+/* Of all caches, and aliases of shared ones. The lock is held. */
+bool tarn__cache_name_taken(const char *name);
+
+/*
+ * Enters a cache that was set up. If it has no number it gets one from `first` to `end` - 1, if one is left. 0; -EEXIST: its name is
+ * taken.
+ */
+int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end);
+
+/* Takes it out of table and list, and waits until no other thread is at work on it. Its number stays taken until tarn__cache_release. */
+void tarn__cache_withdraw(struct tarn_cache *cache);
+
+/* Puts a withdrawn cache back. */
+void tarn__cache_readmit(struct tarn_cache *cache);
+
+/* Lets the number of a withdrawn cache be given to another. */
+void tarn__cache_release(struct tarn_cache *cache);
+
+/* The cache of a number, which stays until tarn__cache_unpin; NULL: there is none. */
+struct tarn_cache *tarn__cache_pin(unsigned number);
+
+/* The same for the cache with the next serial; for walks over all, beside which caches come and go. */
+struct tarn_cache *tarn__cache_pin_after(uint64_t serial);
+void tarn__cache_unpin(struct tarn_cache *cache);
+
+/* For fork hooks: `act` on every lock of the floor but the threads' registry's, in order of rank; and the end of other threads' pins. */
+void tarn__caches_each_lock(void (*act)(struct tarn__lock *));
+void tarn__caches_after_fork(void);
+
+#endif

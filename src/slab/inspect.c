@@ -1,0 +1,64 @@
+/* What can be asked of caches: sizes, counts, walks. */
+#include "base/fail.h"
+#include "slab/debug.h"
+#include "slab/local.h"
+
+size_t tarn_cache_size(const struct tarn_cache *cache) { return cache->object_size; }
+
+const char *tarn_cache_name(const struct tarn_cache *cache) { return cache->name; }
+
+struct tarn_cache *tarn_cache_of(const void *object)
+{
+    struct tarn__slab *slab = tarn__slab_of(object);
+    return slab ? slab->cache : NULL;
+}
+
+void tarn_cache_stats(struct tarn_cache *cache, struct tarn_cache_stats *stats)
+{
+    struct tarn__local_sums sums;
+    tarn__local_sum(cache, &sums);
+    tarn__lock(&cache->slabs_lock);
+    uint64_t slabs = cache->slabs;
+    tarn__unlock(&cache->slabs_lock);
+    *stats = (struct tarn_cache_stats){
+        .name = cache->name,
+        .object_size = cache->object_size,
+        .size = cache->size,
+        .slab_objects = cache->objects,
+        .slab_pages = cache->pages,
+        .allocations = sums.allocs,
+        .frees = sums.frees,
+        .active = sums.allocs - sums.frees,
+        .objects = slabs * cache->objects,
+        .slabs = slabs,
+        .flags = cache->flags,
+        .references = cache->references,
+        .capacity = cache->number ? cache->capacity : 0,
+    };
+}
+
+void tarn_cache_each(void (*visit)(struct tarn_cache *cache, void *context), void *context)
+{
+    uint64_t serial = 0;
+    for (struct tarn_cache *cache; (cache = tarn__cache_pin_after(serial)) != NULL;) {
+        serial = cache->serial;
+        visit(cache, context);
+        tarn__cache_unpin(cache);
+    }
+}
+
+void tarn_cache_walk(struct tarn_cache *cache, void (*visit)(void *object, void *context), void *context)
+{
+    tarn__local_flush_cache(cache);
+    tarn__depot_reap(cache, true);
+    tarn__cache_visit(cache, visit, context);
+}
+
+static void check_debugged(void *object, void *cache) { tarn__debug_check(cache, object); }
+
+void tarn_cache_verify(struct tarn_cache *cache)
+{
+    tarn__cache_check(cache);
+    if (cache->flags & TARN__DEBUG_FLAGS)
+        tarn__cache_visit(cache, check_debugged, cache);
+}
