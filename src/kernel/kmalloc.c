@@ -219,7 +219,7 @@ size_t tarn_ksize(const void *p)
 {
     if (TARN_ZERO_OR_NULL(p))
         return 0;
-    const struct tarn__slab *slab = tarn__slab_of(p);
+    const struct tarn__slab *slab = tarn__run_at(p) ? NULL : tarn__slab_of(p);
     return slab ? slab->cache->object_size : tarn_usable_size(p);
 }
 
