@@ -1,6 +1,7 @@
 /* Floor 7: kmalloc's classes and pages, what frees them, kfree_rcu. What stands on it is in test_kmalloc_family.c. */
 #include "test/unit/kmalloc.h"
 
+#include "tarn/pages.h"
 #include "tarn/rcu.h"
 
 #include <pthread.h>
