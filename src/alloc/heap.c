@@ -96,16 +96,17 @@ static void each_lock(void (*act)(struct tarn__lock *))
 /* Set when the forking thread held a lock before: it forks inside a signal handler that interrupted the allocator. */
 static TARN__TLS bool interrupted;
 
-static void note_interruption(struct tarn__lock *lock) { interrupted |= tarn__lock_is_mine(lock); }
+/* Asked when all locks are held: who held one before holds it twice. Before, the lists of locks might change under the walk. */
+static void note_interruption(struct tarn__lock *lock) { interrupted |= lock->depth > 0; }
 
 void tarn__heap_fork_prepare(void)
 {
     tarn__heap_ready();
     interrupted = false;
-    each_lock(note_interruption);
     tarn__forking = true;
     tarn__mempool_fork_prepare();
     each_lock(tarn__lock_for_fork);
+    each_lock(note_interruption);
 }
 
 void tarn__heap_fork_parent(void)
