@@ -232,7 +232,7 @@ static void marks(void **state)
     assert_int_equal(tarn_zone_set_watermarks(zone, 80, 100, 1025), -EINVAL);
     assert_int_equal(tarn_zone_set_watermarks(zone, 80, 100, 200), 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        static struct tarn_page *pages[1024];
+        static struct tarn_page *pages[1025];
         size_t taken = 0;
         while ((pages[taken] = tarn_pages_alloc(zone, 0, cases[i].flags)))
             taken++;
