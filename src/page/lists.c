@@ -51,8 +51,10 @@ static size_t held(const struct tarn__page_lists *lists, unsigned number, unsign
 {
     const struct tarn__page_list *list = &lists->list[number][group];
     long fill = (long)(tarn__counter_read(&list->frees) - tarn__counter_read(&list->allocs)), limit = limit_of(list);
-    long most = (long)__atomic_load_n(&lists->most[number], __ATOMIC_RELAXED), count = most - (limit - fill);
-    return limit == LONG_MIN || count < 0 ? 0 : (size_t)count;
+    if (limit == LONG_MIN)
+        return 0;
+    long count = (long)__atomic_load_n(&lists->most[number], __ATOMIC_RELAXED) - (limit - fill);
+    return count < 0 ? 0 : (size_t)count;
 }
 
 /* Takes all pages of a list. The caller's own, or of a thread that does not touch it. */

@@ -130,5 +130,6 @@ struct tarn_page *tarn__span_find(struct tarn_zone *zone, size_t count, bool dir
         if (first)
             return first;
     }
-    return NULL;
+    return zone->fixed ? find_chain(zone, count, dirty)
+                       : NULL; /* its sections may be small parts, and there are no others to come */
 }
