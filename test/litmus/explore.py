@@ -57,6 +57,7 @@ class State:
     def __init__(self, values, count):
         initial = {place: (("initial", place), value, frozenset()) for place, value in values.items()}
         self.history = {place: [message] for place, message in initial.items()}
+        self.closed = frozenset()  # messages that an exchange stands right behind
         self.at = [0] * count
         self.registers = [{} for _ in range(count)]
         self.views = [[frozenset(), frozenset(), frozenset()] for _ in range(count)]  # now, acquired, released
@@ -64,6 +65,7 @@ class State:
     def copy(self):
         other = State.__new__(State)
         other.history = {place: list(messages) for place, messages in self.history.items()}
+        other.closed = self.closed
         other.at = list(self.at)
         other.registers = [dict(registers) for registers in self.registers]
         other.views = [list(views) for views in self.views]
@@ -72,6 +74,7 @@ class State:
     def key(self):
         return (
             tuple((place, tuple(messages)) for place, messages in sorted(self.history.items())),
+            self.closed,
             tuple(self.at),
             tuple(tuple(sorted(registers.items())) for registers in self.registers),
             tuple(tuple(views) for views in self.views),
@@ -121,12 +124,14 @@ def steps(state, thread, statement):
         yield after
         return
     for index in range(state.first(state.views[thread][0], place), len(state.history[place])):
+        message = state.history[place][index]
+        if statement["kind"] != "load" and message[0] in state.closed:
+            continue
         after = state.copy()
-        message = after.history[place][index]
         if statement["kind"] != "store":
             read(after, thread, message, statement)
-        if statement["kind"] == "exchange" and any(m[0] == ("exchanged", message[0]) for m in after.history[place]):
-            continue
+        if statement["kind"] == "exchange":
+            after.closed |= {message[0]}
         if statement["kind"] != "load":
             write(after, thread, index, statement, message[2] if statement["kind"] == "exchange" else frozenset())
         yield after
