@@ -1,5 +1,6 @@
 /*
- * The part of cmocka that tarn's unit tests use, where cmocka itself is not at hand: for cross builds. Prints the Test Anything Protocol.
+ * The part of cmocka that tarn's unit tests use, where cmocka itself is not at hand: for cross builds. Prints the Test Anything
+ * Protocol.
  */
 #ifndef TARN_TEST_ARM64_CMOCKA_H
 #define TARN_TEST_ARM64_CMOCKA_H
@@ -18,10 +19,22 @@ struct CMUnitTest {
     int (*teardown)(void **state);
 };
 
-#define cmocka_unit_test(f) {#f, f, NULL, NULL}
-#define cmocka_unit_test_setup(f, before) {#f, f, before, NULL}
-#define cmocka_unit_test_teardown(f, after) {#f, f, NULL, after}
-#define cmocka_unit_test_setup_teardown(f, before, after) {#f, f, before, after}
+#define cmocka_unit_test(f)                                                                                                    \
+    {                                                                                                                          \
+#f, f, NULL, NULL                                                                                                      \
+    }
+#define cmocka_unit_test_setup(f, before)                                                                                      \
+    {                                                                                                                          \
+#f, f, before, NULL                                                                                                    \
+    }
+#define cmocka_unit_test_teardown(f, after)                                                                                    \
+    {                                                                                                                          \
+#f, f, NULL, after                                                                                                     \
+    }
+#define cmocka_unit_test_setup_teardown(f, before, after)                                                                      \
+    {                                                                                                                          \
+#f, f, before, after                                                                                                   \
+    }
 
 /* Where a failed test goes on: in the runner's object, of which each program has one. */
 __attribute__((weak)) jmp_buf shim_end;
@@ -34,7 +47,8 @@ static inline void print_message(const char *format, ...)
     va_end(arguments);
 }
 
-__attribute__((noreturn, format(printf, 3, 4))) static inline void shim_fail(const char *file, int line, const char *format, ...)
+__attribute__((noreturn, format(printf, 3, 4))) static inline void shim_fail(const char *file, int line, const char *format,
+                                                                             ...)
 {
     va_list arguments;
     printf("# %s:%d: ", file, line);

@@ -1,10 +1,10 @@
 /*
- * Elements of a mempool pass between threads by relaxed stores, with nothing else between an allocation and its free. There are exactly min_nr
- * elements, and none below; so each free must see that the reserve is short. One that goes to the allocator below instead was
- * freed by a thread that saw an old count: a fence is missing.
+ * Elements of a mempool pass between threads by relaxed stores, with nothing else between an allocation and its free. There are
+ * exactly min_nr elements, and none below; so each free must see that the reserve is short. One that goes to the allocator
+ * below instead was freed by a thread that saw an old count: a fence is missing.
  *
- * It shows something on a machine with weak ordering. Under emulation on another machine it shows that the code for the weak one
- * works; fences.sh looks at the fences themselves, and test/litmus at what they promise.
+ * It shows something on a machine with weak ordering. Under emulation on another machine it shows that the code for the weak
+ * one works; fences.sh looks at the fences themselves, and test/litmus at what they promise.
  *
  *     mempool_fences [TURNS]
  */

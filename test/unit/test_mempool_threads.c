@@ -352,8 +352,8 @@ static _Atomic pid_t forked;
 static struct tarn__list other_waiter;
 
 /*
- * In the child of a fork that its signal handler made, it says whether it got the element that was freed there, and whether it left
- * the new queue alone.
+ * In the child of a fork that its signal handler made, it says whether it got the element that was freed there, and whether it
+ * left the new queue alone.
  */
 static void *wait_for_one(void *value)
 {
