@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { LINK_SIZE = sizeof(void *), LEAST_ALIGN = 8, RED_SIZE = 8, MOST_LISTED = 32 };
+enum { LEAST_ALIGN = 8, MOST_NATURAL_ALIGN = 16, RED_SIZE = 8, MOST_LISTED = 32, MOST_LOST = 8 };
 
 static const unsigned known_flags = TARN_CACHE_HWCACHE_ALIGN | TARN_CACHE_PANIC | TARN__DEBUG_FLAGS |
                                     TARN_CACHE_TYPESAFE_BY_RCU | TARN_CACHE_RECLAIM_ACCOUNT | TARN_CACHE_DMA |
@@ -50,7 +50,8 @@ static bool flags_are_valid(unsigned flags, const struct tarn_cache_args *args)
 {
     bool both_zones = (flags & TARN_CACHE_DMA) && (flags & TARN_CACHE_DMA32);
     bool zone_twice = (flags & (TARN_CACHE_DMA | TARN_CACHE_DMA32)) && args->zone;
-    return !(flags & ~known_flags) && !both_zones && !zone_twice && !((flags & TARN_CACHE_TYPESAFE_BY_RCU) && args->dtor);
+    bool ends_badly = args->dtor && (!args->ctor || (flags & TARN_CACHE_TYPESAFE_BY_RCU));
+    return !(flags & ~known_flags) && !both_zones && !zone_twice && !ends_badly;
 }
 
 static bool arguments_are_valid(const char *name, size_t size, const struct tarn_cache_args *args, unsigned flags)
@@ -61,10 +62,12 @@ static bool arguments_are_valid(const char *name, size_t size, const struct tarn
            args->sheaf_capacity <= TARN__MAGAZINE_MOST;
 }
 
-/* To a cache line, or to the least fraction of one that holds the object. */
+/* What was asked for, else what any type of the size can need; with the flag, to the least fraction of a cache line that holds the object. */
 static size_t alignment_for(size_t size, size_t align, unsigned flags)
 {
     size_t line = TARN__CACHE_LINE;
+    if (align == 0)
+        align = tarn__min(tarn__pow2_factor(size), MOST_NATURAL_ALIGN);
     while (line > LEAST_ALIGN && size <= line / 2)
         line /= 2;
     return tarn__max(tarn__max(align, LEAST_ALIGN), flags & TARN_CACHE_HWCACHE_ALIGN ? line : 0);
@@ -73,11 +76,7 @@ static size_t alignment_for(size_t size, size_t align, unsigned flags)
 /* Where the parts of a slot are: cache.h has the picture. */
 static void lay_out(struct tarn_cache *cache)
 {
-    size_t end = tarn__align_up(cache->object_size, LINK_SIZE), align = cache->align;
-    bool debugged = cache->flags & TARN__DEBUG_FLAGS, keeps = cache->ctor || (cache->flags & TARN_CACHE_TYPESAFE_BY_RCU);
-    cache->link = keeps ? (uint32_t)end : (uint32_t)tarn__align_down(cache->object_size / 2, LINK_SIZE);
-    if (keeps && !debugged)
-        end += LINK_SIZE;
+    size_t end = tarn__align_up(cache->object_size, LEAST_ALIGN), align = cache->align;
     if (cache->flags & TARN_CACHE_RED_ZONE) {
         cache->start = (uint32_t)tarn__max(align, RED_SIZE);
         end += RED_SIZE;
@@ -93,10 +92,11 @@ static void lay_out(struct tarn_cache *cache)
     cache->tag = TARN__SHARED_TAG + 1;
 }
 
-static void set_flags(struct tarn_cache *cache)
+/* While failures are injected, no request takes the fast path; nor ever do those of size classes, whose bins are of another kind. */
+static void set_quick(struct tarn_cache *cache)
 {
     bool on = atomic_load_explicit(&injecting, memory_order_relaxed);
-    cache->slow_flags = on ? ~0u : TARN__SLOW_FLAGS;
+    __atomic_store_n(&cache->quick, on || cache->linked ? 0 : cache->number, __ATOMIC_RELAXED);
 }
 
 static void describe(struct tarn_cache *cache, const char *name, size_t size, const struct tarn_cache_args *args,
@@ -105,7 +105,7 @@ static void describe(struct tarn_cache *cache, const char *name, size_t size, co
     *cache = (struct tarn_cache){
         .object_size = (uint32_t)size,
         .align = (uint32_t)alignment_for(size, args->align, flags),
-        .flags = flags,
+        .flags = flags | (args->sheaf_capacity ? TARN_CACHE_NO_MERGE : 0),
         .ctor = args->ctor,
         .dtor = args->dtor,
         .zone = zone,
@@ -115,7 +115,6 @@ static void describe(struct tarn_cache *cache, const char *name, size_t size, co
         .references = 1,
     };
     strncpy(cache->name, name, sizeof cache->name - 1);
-    set_flags(cache);
     lay_out(cache);
 }
 
@@ -126,13 +125,14 @@ static bool may_share(const struct tarn_cache *cache)
     return !cache->ctor && !cache->dtor && !(cache->flags & never_merged) && cache->usersize == 0;
 }
 
-/* One that has room for such objects, at their alignment, and loses less than a pointer. The caches' lock is held. */
+/* One that has room for such objects, at their alignment, and loses less than eight bytes. The caches' lock is held. */
 static struct tarn_cache *find_like(const struct tarn_cache *wanted)
 {
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next) {
         struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
-        if (may_share(cache) && cache->zone == wanted->zone && !((cache->flags ^ wanted->flags) & merged_if_equal) &&
-            cache->size >= wanted->size && cache->size - wanted->size < LINK_SIZE && cache->size % wanted->align == 0)
+        if (may_share(cache) && cache->references > 0 && cache->zone == wanted->zone &&
+            !((cache->flags ^ wanted->flags) & merged_if_equal) && cache->size >= wanted->size &&
+            cache->size - wanted->size < MOST_LOST && cache->size % wanted->align == 0)
             return cache;
     }
     return NULL;
@@ -172,14 +172,14 @@ static int share(const struct tarn_cache *wanted, struct tarn_cache **cache)
     return taken ? -EEXIST : 0;
 }
 
-/* Leaves a shared cache to the others. False: there are no others. */
+/* Leaves a shared cache to the others. False: there are no others, and from now on there will be none. */
 static bool leave_shared(struct tarn_cache *cache)
 {
     tarn__lock(&tarn__caches_lock);
-    bool shared = cache->references > 1;
+    bool shared = cache->references-- > 1;
     if (shared) {
         struct tarn__list *latest = cache->aliases.next;
-        cache->references--;
+        cache->left = true;
         tarn__list_remove(latest);
         tarn__list_push_front(&spare_aliases, latest);
     }
@@ -219,10 +219,12 @@ static int establish(const struct tarn_cache *wanted, struct tarn_cache **cache)
     *memory = *wanted;
     tarn__cache_set_up(memory, TARN__CONTAINER(memory, struct made, cache)->depot);
     int error = tarn__cache_enter(memory, TARN__USER_NUMBERS, wanted->flags & TARN__DEBUG_FLAGS ? 0 : TARN__CACHES);
-    if (error)
+    if (error) {
         keep_memory(memory);
-    else
+    } else {
+        set_quick(memory);
         *cache = memory;
+    }
     return error;
 }
 
@@ -274,7 +276,6 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
         return NULL;
     tarn__cache_init(cache, name, 0, size, zone, TARN__CONTAINER(cache, struct made, cache)->depot);
     cache->flags |= flags;
-    set_flags(cache);
     if (tarn__cache_enter(cache, 1, TARN__CLASS_NUMBERS) == 0)
         return cache;
     keep_memory(cache);
@@ -323,10 +324,10 @@ static uint64_t settle(struct tarn_cache *cache)
 
 int tarn_cache_destroy(struct tarn_cache *cache)
 {
+    if (cache && cache->permanent)
+        return -EINVAL;
     if (!cache || leave_shared(cache))
         return 0;
-    if (cache->permanent)
-        return -EINVAL;
     if (active(cache) > 0)
         tarn_rcu_barrier();
     tarn__cache_withdraw(cache);
@@ -361,6 +362,6 @@ void tarn__caches_inject(bool on)
     atomic_store_explicit(&injecting, on, memory_order_relaxed);
     tarn__lock(&tarn__caches_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
-        set_flags(TARN__CONTAINER(link, struct tarn_cache, all));
+        set_quick(TARN__CONTAINER(link, struct tarn_cache, all));
     tarn__unlock(&tarn__caches_lock);
 }
