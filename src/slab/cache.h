@@ -102,7 +102,8 @@ struct tarn_cache {
     size_t useroffset, usersize;
     struct tarn__list all; /* caches.h */
     uint64_t serial;       /* grows from cache to cache */
-    uint32_t references;   /* who share it; under the caches' lock, as the next */
+    uint32_t references;   /* who share it; 0: it is being destroyed. Under the caches' lock, as the next two */
+    bool left;             /* one of them has left */
     struct tarn__list aliases;
     _Atomic bool leaving;   /* whoever ends it waits for its pins */
     _Atomic uint32_t pins;  /* other threads' maintenance that is at work on it */

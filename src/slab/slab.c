@@ -359,7 +359,13 @@ void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine ma
         tarn__array_put(cache, array);
 }
 
-bool tarn__object_is_free(const struct tarn__slab *slab, const void *p) { return tarn__bit_test(slab->map, index_in(slab, p)); }
+bool tarn__object_is_free(const struct tarn__slab *slab, const void *p)
+{
+    tarn__lock(&slab->cache->slabs_lock);
+    bool is_free = tarn__bit_test(slab->map, index_in(slab, p));
+    tarn__unlock(&slab->cache->slabs_lock);
+    return is_free;
+}
 
 static void visit_list(struct tarn__list *head, void (*visit)(void *object, void *context), void *context)
 {
