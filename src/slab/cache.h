@@ -177,6 +177,9 @@ void tarn__depot_reap(struct tarn_cache *cache, bool all);
 /* The cache and the slab of the object that begins at `p`, or NULL: `p` is not the start of an object. */
 struct tarn__slab *tarn__slab_of(const void *p);
 
+/* Where the object begins whose slot `p` lies in, or NULL: it lies in no slab. */
+void *tarn__object_around(const void *p);
+
 /* Whether the object that begins at `p` is free in its slab. */
 bool tarn__object_is_free(const struct tarn__slab *slab, const void *p);
 

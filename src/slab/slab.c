@@ -259,6 +259,14 @@ void tarn__cache_release_slabs(struct tarn_cache *cache)
     }
 }
 
+void *tarn__object_around(const void *p)
+{
+    const struct tarn__slab *slab = slab_around(p);
+    if (!slab)
+        return NULL;
+    return object_at(slab, tarn__object_index(slab->cache, (size_t)((const char *)p - slab->base)));
+}
+
 /* Where objects of one cache lie. */
 struct places {
     size_t count;
