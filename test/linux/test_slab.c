@@ -457,6 +457,8 @@ static void free_twice(void *cache)
 {
     char *object = kmem_cache_alloc(cache, GFP_KERNEL);
 
+    if (!kmem_cache_alloc(cache, GFP_KERNEL))
+        return;
     kmem_cache_free(cache, object);
     kmem_cache_free(cache, object);
 }
