@@ -119,7 +119,7 @@ promise() {
     dmapool) printf '%s\n' 'size:68 ' ;;
     memcat) printf '%s\n' 'test passed' ;;
     free_pages) printf '%s\n' 'Test completed' ;;
-    *) printf '%s\n' '' ;;
+    *) ;; # its status says all
     esac
 }
 trouble='^tarn:|^nr_allocated = |not so:|^warning:|BUG at|AddressSanitizer'
@@ -135,7 +135,7 @@ one_client() {
         (cd "$work" && timeout "$seconds" "./$client") >"$log" 2>&1 </dev/null || status=$?
         if [ "$status" -ne 0 ]; then
             verdict="status $status"
-        elif ! grep -a -q -E "$(promise "$client")" "$log"; then
+        elif [ -n "$(promise "$client")" ] && ! grep -a -q -E "$(promise "$client")" "$log"; then
             verdict='its last words are missing'
         elif grep -a -q -E "$trouble" "$log"; then
             verdict=$(grep -a -E "$trouble" "$log" | head -n 1)
