@@ -93,6 +93,9 @@ static void products_do_not_wrap_round(void **state)
 {
     (void)state;
     assert_null(kmalloc_array(SIZE_MAX / 8, 16, GFP_KERNEL | __GFP_NOWARN));
+    assert_null(kmalloc_array((1ul << 61) + 1, 8, GFP_KERNEL | __GFP_NOWARN)); /* would be 8 bytes */
+    assert_null(kvmalloc_array((1ul << 61) + 1, 8, GFP_KERNEL | __GFP_NOWARN));
+    assert_null(kmalloc_objs(u64, (1ul << 61) + 1, GFP_KERNEL | __GFP_NOWARN));
     assert_null(kcalloc(1ul << 33, 1ul << 33, GFP_KERNEL | __GFP_NOWARN));
     assert_null(kvmalloc_array(SIZE_MAX / 8, 16, GFP_KERNEL | __GFP_NOWARN));
     char *p = kmalloc(10, GFP_KERNEL);

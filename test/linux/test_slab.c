@@ -375,11 +375,14 @@ static void a_sheaf_cannot_fail_until_it_is_empty(void **state)
 
     while (left-- > 0)
         kmem_cache_free(cache, kmem_cache_alloc_from_sheaf(cache, GFP_NOWAIT, sheaf));
+    assert_string_equal(warned, "");
     assert_null(kmem_cache_alloc_from_sheaf(cache, GFP_NOWAIT, sheaf));
+    assert_string_not_equal(warned, "");
     heal(NULL);
     for (int i = 0; i < 40; i++)
         kmem_cache_free(cache, objects[i]);
     kmem_cache_return_sheaf(cache, GFP_KERNEL, sheaf);
+    warned[0] = 0;
     kmem_cache_destroy(cache);
     assert_string_equal(warned, "");
 }
@@ -440,9 +443,12 @@ static void write_after_free(void *cache)
 {
     char *object = kmem_cache_alloc(cache, GFP_KERNEL);
 
+    /* Another object keeps the slab. */
+    if (!kmem_cache_alloc(cache, GFP_KERNEL))
+        return;
     kmem_cache_free(cache, object);
     object[20] = 1;
-    for (int i = 0; i < 1000; i++)
+    for (int i = 0; i < 5000; i++)
         if (!kmem_cache_alloc(cache, GFP_KERNEL))
             return;
 }
@@ -451,6 +457,8 @@ static void free_twice(void *cache)
 {
     char *object = kmem_cache_alloc(cache, GFP_KERNEL);
 
+    if (!kmem_cache_alloc(cache, GFP_KERNEL))
+        return;
     kmem_cache_free(cache, object);
     kmem_cache_free(cache, object);
 }

@@ -5,6 +5,9 @@
 #ifndef TARN_CLIENTS_SHIM_H
 #define TARN_CLIENTS_SHIM_H
 
+/* Several threads: locks in the lowest bit of lists' heads are real. */
+#define CONFIG_SMP 1
+
 #include <linux/rcupdate.h>
 
 #include <linux/kernel.h>
@@ -149,6 +152,8 @@ static inline void __bit_spin_unlock(int bit, unsigned long *word)
 
 #define bit_spin_unlock(bit, word) __bit_spin_unlock(bit, word)
 #define bit_spin_is_locked(bit, word) ((int)(*(volatile unsigned long *)(word) >> (bit)) & 1)
+/* The tools' version of this for x86 turns the bit over. */
+#define test_and_clear_bit(bit, word) (!!(__atomic_fetch_and(word, ~(1ul << (bit)), __ATOMIC_SEQ_CST) & 1ul << (bit)))
 #define clear_bit_unlock(bit, word) ((void)__atomic_fetch_and(word, ~(1ul << (bit)), __ATOMIC_RELEASE))
 #define atomic_dec_return(v) __atomic_sub_fetch(&(v)->counter, 1, __ATOMIC_SEQ_CST)
 #define atomic_inc_not_zero(v) client_inc_not_zero(&(v)->counter)

@@ -4,7 +4,7 @@
 
 #include <linux/gfp_types.h>
 
-#include "overflow.h"
+#include <tarn/linux/fill/overflow.h>
 
 #include <tarn/kmalloc.h>
 

@@ -3,8 +3,8 @@
 #define TARN_LINUX_GENALLOC_H
 #define __GENALLOC_H__
 
-#include "../fill/types.h"
-#include "../fill/warn.h"
+#include <tarn/linux/fill/types.h>
+#include <tarn/linux/fill/warn.h>
 
 #include <tarn/genpool.h>
 

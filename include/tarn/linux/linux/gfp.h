@@ -12,8 +12,8 @@
 #include <linux/mm_types.h>
 #endif
 
-#include "../fill/page.h"
-#include "../fill/warn.h"
+#include <tarn/linux/fill/page.h>
+#include <tarn/linux/fill/warn.h>
 
 #include <tarn/pages.h>
 

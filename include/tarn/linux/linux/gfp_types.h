@@ -6,7 +6,7 @@
 #define TARN_LINUX_GFP_TYPES_H
 #define __LINUX_GFP_TYPES_H
 
-#include "../fill/types.h"
+#include <tarn/linux/fill/types.h>
 
 #include <tarn/gfp.h>
 

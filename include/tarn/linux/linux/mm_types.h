@@ -6,8 +6,8 @@
 #define TARN_LINUX_MM_TYPES_H
 #define _LINUX_MM_TYPES_H
 
-#include "../fill/page.h"
-#include "../fill/types.h"
+#include <tarn/linux/fill/page.h>
+#include <tarn/linux/fill/types.h>
 
 #include <tarn/pages.h>
 

@@ -6,6 +6,6 @@
 #if __has_include_next(<linux/overflow.h>)
 #include_next <linux/overflow.h>
 #endif
-#include "../fill/overflow.h"
+#include <tarn/linux/fill/overflow.h>
 
 #endif

@@ -6,7 +6,7 @@
 #define TARN_LINUX_RCUPDATE_H
 #pragma GCC system_header
 
-#include "../fill/types.h"
+#include <tarn/linux/fill/types.h>
 
 #if __has_include_next(<linux/rcupdate.h>) && !defined(TARN_LINUX_RCU)
 #include_next <linux/rcupdate.h>

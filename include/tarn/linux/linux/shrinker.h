@@ -5,7 +5,7 @@
 
 #include <linux/gfp_types.h>
 
-#include "../fill/warn.h"
+#include <tarn/linux/fill/warn.h>
 
 #include <tarn/shrinker.h>
 

@@ -10,9 +10,9 @@
 #include <linux/cleanup.h>
 #include <linux/gfp.h>
 
-#include "../fill/cache.h"
-#include "../fill/overflow.h"
-#include "../fill/strings.h"
+#include <tarn/linux/fill/cache.h>
+#include <tarn/linux/fill/overflow.h>
+#include <tarn/linux/fill/strings.h>
 
 #include <tarn/kmalloc.h>
 

@@ -6,6 +6,6 @@
 #if __has_include_next(<linux/types.h>)
 #include_next <linux/types.h>
 #endif
-#include "../fill/types.h"
+#include <tarn/linux/fill/types.h>
 
 #endif

@@ -5,7 +5,7 @@
 
 #include <linux/gfp.h>
 
-#include "../fill/overflow.h"
+#include <tarn/linux/fill/overflow.h>
 
 #include <tarn/kmalloc.h>
 
