@@ -135,13 +135,18 @@ struct tarn_cache *tarn__cache_pin_after(uint64_t serial)
     return found;
 }
 
+/* The list's own lock is let go of last: from then on caches leave it, and others come. */
 void tarn__caches_each_lock(void (*act)(struct tarn__lock *))
 {
-    act(&tarn__caches_lock);
+    bool lets_go = act == tarn__unlock_after_fork;
+    if (!lets_go)
+        act(&tarn__caches_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         act(&TARN__CONTAINER(link, struct tarn_cache, all)->slabs_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         act(&TARN__CONTAINER(link, struct tarn_cache, all)->depot_lock);
+    if (lets_go)
+        act(&tarn__caches_lock);
 }
 
 void tarn__caches_after_fork(void)
