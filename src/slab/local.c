@@ -152,8 +152,17 @@ static void detach(struct tarn__thread_exit *exit)
     tarn__unlock(&tarn__registry_lock);
 }
 
-/* The first thread's cache is part of the image; the others' are kept for the next thread when their own ends. */
-static struct tarn__local *obtain(void)
+static void enrol(struct tarn__local *local)
+{
+    tarn__list_push_front(&tarn__registry, &local->link);
+    threads++;
+}
+
+/*
+ * The first thread's cache is part of the image; the others' are kept for the next thread when their own ends. What may still hold
+ * objects is always on one of the lists, for who destroys a cache to find it.
+ */
+static struct tarn__local *enrol_spare(void)
 {
     static struct tarn__local first;
     static bool first_taken;
@@ -166,8 +175,21 @@ static struct tarn__local *obtain(void)
         local = TARN__CONTAINER(spare_locals.next, struct tarn__local, link);
         tarn__list_remove(&local->link);
     }
+    if (local)
+        enrol(local);
     tarn__unlock(&tarn__registry_lock);
-    return local ? local : tarn__meta_alloc(sizeof *local, TARN__CACHE_LINE);
+    return local;
+}
+
+static struct tarn__local *enrol_new(void)
+{
+    struct tarn__local *local = tarn__meta_alloc(sizeof *local, TARN__CACHE_LINE);
+    if (!local)
+        return NULL;
+    tarn__lock(&tarn__registry_lock);
+    enrol(local);
+    tarn__unlock(&tarn__registry_lock);
+    return local;
 }
 
 /* Gives the calling thread its own bins. False: no memory for them, or the thread has ended them. */
@@ -175,13 +197,11 @@ static bool attach(void)
 {
     if (tarn__self == &ended)
         return false;
-    struct tarn__local *local = obtain();
+    struct tarn__local *local = enrol_spare();
+    if (!local)
+        local = enrol_new();
     if (!local)
         return false;
-    tarn__lock(&tarn__registry_lock);
-    tarn__list_push_front(&tarn__registry, &local->link);
-    threads++;
-    tarn__unlock(&tarn__registry_lock);
     tarn__self = local; /* before the next line, which may allocate */
     static TARN__TLS struct tarn__thread_exit exit = {detach, NULL};
     if (tarn__thread_at_exit(&exit) == 0)
