@@ -103,7 +103,7 @@ void tarn__cache_release(struct tarn_cache *cache)
 struct tarn_cache *tarn__cache_pin(unsigned number)
 {
     struct tarn_cache *cache = atomic_load_explicit(&tarn__cache_table[number], memory_order_acquire);
-    if (!cache || cache->permanent)
+    if (!cache || number < TARN__CLASS_NUMBERS) /* those stay, and what another number led to may have gone already */
         return cache;
     tarn__lock(&tarn__caches_lock);
     cache = atomic_load_explicit(&tarn__cache_table[number], memory_order_relaxed);

@@ -135,11 +135,13 @@ static void detach(struct tarn__thread_exit *exit)
     struct tarn__local *local = tarn__self;
     tarn__self = &ended;
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn_cache *cache = local->rear[i].capacity ? tarn__cache_pin(i) : NULL;
+        struct tarn_cache *cache = tarn__cache_pin(i); /* before a look at the bin: who destroys the cache changes it */
         if (!cache)
             continue;
-        note(&local->bin[i], &local->rear[i], cache);
-        empty_bin(local, cache, false);
+        if (local->rear[i].capacity) {
+            note(&local->bin[i], &local->rear[i], cache);
+            empty_bin(local, cache, false);
+        }
         tarn__cache_unpin(cache);
     }
     tarn__lock(&tarn__registry_lock);
@@ -218,25 +220,26 @@ static bool attach(void)
  * while. When the heap has grown by an eighth since it was last done, all of it: magazines hold objects from everywhere, and a few
  * of them keep many slabs from being empty.
  */
-static void reap(struct tarn__local *local, struct tarn_zone *zone)
+static void reap_cache(struct tarn__local *local, struct tarn_cache *cache, bool all)
 {
-    bool all = tarn__zone_grew(zone);
+    struct tarn__bin *bin = &local->bin[cache->number];
+    struct tarn__rear *rear = &local->rear[cache->number];
+    unsigned long used = bin->allocs + bin->frees;
+    bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
+    rear->reaped = used;
+    if (empties)
+        empty_bin(local, cache, true);
+    tarn__depot_reap(cache, all);
+}
+
+static void reap(bool all)
+{
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn__bin *bin = &local->bin[i];
-        struct tarn__rear *rear = &local->rear[i];
-        unsigned long used = bin->allocs + bin->frees;
-        bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
-        rear->reaped = used;
-        struct tarn_cache *cache = cache_of_number(i);
-        if (!cache || (!empties && atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0))
-            continue;
-        cache = tarn__cache_pin(i);
-        if (!cache)
-            continue;
-        if (empties)
-            empty_bin(local, cache, true);
-        tarn__depot_reap(cache, all);
-        tarn__cache_unpin(cache);
+        struct tarn_cache *cache = tarn__cache_pin(i);
+        if (cache) {
+            reap_cache(tarn__self, cache, all);
+            tarn__cache_unpin(cache);
+        }
     }
 }
 
@@ -278,7 +281,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     size_t got = tarn__cache_take(cache, objects, rear->capacity);
     if (got == 0) {
         if (tarn__zone_must_grow(cache->zone))
-            reap(tarn__self, cache->zone);
+            reap(tarn__zone_grew(cache->zone));
         got = tarn__cache_take_new(cache, objects, rear->capacity, flags);
     }
     return got > 0 ? link_objects(cache, objects, got) : magazine;
@@ -394,7 +397,7 @@ void tarn__local_flush_cache(struct tarn_cache *cache)
 void tarn__local_flush(void)
 {
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn_cache *cache = tarn__self->rear[i].capacity ? tarn__cache_pin(i) : NULL;
+        struct tarn_cache *cache = tarn__cache_pin(i);
         if (cache) {
             tarn__local_flush_cache(cache);
             tarn__cache_unpin(cache);
