@@ -113,6 +113,8 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     struct tarn__rear *rear = &local->rear[cache->number];
     if (rear->capacity == 0)
         return;
+    unsigned long allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
+    tarn__ledger_note((long)(allocs - frees) * (long)cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
     tarn__atomic_add(&cache->past_frees, bin->frees);
     tarn__atomic_add(&cache->past_samples, rear->samples);
