@@ -222,16 +222,18 @@ static bool attach(void)
  * while. When the heap has grown by an eighth since it was last done, all of it: magazines hold objects from everywhere, and a few
  * of them keep many slabs from being empty.
  */
-static void reap_cache(struct tarn__local *local, struct tarn_cache *cache, bool all)
+/* Threads without bins of their own have the shared ones here, which are nobody's to write. */
+static void reap_bin(struct tarn__local *local, struct tarn_cache *cache, bool all)
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
+    if (rear->capacity == 0)
+        return;
     unsigned long used = bin->allocs + bin->frees;
     bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
     rear->reaped = used;
     if (empties)
         empty_bin(local, cache, true);
-    tarn__depot_reap(cache, all);
 }
 
 static void reap(bool all)
@@ -239,7 +241,8 @@ static void reap(bool all)
     for (unsigned i = 1; i < numbers_end(); i++) {
         struct tarn_cache *cache = tarn__cache_pin(i);
         if (cache) {
-            reap_cache(tarn__self, cache, all);
+            reap_bin(tarn__self, cache, all);
+            tarn__depot_reap(cache, all);
             tarn__cache_unpin(cache);
         }
     }
@@ -265,6 +268,17 @@ static void heed(struct tarn__rear *rear, struct tarn_cache *cache)
     empty_bin(tarn__self, cache, true);
 }
 
+/* From a new slab; when there is no memory for one, what this thread and the depots hold goes back first, of all caches. */
+static size_t take_new(struct tarn_cache *cache, void **objects, size_t wanted, tarn_gfp_t flags)
+{
+    size_t got = tarn__cache_take_new(cache, objects, wanted, flags);
+    if (got == 0) {
+        reap(true);
+        got = tarn__cache_take(cache, objects, wanted);
+    }
+    return got > 0 ? got : tarn__cache_take_new(cache, objects, wanted, flags);
+}
+
 /* The next magazine: the spare one, one of the depot, or one made of objects from slabs. Its count is 0 if there is no memory. */
 static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache,
                                            tarn_gfp_t flags)
@@ -284,7 +298,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     if (got == 0) {
         if (tarn__zone_must_grow(cache->zone))
             reap(tarn__zone_grew(cache->zone));
-        got = tarn__cache_take_new(cache, objects, rear->capacity, flags);
+        got = take_new(cache, objects, rear->capacity, flags);
     }
     return got > 0 ? link_objects(cache, objects, got) : magazine;
 }
@@ -292,7 +306,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
 void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
 {
     void *object;
-    if (tarn__cache_take(cache, &object, 1) == 0 && tarn__cache_take_new(cache, &object, 1, flags) == 0)
+    if (tarn__cache_take(cache, &object, 1) == 0 && take_new(cache, &object, 1, flags) == 0)
         return NULL;
     tarn__atomic_add(&cache->past_allocs, 1);
     tarn__ledger_note((long)cache->size);
