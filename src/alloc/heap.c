@@ -80,15 +80,19 @@ static void each_lock(void (*act)(struct tarn__lock *))
 /* Set when the forking thread held a lock before: it forks inside a signal handler that interrupted the allocator. */
 static TARN__TLS bool interrupted;
 
-static void note_interruption(struct tarn__lock *lock) { interrupted |= tarn__lock_is_mine(lock); }
+/* In one walk: the list of caches may be walked only under its lock. */
+static void take_for_fork(struct tarn__lock *lock)
+{
+    interrupted |= tarn__lock_is_mine(lock);
+    tarn__lock_for_fork(lock);
+}
 
 void tarn__heap_fork_prepare(void)
 {
     tarn__heap_ready();
     interrupted = false;
-    each_lock(note_interruption);
     tarn__forking = true;
-    each_lock(tarn__lock_for_fork);
+    each_lock(take_for_fork);
 }
 
 void tarn__heap_fork_parent(void)
