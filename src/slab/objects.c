@@ -39,8 +39,8 @@ static TARN__NOINLINE void *alloc_slow(struct tarn_cache *cache, tarn_gfp_t flag
         return NULL;
     tarn_gfp_t inner = flags & ~(TARN_GFP_ZERO | TARN_GFP_MOVABLE);
     void *object = cache->flags & TARN__DEBUG_FLAGS ? tarn__debug_alloc(cache, inner, caller)
-                                                    : tarn__local_alloc(cache, cache->object_size, inner);
-    return object && (flags & TARN_GFP_ZERO) ? memset(object, 0, cache->object_size) : object;
+                                                    : tarn__local_alloc(cache, tarn__object_size(cache), inner);
+    return object && (flags & TARN_GFP_ZERO) ? memset(object, 0, tarn__object_size(cache)) : object;
 }
 
 static inline void *alloc_for(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
@@ -64,7 +64,7 @@ void *tarn_cache_zalloc(struct tarn_cache *cache, tarn_gfp_t flags)
     if (cache->ctor)
         return alloc_slow(cache, flags | TARN_GFP_ZERO, __builtin_return_address(0));
     void *object = alloc_for(cache, flags & ~TARN_GFP_ZERO, __builtin_return_address(0));
-    return object ? memset(object, 0, cache->object_size) : NULL;
+    return object ? memset(object, 0, tarn__object_size(cache)) : NULL;
 }
 
 /* Free */
