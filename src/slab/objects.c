@@ -112,6 +112,8 @@ static size_t pop_many(struct tarn_cache *cache, size_t count, void **objects)
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     void *head = bin->head;
     size_t got = 0;
+    if (!head)
+        return 0; /* it may be a shared bin, which no one writes */
     for (; got < count && head; head = *tarn__link_of(cache, head))
         objects[got++] = head;
     bin->head = head;
