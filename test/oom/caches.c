@@ -65,7 +65,8 @@ static const struct kind {
 static struct tarn_cache *make(unsigned k, const char *name)
 {
     struct tarn_cache *cache = NULL;
-    struct tarn_cache_args args = {.ctor = kinds[k].constructs ? construct : NULL, .dtor = kinds[k].constructs ? destruct : NULL};
+    struct tarn_cache_args args = {.ctor = kinds[k].constructs ? construct : NULL,
+                                   .dtor = kinds[k].constructs ? destruct : NULL};
     int error = tarn_cache_make(&cache, name, kinds[k].size, &args, kinds[k].flags);
     REQUIRE(error == 0 ? cache != NULL : error == -ENOMEM && !cache, "a cache is made, or there is no memory");
     REQUIRE(cache || !must, "a request succeeds when the system works");
