@@ -115,7 +115,10 @@ TARN_API struct tarn_sheaf *tarn_cache_prefill_sheaf(struct tarn_cache *cache, t
 /** Fills it up to `size` again. @return 0; -ENOMEM: it holds what it held; -EINVAL for a sheaf of another cache. *sheaf may change. */
 TARN_API int tarn_cache_refill_sheaf(struct tarn_cache *cache, tarn_gfp_t flags, struct tarn_sheaf **sheaf, unsigned size);
 
-/** An object of the sheaf: never NULL as long as it holds one. TARN_GFP_ZERO is honoured, the other flags do not matter. */
+/**
+ * An object of the sheaf: never NULL as long as it holds one; NULL, and a warning, from an empty one or another cache's. TARN_GFP_ZERO is
+ * honoured, but for constructed objects, which stay as they are with a warning; the other flags do not matter.
+ */
 TARN_API void *tarn_cache_alloc_from_sheaf(struct tarn_cache *cache, tarn_gfp_t flags, struct tarn_sheaf *sheaf);
 
 /** Gives the sheaf and what it still holds back. NULL is allowed. */

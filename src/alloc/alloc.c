@@ -137,7 +137,7 @@ size_t tarn_usable_size(const void *p)
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "usable_size", p);
-    return slab->cache->object_size;
+    return tarn__object_size(slab->cache);
 }
 
 void tarn_free_sized(void *p, size_t size)

@@ -96,8 +96,12 @@ static void each_lock(void (*act)(struct tarn__lock *))
 /* Set when the forking thread held a lock before: it forks inside a signal handler that interrupted the allocator. */
 static TARN__TLS bool interrupted;
 
-/* Asked when all locks are held: who held one before holds it twice. Before, the lists of locks might change under the walk. */
-static void note_interruption(struct tarn__lock *lock) { interrupted |= lock->depth > 0; }
+/* In one walk: the list of caches may be walked only under its lock. */
+static void take_for_fork(struct tarn__lock *lock)
+{
+    interrupted |= tarn__lock_is_mine(lock);
+    tarn__lock_for_fork(lock);
+}
 
 void tarn__heap_fork_prepare(void)
 {
@@ -105,8 +109,7 @@ void tarn__heap_fork_prepare(void)
     interrupted = false;
     tarn__forking = true;
     tarn__mempool_fork_prepare();
-    each_lock(tarn__lock_for_fork);
-    each_lock(note_interruption);
+    each_lock(take_for_fork);
 }
 
 void tarn__heap_fork_parent(void)

@@ -7,6 +7,7 @@
 #include "tarn/cache.h"
 
 #include "base/warn.h"
+#include "slab/cache.h"
 #include "tarn/alloc.h"
 
 #include <errno.h>
@@ -76,7 +77,9 @@ void *tarn_cache_alloc_from_sheaf(struct tarn_cache *cache, tarn_gfp_t flags, st
         return NULL;
     }
     void *object = sheaf->object[--sheaf->count];
-    if (flags & TARN_GFP_ZERO)
+    if ((flags & TARN_GFP_ZERO) && cache->ctor)
+        tarn__warn("cache %s: a constructed object from a sheaf is not zeroed", tarn_cache_name(cache));
+    else if (flags & TARN_GFP_ZERO)
         memset(object, 0, tarn_cache_size(cache));
     return object;
 }

@@ -53,6 +53,8 @@ enum {
     TARN__SHARED_TAG = 255,    /* in the table of units: a users' cache that is none of the first 127 */
 };
 
+#define TARN__LEAVING (1u << 31)
+
 #define TARN__DEBUG_FLAGS (TARN_CACHE_POISON | TARN_CACHE_RED_ZONE | TARN_CACHE_STORE_USER | TARN_CACHE_CONSISTENCY_CHECKS)
 
 /* The descriptor of a slab, in the room of its unit. */
@@ -89,7 +91,7 @@ struct tarn_cache {
     uint32_t depot_depth; /* magazines that the depot may hold */
     uint32_t pages;       /* of a slab */
     uint32_t start;       /* of the object in its slot */
-    uint32_t object_size; /* as asked for; the largest of those who share the cache */
+    uint32_t object_size; /* as asked for; the largest of those who share the cache, so it may grow: tarn__object_size */
     uint32_t tracks;      /* offset in the slot of who allocated and who freed; 0: not kept */
     uint32_t flags;       /* enum tarn_cache_flags */
     uint32_t align;
@@ -105,8 +107,7 @@ struct tarn_cache {
     uint32_t references;   /* who share it; 0: it is being destroyed. Under the caches' lock, as the next two */
     bool left;             /* one of them has left */
     struct tarn__list aliases;
-    _Atomic bool leaving;   /* whoever ends it waits for its pins */
-    _Atomic uint32_t pins;  /* other threads' maintenance that is at work on it */
+    _Atomic uint32_t pins; /* other threads' maintenance that is at work on it; TARN__LEAVING: whoever ends it waits for that */
     _Atomic uint32_t epoch; /* changes when threads are to give back what they have */
     char name[TARN_CACHE_NAME_MOST + 1];
 
@@ -185,6 +186,12 @@ bool tarn__object_is_free(const struct tarn__slab *slab, const void *p);
 
 /* Calls `visit` for each object that is not in its slab. The cache must be at rest; `visit` must not free. */
 void tarn__cache_visit(struct tarn_cache *cache, void (*visit)(void *object, void *context), void *context);
+
+/* Relaxed, as the store where a cache is shared (create.c): whoever asked for the larger size sees it, and no one else needs it. */
+static inline size_t tarn__object_size(const struct tarn_cache *cache)
+{
+    return __atomic_load_n(&cache->object_size, __ATOMIC_RELAXED);
+}
 
 /* Verifies slabs and depot, taking the locks. */
 void tarn__cache_check(struct tarn_cache *cache);

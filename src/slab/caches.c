@@ -77,16 +77,16 @@ void tarn__cache_withdraw(struct tarn_cache *cache)
     tarn__lock(&tarn__caches_lock);
     if (cache->number)
         atomic_store_explicit(&tarn__cache_table[cache->number], NULL, memory_order_release);
-    atomic_store(&cache->leaving, true);
+    atomic_fetch_or(&cache->pins, TARN__LEAVING);
     tarn__unlock(&tarn__caches_lock);
-    while ((pins = atomic_load(&cache->pins)) != 0)
+    while ((pins = atomic_load(&cache->pins)) != TARN__LEAVING)
         tarn__os_wait(&cache->pins, pins);
 }
 
 void tarn__cache_readmit(struct tarn_cache *cache)
 {
     tarn__lock(&tarn__caches_lock);
-    atomic_store(&cache->leaving, false);
+    atomic_fetch_and(&cache->pins, ~TARN__LEAVING);
     cache->references = 1;
     put_into_table(cache);
     tarn__unlock(&tarn__caches_lock);
@@ -103,7 +103,7 @@ void tarn__cache_release(struct tarn_cache *cache)
 struct tarn_cache *tarn__cache_pin(unsigned number)
 {
     struct tarn_cache *cache = atomic_load_explicit(&tarn__cache_table[number], memory_order_acquire);
-    if (!cache || cache->permanent)
+    if (!cache || number < TARN__CLASS_NUMBERS) /* those stay, and what another number led to may have gone already */
         return cache;
     tarn__lock(&tarn__caches_lock);
     cache = atomic_load_explicit(&tarn__cache_table[number], memory_order_relaxed);
@@ -113,10 +113,10 @@ struct tarn_cache *tarn__cache_pin(unsigned number)
     return cache;
 }
 
-/* In one order with tarn__cache_withdraw: either that sees no pin, or this sees that it leaves. */
+/* After the last pin of one that leaves, its memory may be another's; a wake-up too many does no harm there. */
 void tarn__cache_unpin(struct tarn_cache *cache)
 {
-    if (!cache->permanent && atomic_fetch_sub(&cache->pins, 1) == 1 && atomic_load(&cache->leaving))
+    if (!cache->permanent && atomic_fetch_sub(&cache->pins, 1) == (TARN__LEAVING | 1))
         tarn__os_wake(&cache->pins);
 }
 
@@ -126,7 +126,7 @@ struct tarn_cache *tarn__cache_pin_after(uint64_t serial)
     tarn__lock(&tarn__caches_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next) {
         struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
-        if (cache->serial > serial && !atomic_load(&cache->leaving) && (!found || cache->serial < found->serial))
+        if (cache->serial > serial && !(atomic_load(&cache->pins) & TARN__LEAVING) && (!found || cache->serial < found->serial))
             found = cache;
     }
     if (found && !found->permanent)
@@ -135,17 +135,22 @@ struct tarn_cache *tarn__cache_pin_after(uint64_t serial)
     return found;
 }
 
+/* The list's own lock is let go of last: from then on caches leave it, and others come. */
 void tarn__caches_each_lock(void (*act)(struct tarn__lock *))
 {
-    act(&tarn__caches_lock);
+    bool lets_go = act == tarn__unlock_after_fork;
+    if (!lets_go)
+        act(&tarn__caches_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         act(&TARN__CONTAINER(link, struct tarn_cache, all)->slabs_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         act(&TARN__CONTAINER(link, struct tarn_cache, all)->depot_lock);
+    if (lets_go)
+        act(&tarn__caches_lock);
 }
 
 void tarn__caches_after_fork(void)
 {
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
-        atomic_store_explicit(&TARN__CONTAINER(link, struct tarn_cache, all)->pins, 0, memory_order_relaxed);
+        atomic_fetch_and(&TARN__CONTAINER(link, struct tarn_cache, all)->pins, TARN__LEAVING);
 }

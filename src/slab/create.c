@@ -163,7 +163,8 @@ static int share(const struct tarn_cache *wanted, struct tarn_cache **cache)
         memcpy(alias->name, wanted->name, sizeof alias->name);
         tarn__list_push_front(&like->aliases, &alias->link);
         like->references++;
-        like->object_size = (uint32_t)tarn__max(like->object_size, wanted->object_size);
+        if (like->object_size < wanted->object_size)
+            __atomic_store_n(&like->object_size, wanted->object_size, __ATOMIC_RELAXED);
     } else if (alias) {
         tarn__list_push_front(&spare_aliases, &alias->link);
     }

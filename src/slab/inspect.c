@@ -3,7 +3,7 @@
 #include "slab/debug.h"
 #include "slab/local.h"
 
-size_t tarn_cache_size(const struct tarn_cache *cache) { return cache->object_size; }
+size_t tarn_cache_size(const struct tarn_cache *cache) { return tarn__object_size(cache); }
 
 const char *tarn_cache_name(const struct tarn_cache *cache) { return cache->name; }
 
@@ -20,9 +20,12 @@ void tarn_cache_stats(struct tarn_cache *cache, struct tarn_cache_stats *stats)
     tarn__lock(&cache->slabs_lock);
     uint64_t slabs = cache->slabs;
     tarn__unlock(&cache->slabs_lock);
+    tarn__lock(&tarn__caches_lock);
+    unsigned references = cache->references;
+    tarn__unlock(&tarn__caches_lock);
     *stats = (struct tarn_cache_stats){
         .name = cache->name,
-        .object_size = cache->object_size,
+        .object_size = tarn__object_size(cache),
         .size = cache->size,
         .slab_objects = cache->objects,
         .slab_pages = cache->pages,
@@ -32,7 +35,7 @@ void tarn_cache_stats(struct tarn_cache *cache, struct tarn_cache_stats *stats)
         .objects = slabs * cache->objects,
         .slabs = slabs,
         .flags = cache->flags,
-        .references = cache->references,
+        .references = references,
         .capacity = cache->number ? cache->capacity : 0,
     };
 }

@@ -107,6 +107,8 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     struct tarn__rear *rear = &local->rear[cache->number];
     if (rear->capacity == 0)
         return;
+    unsigned long allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
+    tarn__ledger_note((long)(allocs - frees) * (long)cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
     tarn__atomic_add(&cache->past_frees, bin->frees);
     tarn__atomic_add(&cache->past_samples, rear->samples);
@@ -129,11 +131,13 @@ static void detach(struct tarn__thread_exit *exit)
     struct tarn__local *local = tarn__self;
     tarn__self = &ended;
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn_cache *cache = local->rear[i].capacity ? tarn__cache_pin(i) : NULL;
+        struct tarn_cache *cache = tarn__cache_pin(i); /* before a look at the bin: who destroys the cache changes it */
         if (!cache)
             continue;
-        note(&local->bin[i], &local->rear[i], cache);
-        empty_bin(local, cache, false);
+        if (local->rear[i].capacity) {
+            note(&local->bin[i], &local->rear[i], cache);
+            empty_bin(local, cache, false);
+        }
         tarn__cache_unpin(cache);
     }
     tarn__lock(&tarn__registry_lock);
@@ -146,8 +150,17 @@ static void detach(struct tarn__thread_exit *exit)
     tarn__unlock(&tarn__registry_lock);
 }
 
-/* The first thread's cache is part of the image; the others' are kept for the next thread when their own ends. */
-static struct tarn__local *obtain(void)
+static void enrol(struct tarn__local *local)
+{
+    tarn__list_push_front(&tarn__registry, &local->link);
+    threads++;
+}
+
+/*
+ * The first thread's cache is part of the image; the others' are kept for the next thread when their own ends. What may still hold
+ * objects is always on one of the lists, for who destroys a cache to find it.
+ */
+static struct tarn__local *enrol_spare(void)
 {
     static struct tarn__local first;
     static bool first_taken;
@@ -160,8 +173,21 @@ static struct tarn__local *obtain(void)
         local = TARN__CONTAINER(spare_locals.next, struct tarn__local, link);
         tarn__list_remove(&local->link);
     }
+    if (local)
+        enrol(local);
     tarn__unlock(&tarn__registry_lock);
-    return local ? local : tarn__meta_alloc(sizeof *local, TARN__CACHE_LINE);
+    return local;
+}
+
+static struct tarn__local *enrol_new(void)
+{
+    struct tarn__local *local = tarn__meta_alloc(sizeof *local, TARN__CACHE_LINE);
+    if (!local)
+        return NULL;
+    tarn__lock(&tarn__registry_lock);
+    enrol(local);
+    tarn__unlock(&tarn__registry_lock);
+    return local;
 }
 
 /* Gives the calling thread its own bins. False: no memory for them, or the thread has ended them. */
@@ -169,13 +195,11 @@ static bool attach(void)
 {
     if (tarn__self == &ended)
         return false;
-    struct tarn__local *local = obtain();
+    struct tarn__local *local = enrol_spare();
+    if (!local)
+        local = enrol_new();
     if (!local)
         return false;
-    tarn__lock(&tarn__registry_lock);
-    tarn__list_push_front(&tarn__registry, &local->link);
-    threads++;
-    tarn__unlock(&tarn__registry_lock);
     tarn__self = local; /* before the next line, which may allocate */
     static TARN__TLS struct tarn__thread_exit exit = {detach, NULL};
     if (tarn__thread_at_exit(&exit) == 0)
@@ -192,25 +216,29 @@ static bool attach(void)
  * while. When the heap has grown by an eighth since it was last done, all of it: magazines hold objects from everywhere, and a few
  * of them keep many slabs from being empty.
  */
-static void reap(struct tarn__local *local, struct tarn_zone *zone)
+/* Threads without bins of their own have the shared ones here, which are nobody's to write. */
+static void reap_bin(struct tarn__local *local, struct tarn_cache *cache, bool all)
 {
-    bool all = tarn__zone_grew(zone);
+    struct tarn__bin *bin = &local->bin[cache->number];
+    struct tarn__rear *rear = &local->rear[cache->number];
+    if (rear->capacity == 0)
+        return;
+    unsigned long used = bin->allocs + bin->frees;
+    bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
+    rear->reaped = used;
+    if (empties)
+        empty_bin(local, cache, true);
+}
+
+static void reap(bool all)
+{
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn__bin *bin = &local->bin[i];
-        struct tarn__rear *rear = &local->rear[i];
-        unsigned long used = bin->allocs + bin->frees;
-        bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
-        rear->reaped = used;
-        struct tarn_cache *cache = cache_of_number(i);
-        if (!cache || (!empties && atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0))
-            continue;
-        cache = tarn__cache_pin(i);
-        if (!cache)
-            continue;
-        if (empties)
-            empty_bin(local, cache, true);
-        tarn__depot_reap(cache, all);
-        tarn__cache_unpin(cache);
+        struct tarn_cache *cache = tarn__cache_pin(i);
+        if (cache) {
+            reap_bin(tarn__self, cache, all);
+            tarn__depot_reap(cache, all);
+            tarn__cache_unpin(cache);
+        }
     }
 }
 
@@ -224,6 +252,17 @@ static void heed(struct tarn__rear *rear, struct tarn_cache *cache)
         return;
     rear->epoch = epoch;
     empty_bin(tarn__self, cache, true);
+}
+
+/* From a new slab; when there is no memory for one, what this thread and the depots hold goes back first, of all caches. */
+static size_t take_new(struct tarn_cache *cache, void **objects, size_t wanted, tarn_gfp_t flags)
+{
+    size_t got = tarn__cache_take_new(cache, objects, wanted, flags);
+    if (got == 0) {
+        reap(true);
+        got = tarn__cache_take(cache, objects, wanted);
+    }
+    return got > 0 ? got : tarn__cache_take_new(cache, objects, wanted, flags);
 }
 
 /* The next magazine: the spare one, one of the depot, or one made of objects from slabs. Its count is 0 if there is no memory. */
@@ -244,8 +283,8 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     size_t got = tarn__cache_take(cache, objects, rear->capacity);
     if (got == 0) {
         if (tarn__zone_must_grow(cache->zone))
-            reap(tarn__self, cache->zone);
-        got = tarn__cache_take_new(cache, objects, rear->capacity, flags);
+            reap(tarn__zone_grew(cache->zone));
+        got = take_new(cache, objects, rear->capacity, flags);
     }
     if (got > 0)
         magazine = tarn__magazine_make(cache, objects, got);
@@ -257,7 +296,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
 void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
 {
     void *object;
-    if (tarn__cache_take(cache, &object, 1) == 0 && tarn__cache_take_new(cache, &object, 1, flags) == 0)
+    if (tarn__cache_take(cache, &object, 1) == 0 && take_new(cache, &object, 1, flags) == 0)
         return NULL;
     tarn__atomic_add(&cache->past_allocs, 1);
     tarn__ledger_note((long)cache->size);
@@ -366,7 +405,7 @@ void tarn__local_flush_cache(struct tarn_cache *cache)
 void tarn__local_flush(void)
 {
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn_cache *cache = tarn__self->rear[i].capacity ? tarn__cache_pin(i) : NULL;
+        struct tarn_cache *cache = tarn__cache_pin(i);
         if (cache) {
             tarn__local_flush_cache(cache);
             tarn__cache_unpin(cache);

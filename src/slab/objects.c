@@ -37,8 +37,8 @@ static TARN__NOINLINE void *alloc_slow(struct tarn_cache *cache, tarn_gfp_t flag
         return NULL;
     tarn_gfp_t inner = flags & ~(TARN_GFP_ZERO | TARN_GFP_MOVABLE);
     void *object = cache->flags & TARN__DEBUG_FLAGS ? tarn__debug_alloc(cache, inner, caller)
-                                                    : tarn__local_alloc(cache, cache->object_size, inner);
-    return object && (flags & TARN_GFP_ZERO) ? memset(object, 0, cache->object_size) : object;
+                                                    : tarn__local_alloc(cache, tarn__object_size(cache), inner);
+    return object && (flags & TARN_GFP_ZERO) ? memset(object, 0, tarn__object_size(cache)) : object;
 }
 
 static inline void *alloc_for(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
@@ -62,7 +62,7 @@ void *tarn_cache_zalloc(struct tarn_cache *cache, tarn_gfp_t flags)
     if (cache->ctor)
         return alloc_slow(cache, flags | TARN_GFP_ZERO, __builtin_return_address(0));
     void *object = alloc_for(cache, flags & ~TARN_GFP_ZERO, __builtin_return_address(0));
-    return object ? memset(object, 0, cache->object_size) : NULL;
+    return object ? memset(object, 0, tarn__object_size(cache)) : NULL;
 }
 
 /* Free */
@@ -108,9 +108,10 @@ static size_t pop_many(struct tarn_cache *cache, size_t count, void **objects)
 {
     struct tarn__bin *bin = &tarn__self->bin[cache->quick];
     size_t got = tarn__min(count, bin->count);
+    if (got == 0)
+        return 0; /* it may be a shared bin, which no one writes */
     bin->count -= (uint32_t)got;
-    if (got > 0)
-        memcpy(objects, bin->array + bin->count, got * sizeof *objects);
+    memcpy(objects, bin->array + bin->count, got * sizeof *objects);
     tarn__counter_add(&bin->allocs, got);
     return got;
 }
@@ -141,6 +142,8 @@ static size_t push_many(struct tarn_cache *cache, size_t count, void **objects)
     size_t room = bin->room > bin->count ? bin->room - bin->count : 0, done = 0;
     for (; done < tarn__min(count, room) && is_of(cache, objects[done]); done++)
         bin->array[bin->count + done] = objects[done];
+    if (done == 0)
+        return 0;
     atomic_signal_fence(memory_order_release);
     bin->count += (uint32_t)done;
     tarn__counter_add(&bin->frees, done);

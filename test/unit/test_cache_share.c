@@ -175,7 +175,8 @@ static void *make_and_end(void *number)
     for (size_t i = 0; i < TURNS; i++) {
         struct tarn_cache *cache = tarn_cache_create(name, 200, 0, 0, NULL, NULL);
         void *object = cache && i % 16 == 0 ? tarn_cache_alloc(cache, TARN_GFP_KERNEL) : NULL;
-        if (!cache || cache->references == 0 || cache->leaving || (object && tarn_cache_of(object) != cache))
+        if (!cache || stats_of(cache).references == 0 || (atomic_load(&cache->pins) & TARN__LEAVING) ||
+            (object && tarn_cache_of(object) != cache))
             return number;
         tarn_cache_free(cache, object);
         if (tarn_cache_destroy(cache) != 0)
