@@ -3,8 +3,8 @@
 #include "page/shrinker.h"
 
 /*
- * Each round is worth less: a shrinker that others refill meanwhile ends it too, after as many rounds as its number of objects has bits (the
- * kernel's way).
+ * Each round is worth less: a shrinker that others refill meanwhile ends it too, after as many rounds as its number of objects
+ * has bits (the kernel's way).
  */
 size_t tarn_drop_caches(void)
 {

@@ -1,6 +1,6 @@
 /*
- * Scopes of allocation flags: one word for each thread. Who enters keeps what was before and gives it back on leaving, so scopes nest
- * without a counter.
+ * Scopes of allocation flags: one word for each thread. Who enters keeps what was before and gives it back on leaving, so
+ * scopes nest without a counter.
  */
 #include "base/gfp.h"
 

@@ -1,15 +1,15 @@
 /*
- * Failures on demand, after the kernel's fault injection: a request fails when the filters let it in, the space is used up, its turn in
- * the interval has come, the dice fall so, and the number of times is not exhausted; asked in this order.
+ * Failures on demand, after the kernel's fault injection: a request fails when the filters let it in, the space is used up, its
+ * turn in the interval has come, the dice fall so, and the number of times is not exhausted; asked in this order.
  *
- * A point's setting is a plan. Plans lie in a short ring; setting fills the next one and then publishes its number. So who asks finds a
- * whole plan, without a lock that a fork could leave held:
+ * A point's setting is a plan. Plans lie in a short ring; setting fills the next one and then publishes its number. So who asks
+ * finds a whole plan, without a lock that a fork could leave held:
  *
  *     current = 5        plans  | 8→0 … | number 1 | … | number 5 | being filled: 0 | … |
  *
- * Invariant: a plan's number is 0 while it is filled, else what it was published as. Who read one and then finds another number in it
- * starts anew. The counts lie in the plan, so a new one begins with new counts; who stalls while the ring goes round once may count
- * in a later plan.
+ * Invariant: a plan's number is 0 while it is filled, else what it was published as. Who read one and then finds another number
+ * in it starts anew. The counts lie in the plan, so a new one begins with new counts; who stalls while the ring goes round once
+ * may count in a later plan.
  *
  * Wrong if: a request fails more often than `times`, sooner than `space` lets it, or by a mixture of two settings.
  */

@@ -1,6 +1,6 @@
 /*
- * Warnings, formatted on the stack and handed to the user's sink. Wrong if: errno changes, a sink that causes a warning is entered twice
- * by one thread, or anything is written while no sink is set.
+ * Warnings, formatted on the stack and handed to the user's sink. Wrong if: errno changes, a sink that causes a warning is
+ * entered twice by one thread, or anything is written while no sink is set.
  */
 #include "base/warn.h"
 

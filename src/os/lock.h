@@ -55,8 +55,10 @@ void tarn__lock_init(struct tarn__lock *lock, enum tarn__rank rank);
 #ifdef TARN_DEBUG_BUILD
 extern TARN__TLS uint32_t tarn__ranks_held;
 void tarn__lock_note(const struct tarn__lock *lock);
+void tarn__locked_note(const struct tarn__lock *lock);
 void tarn__unlock_note(const struct tarn__lock *lock);
 #else
+static inline void tarn__locked_note(const struct tarn__lock *lock) { (void)lock; }
 static inline void tarn__lock_note(const struct tarn__lock *lock) { (void)lock; }
 static inline void tarn__unlock_note(const struct tarn__lock *lock) { (void)lock; }
 #endif
@@ -71,6 +73,7 @@ static inline void tarn__lock(struct tarn__lock *lock)
     if (__builtin_expect(
             !atomic_compare_exchange_strong_explicit(&lock->word, &was, mine, memory_order_acquire, memory_order_relaxed), 0))
         tarn__lock_slow(lock, mine);
+    tarn__locked_note(lock);
 }
 
 static inline void tarn__unlock(struct tarn__lock *lock)

@@ -1,30 +1,31 @@
 /*
  * Grace periods by numbered periods (tarn/rcu.h).
  *
- * Each thread that reads has a word. It holds the number of the period in which its outermost read_lock fell, and how deep readers nest:
+ * Each thread that reads has a word. It holds the number of the period in which its outermost read_lock fell, and how deep
+ * readers nest:
  *
  *     word   | period, 48 bits | depth, 16 bits |     depth 0: outside; what the period says then means nothing
  *
- * A grace period makes the period one more, and waits until each word's depth is 0 or its period is the new one or later. Since numbers
- * do not come again, one phase is enough: a reader that took a number and was stopped before it wrote it looks older than it is, and is
- * waited for too long at worst. Depth and period are in one word so that a signal handler that reads, between any two instructions of
- * one, leaves it as it was.
+ * A grace period makes the period one more, and waits until each word's depth is 0 or its period is the new one or later. Since
+ * numbers do not come again, one phase is enough: a reader that took a number and was stopped before it wrote it looks older
+ * than it is, and is waited for too long at worst. Depth and period are in one word so that a signal handler that reads,
+ * between any two instructions of one, leaves it as it was.
  *
- * Fences. A reader writes its word and then reads what it protects; a grace period follows a removal, and then reads the words. One of
- * both must see the other's write: each needs a full fence between its two steps. A reader's is the compiler's only, and the grace
- * period has the kernel put one into every running thread (membarrier(2), private expedited; McKenney et al., "User-level
- * implementations of read-copy update", 2012, do the same). Without membarrier readers make their own. The same holds for leaving: a reader
- * writes its word and then reads `waiting`; a sleeper writes `waiting` and then reads the words.
+ * Fences. A reader writes its word and then reads what it protects; a grace period follows a removal, and then reads the words.
+ * One of both must see the other's write: each needs a full fence between its two steps. A reader's is the compiler's only, and
+ * the grace period has the kernel put one into every running thread (membarrier(2), private expedited; Desnoyers et al.,
+ * "User-level implementations of read-copy update", 2012, do the same). Without membarrier readers make their own. The same
+ * holds for leaving: a reader writes its word and then reads `waiting`; a sleeper writes `waiting` and then reads the words.
  *
- * A thread that cannot have a call at its end, or has had it, is not listed: it counts itself in `crowd`, and grace periods wait until
- * nobody is counted.
+ * A thread that cannot have a call at its end, or has had it, is not listed: it counts itself in `crowd`, and grace periods
+ * wait until nobody is counted.
  *
  * Calls: a stack of heads, taken whole by the background thread. It is pushed to under the lock, though it need not be among
- * threads: a fork copies memory page by page while others write, and only what is guarded by a lock that the fork takes is the same in
- * all of its pages. Links are written before, and never after: no user's memory is touched under the lock.
+ * threads: a fork copies memory page by page while others write, and only what is guarded by a lock that the fork takes is the
+ * same in all of its pages. Links are written before, and never after: no user's memory is touched under the lock.
  *
- * Wrong if: a reader sees memory that was reused after a grace period (test/model/readers.c), or a grace period does not end though all
- * readers have left.
+ * Wrong if: a reader sees memory that was reused after a grace period (test/model/readers.c), or a grace period does not end
+ * though all readers have left.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -102,8 +103,8 @@ static inline void light_fence(void)
 }
 
 /*
- * A grace period's, before it reads the words; partner: `light_fence`. Should membarrier have been forbidden since (a sandbox that came
- * later), time does it: no processor holds a write back for so long.
+ * A grace period's, before it reads the words; partner: `light_fence`. Should membarrier have been forbidden since (a sandbox
+ * that came later), time does it: no processor holds a write back for so long.
  */
 static void heavy_fence(void)
 {
@@ -277,7 +278,9 @@ static bool take_batch(void)
     return batch != NULL;
 }
 
-/* A run makes all the calls that were pending when it began. In the child of a fork a batch may be left over from the parent's. */
+/*
+ * A run makes all the calls that were pending when it began. In the child of a fork a batch may be left over from the parent's.
+ */
 static void run_calls(struct tarn__job *job)
 {
     (void)job;
@@ -330,7 +333,9 @@ void tarn_rcu_barrier(void)
 
 void tarn__rcu_each_lock(void (*act)(struct tarn__lock *)) { act(&lock); }
 
-/* Only the forking thread's reader lives on. If it was interrupted while it changed the lists, only that one is on them soon. */
+/*
+ * Only the forking thread's reader lives on. If it was interrupted while it changed the lists, only that one is on them soon.
+ */
 void tarn__rcu_child(void)
 {
     sleepers = NULL;

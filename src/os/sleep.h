@@ -1,12 +1,13 @@
 /*
  * Waiting for what another thread will do: each sleeper has a word of its own, so one wake-up reaches exactly whom it is for.
  *
- * A condition and a list of sleepers are guarded by one lock. Who finds the condition false puts itself on the list under that lock,
- * lets go of it and sleeps; who makes the condition true takes the whole list under the lock, lets go, and wakes. No wake-up is lost, and
- * no system call is made under the lock. Being woken says nothing: the sleeper looks at the condition again.
+ * A condition and a list of sleepers are guarded by one lock. Who finds the condition false puts itself on the list under that
+ * lock, lets go of it and sleeps; who makes the condition true takes the whole list under the lock, lets go, and wakes. No
+ * wake-up is lost, and no system call is made under the lock. Being woken says nothing: the sleeper looks at the condition
+ * again.
  *
- * A fork: in the child the other sleepers do not exist, so lists are emptied. The forking thread sleeps only if it forks in a signal
- * handler; it is then woken in the child, and puts itself on a list again if it must.
+ * A fork: in the child the other sleepers do not exist, so lists are emptied. The forking thread sleeps only if it forks in a
+ * signal handler; it is then woken in the child, and puts itself on a list again if it must.
  */
 #ifndef TARN_OS_SLEEP_H
 #define TARN_OS_SLEEP_H

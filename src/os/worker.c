@@ -5,11 +5,11 @@
  *               STARTING -> NOBODY               it could not be made
  *     NOBODY -> HELPER -> NOBODY                 who waits runs the job itself
  *
- * One lock guards the state, the queue and the jobs' marks; it is held for a few instructions, never over a run or a system call.
- * Whoever makes the state NOBODY, or ends a run, wakes all who wait.
+ * One lock guards the state, the queue and the jobs' marks; it is held for a few instructions, never over a run or a system
+ * call. Whoever makes the state NOBODY, or ends a run, wakes all who wait.
  *
- * Wrong if: a job that was asked for is not run though threads can be made, two runs of it are at one time, a wait returns before a run
- * that was asked for ended, or a process lives on for this thread's sake.
+ * Wrong if: a job that was asked for is not run though threads can be made, two runs of it are at one time, a wait returns
+ * before a run that was asked for ended, or a process lives on for this thread's sake.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

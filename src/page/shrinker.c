@@ -1,14 +1,14 @@
 /*
  * Shrinkers: a list in the order of registration, and how much pressure each of them gets.
  *
- * A walk holds no lock while a shrinker runs. It keeps its place by counting itself in that shrinker's `users`: who unregisters marks
- * it as leaving, so that no walk enters it any more, waits until there are no users, and only then takes it off the list.
+ * A walk holds no lock while a shrinker runs. It keeps its place by counting itself in that shrinker's `users`: who unregisters
+ * marks it as leaving, so that no walk enters it any more, waits until there are no users, and only then takes it off the list.
  *
  *     UNREGISTERED -> REGISTERED -> LEAVING -> (off the list) on the list of spare ones
  *
- * Pressure is the kernel's (do_shrink_slab): at priority p a 2^p-th of the objects, times 4 / seeks; scanned in batches, and only whole
- * ones, unless that would be all there is. What was not scanned is deferred: it adds to later calls, which take it from `deferred` all at
- * once so that calls at one time do not do the same work twice.
+ * Pressure is the kernel's (do_shrink_slab): at priority p a 2^p-th of the objects, times 4 / seeks; scanned in batches, and
+ * only whole ones, unless that would be all there is. What was not scanned is deferred: it adds to later calls, which take it
+ * from `deferred` all at once so that calls at one time do not do the same work twice.
  *
  * Wrong if: a shrinker runs after its free returned, runs under a lock or inside itself, or the numbers of
  * test/unit/test_shrinker.c change.

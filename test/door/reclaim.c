@@ -1,4 +1,7 @@
-/* Shrinkers and grace periods in whole programs: with forks, with exits, and with all memory given back. Linked with libtarn.so. */
+/*
+ * Shrinkers and grace periods in whole programs: with forks, with exits, and with all memory given back. Linked with
+ * libtarn.so.
+ */
 #include "check.h"
 
 #include "tarn/alloc.h"

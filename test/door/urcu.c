@@ -1,6 +1,6 @@
 /*
- * A program over liburcu: tarn's grace periods wait for that library's readers as well. Linked with libtarn.so, with libtarn.a, and with
- * libtarn-malloc.so preloaded.
+ * A program over liburcu: tarn's grace periods wait for that library's readers as well. Linked with libtarn.so, with libtarn.a,
+ * and with libtarn-malloc.so preloaded.
  */
 #include "check.h"
 

@@ -1,9 +1,10 @@
 /*
- * Readers that look at what writers replace, and spoil after a grace period: what a reader holds is never spoilt, whether the writer waits for the
- * grace period or has itself called after it, whether readers nest, begin and end with their threads, or take long.
+ * Readers that look at what writers replace, and spoil after a grace period: what a reader holds is never spoilt, whether the
+ * writer waits for the grace period or has itself called after it, whether readers nest, begin and end with their threads, or
+ * take long.
  *
- * A cell goes round: fresh (its number twice) -> in a slot -> replaced -> grace period -> spoilt -> fresh again. Cells are read and written
- * without atomics: ThreadSanitizer must find nothing.
+ * A cell goes round: fresh (its number twice) -> in a slot -> replaced -> grace period -> spoilt -> fresh again. Cells are read
+ * and written without atomics: ThreadSanitizer must find nothing.
  */
 #include "test/model/model.h"
 
