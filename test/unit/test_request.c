@@ -9,6 +9,8 @@
 #include "page/shrinker.h"
 #include "tarn/fail.h"
 
+#include <pthread.h>
+
 static struct tarn_zone *zone;
 static struct tarn_page *hoard[2048]; /* what there is to reclaim */
 static size_t hoarded;
@@ -122,6 +124,29 @@ static void never_fails(void **state)
     tarn_pages_free(page, 0);
     frees_at = 0;
     assert_null(tarn_pages_alloc(zone, 10, TARN_GFP_NOFAIL)); /* who may not sleep cannot ask for that */
+}
+
+static void *free_when_it_waits(void *waits)
+{
+    while (tarn__os_calls(TARN__OS_WAIT) < *(uint64_t *)waits + 5)
+        ;
+    free_one();
+    tarn_pages_drain();
+    return NULL;
+}
+
+/* Who frees memory by its request cannot reclaim for it: it waits for others. */
+static void never_fails_nor_reclaims(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    uint64_t waits = tarn__os_calls(TARN__OS_WAIT);
+    pthread_create(&thread, NULL, free_when_it_waits, &waits);
+    struct tarn_page *page = tarn_pages_alloc(zone, 0, TARN_GFP_KERNEL | TARN_GFP_NOFAIL | TARN_GFP_MEMALLOC);
+    assert_non_null(page);
+    assert_int_equal(calls, 0);
+    pthread_join(thread, NULL);
+    tarn_pages_free(page, 0);
 }
 
 static void scopes_count(void **state)
@@ -269,6 +294,7 @@ int main(void)
         REQUEST_TEST(gives_up),
         REQUEST_TEST(goes_on_while_it_helps),
         REQUEST_TEST(never_fails),
+        REQUEST_TEST(never_fails_nor_reclaims),
         REQUEST_TEST(scopes_count),
         REQUEST_TEST(wakes_the_background_below_low),
         REQUEST_TEST(lists_are_drained_before_it_fails),

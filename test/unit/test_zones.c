@@ -94,6 +94,12 @@ static void several_in_one_slot(void **state)
         assert_ptr_equal(tarn_page_zone(tarn_page_of((char *)tarn_page_address(page) + PAGE)), zone[i]);
         tarn_pages_free(page, 3);
     }
+    for (int i = 0; i < ZONES; i++) {
+        assert_ptr_equal(tarn__section_of(zone[i]->memory)->zone, zone[i]);
+        assert_ptr_equal(tarn__section_of(zone[i]->memory + 600 * 1024 - 1)->zone, zone[i]);
+        assert_null(tarn__section_of(zone[i]->memory + 600 * 1024));
+        assert_null(tarn__section_of(zone[i]->memory - 1));
+    }
     assert_null(tarn_page_of(buffer[1].base - 1));
     assert_null(tarn__section_of(buffer[1].base - 1)); /* between two of them */
     for (int i = 0; i < ZONES; i++) {                  /* from the middle, out: those that remain are still found */
@@ -166,6 +172,7 @@ static void *idle(void *zone)
     struct tarn_zone *next = tarn_zone_create("next", tarn_source_system(), 32 * MIB, 0); /* the number is used again */
     tarn_pages_free(tarn_pages_alloc(next, 0, TARN_GFP_KERNEL), 0);
     assert_true(stats_of(next).cached > 0);
+    assert_int_equal(stats_of(next).allocations, 1);
     assert_int_equal(tarn_zone_destroy(next), 0);
     return NULL;
 }
