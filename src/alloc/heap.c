@@ -5,8 +5,12 @@
 #include "base/inject.h"
 #include "mempool/mempool.h"
 #include "os/os.h"
+#include "os/rcu.h"
+#include "os/sleep.h"
+#include "os/worker.h"
 #include "page/lists.h"
 #include "page/meta.h"
+#include "page/shrinker.h"
 #include "page/zones.h"
 #include "slab/create.h"
 
@@ -78,6 +82,9 @@ static void each_lock(void (*act)(struct tarn__lock *))
 {
     if (tarn__locks_above)
         tarn__locks_above(act);
+    tarn__worker_each_lock(act);
+    tarn__rcu_each_lock(act);
+    tarn__shrinkers_each_lock(act);
     act(&ready_lock);
     act(&tarn__registry_lock);
     tarn__caches_each_lock(act);
@@ -117,6 +124,10 @@ void tarn__heap_fork_child(void)
     tarn__mempool_fork_child();
     tarn__forking = false;
     tarn__caches_after_fork();
+    tarn__rcu_child();
+    tarn__shrinkers_child();
+    tarn__worker_child();
+    tarn__sleep_child();
     if (consistent) {
         tarn__local_adopt_orphans();
         tarn__lists_adopt_orphans();
