@@ -247,6 +247,7 @@ void *tarn_dma_pool_alloc(struct tarn_dma_pool *pool, tarn_gfp_t flags, tarn_dma
         add_chunk(pool, chunk);
         block = take_block(pool);
         tarn__unlock(&pool->lock);
+        TARN__ASSERT(block, "a chunk that was just added has a free block");
     }
     if (pool->poison && !filled(block, pool->size, FREE_FILL))
         tarn__fail(TARN__POISONED, "dma_pool_alloc", block);
