@@ -26,9 +26,9 @@
 #define TARN_LIVE_MAGIC_BYTES 16
 #define TARN_LIVE_VERSION 1u /* changes with this header only, not with the structures it describes */
 #define TARN_LIVE_ALIGN 64
-#define TARN_LIVE_ORDERS 11u  /* of free blocks: 1 to 1024 pages */
-#define TARN_LIVE_GROUPS 3u   /* unmovable, movable, reclaimable */
-#define TARN_LIVE_STATES 16u  /* of pages */
+#define TARN_LIVE_ORDERS 11u         /* of free blocks: 1 to 1024 pages */
+#define TARN_LIVE_GROUPS 3u          /* unmovable, movable, reclaimable */
+#define TARN_LIVE_STATES 16u         /* of pages */
 #define TARN_LIVE_MOST_BYTES 262144u /* of a structure that is described */
 
 /* A field of a structure: `count` values of `size` bytes side by side. A count of 0: there is no such field. */
@@ -64,14 +64,14 @@ struct tarn_live_set {
 struct tarn_live_cache {
     struct tarn_live_set set;
     struct tarn_live_field name, zone;
-    struct tarn_live_field number;                   /* of its bin in each thread; 0: it has none */
-    struct tarn_live_field size, object_size;        /* bytes that an object takes, and as asked for */
-    struct tarn_live_field objects, pages;           /* in a slab */
-    struct tarn_live_field capacity;                 /* objects of a full magazine */
-    struct tarn_live_field depot_depth;              /* magazines that its depot may hold */
-    struct tarn_live_field depot_objects;            /* that it holds */
-    struct tarn_live_field slabs;                    /* held now */
-    struct tarn_live_field past_allocs, past_frees;  /* not by threads that live */
+    struct tarn_live_field number;                  /* of its bin in each thread; 0: it has none */
+    struct tarn_live_field size, object_size;       /* bytes that an object takes, and as asked for */
+    struct tarn_live_field objects, pages;          /* in a slab */
+    struct tarn_live_field capacity;                /* objects of a full magazine */
+    struct tarn_live_field depot_depth;             /* magazines that its depot may hold */
+    struct tarn_live_field depot_objects;           /* that it holds */
+    struct tarn_live_field slabs;                   /* held now */
+    struct tarn_live_field past_allocs, past_frees; /* not by threads that live */
     struct tarn_live_field flags, references;
 };
 

@@ -20,8 +20,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define DOCUMENT_VERSION 1 /* counts up only if a field changes its meaning */
-#define BATCH 512u /* pieces of one call; the system takes 1024 */
+#define DOCUMENT_VERSION 1        /* counts up only if a field changes its meaning */
+#define BATCH 512u                /* pieces of one call; the system takes 1024 */
 #define KERNEL_THREAD 0x00200000u /* among the flags of /proc/PID/stat */
 
 bool tool_live_arguments(const char *verb, char **argv, bool groups, struct tool_live_options *options)
@@ -241,17 +241,19 @@ static void say_forbidden(const struct tool_live *live)
     if (file)
         fclose(file);
     if (fstat(live->directory, &status) == 0 && status.st_uid != geteuid())
-        tool_complain("process %d may not be read by this user: it is user %u's; run tarn as that user or as root", (int)live->pid,
-                      (unsigned)status.st_uid);
+        tool_complain("process %d may not be read by this user: it is user %u's; run tarn as that user or as root",
+                      (int)live->pid, (unsigned)status.st_uid);
     else if (scope >= 3)
-        tool_complain("process %d may not be read: kernel.yama.ptrace_scope is 3, which forbids it to everyone until the system is "
-                      "started again",
-                      (int)live->pid);
+        tool_complain(
+            "process %d may not be read: kernel.yama.ptrace_scope is 3, which forbids it to everyone until the system is "
+            "started again",
+            (int)live->pid);
     else if (scope > 0)
         tool_complain("process %d may not be read: kernel.yama.ptrace_scope is %d; run tarn as root%s", (int)live->pid, scope,
                       scope == 1 ? ", or set it to 0" : "");
     else
-        tool_complain("process %d may not be read: the system protects it; run tarn as root, with CAP_SYS_PTRACE", (int)live->pid);
+        tool_complain("process %d may not be read: the system protects it; run tarn as root, with CAP_SYS_PTRACE",
+                      (int)live->pid);
 }
 
 /* Why nothing of the process can be read, which has no mappings. */
@@ -385,9 +387,10 @@ int tool_live_failed(const struct tool_live *live)
     if (has_ended(live))
         tool_complain("process %d (%s) ended while it was read", (int)live->pid, live->program);
     else
-        tool_complain("process %d (%s) could not be read: it became another program, its memory is damaged, or it changes too quickly; "
-                      "try again",
-                      (int)live->pid, live->program);
+        tool_complain(
+            "process %d (%s) could not be read: it became another program, its memory is damaged, or it changes too quickly; "
+            "try again",
+            (int)live->pid, live->program);
     return TOOL_STATUS_TROUBLE;
 }
 

@@ -22,8 +22,8 @@ struct tool_mapping {
     uintptr_t begin, end;
     char mode[5]; /* "rwxp" */
     uint64_t offset, device, inode;
-    char *path;                              /* empty for anonymous memory */
-    uint64_t resident, anonymous, swapped;   /* bytes; only where asked for */
+    char *path;                            /* empty for anonymous memory */
+    uint64_t resident, anonymous, swapped; /* bytes; only where asked for */
 };
 
 struct tool_mappings {
@@ -102,6 +102,7 @@ uint64_t tool_live_value(const void *structure, struct tarn_live_field field, un
 bool tool_live_elements(const struct tool_live *live, const struct tarn_live_set *set, uintptr_t **elements, size_t *count);
 
 /* The name that a field holds or points to; what cannot be shown becomes '?'. Never empty. */
-void tool_live_name(const struct tool_live *live, const void *structure, struct tarn_live_field field, char name[TOOL_LIVE_NAME]);
+void tool_live_name(const struct tool_live *live, const void *structure, struct tarn_live_field field,
+                    char name[TOOL_LIVE_NAME]);
 
 #endif

@@ -43,9 +43,10 @@ static bool section_is_sound(const struct tarn_live_section *s)
     const struct tarn_live_field page[] = {s->state, s->order, s->count};
 
     return all_fit(whole, sizeof whole / sizeof *whole, s->bytes) && all_fit(page, sizeof page / sizeof *page, s->page.size) &&
-           all_fit(&s->slab_cache, 1, s->slab_bytes) && s->slab_bytes <= s->room.size && s->unit_pages > 0 && s->page_bits >= 12 &&
-           s->section_bits > s->page_bits && s->section_bits < 40 && s->root_bits <= 20 && s->leaf_bits <= 20 &&
-           s->page.count == 1u << (s->section_bits - s->page_bits) && s->room.count >= s->page.count / s->unit_pages;
+           all_fit(&s->slab_cache, 1, s->slab_bytes) && s->slab_bytes <= s->room.size && s->unit_pages > 0 &&
+           s->page_bits >= 12 && s->section_bits > s->page_bits && s->section_bits < 40 && s->root_bits <= 20 &&
+           s->leaf_bits <= 20 && s->page.count == 1u << (s->section_bits - s->page_bits) &&
+           s->room.count >= s->page.count / s->unit_pages;
 }
 
 /* Whether all that a root says keeps within bounds. */
@@ -54,17 +55,18 @@ static bool is_sound(const struct tarn_live *root)
     const struct tarn_live_cache *c = &root->cache;
     const struct tarn_live_thread *t = &root->thread;
     const struct tarn_live_zone *z = &root->zone;
-    const struct tarn_live_field cache[] = {c->name,     c->zone,        c->number,        c->size,  c->object_size, c->objects,    c->pages,
-                                            c->capacity, c->depot_depth, c->depot_objects, c->slabs, c->past_allocs, c->past_frees,
-                                            c->flags,    c->references};
+    const struct tarn_live_field cache[] = {c->name,    c->zone,        c->number,     c->size,        c->object_size,
+                                            c->objects, c->pages,       c->capacity,   c->depot_depth, c->depot_objects,
+                                            c->slabs,   c->past_allocs, c->past_frees, c->flags,       c->references};
     const struct tarn_live_field zone[] = {z->name,   z->pages,        z->free_pages, z->dirty_pages,
                                            z->blocks, z->group_blocks, z->pageblocks};
     const struct tarn_live_field bin[] = {t->allocs, t->frees};
 
     return set_is_sound(&c->set) && set_is_sound(&t->set) && set_is_sound(&z->set) &&
-           all_fit(cache, sizeof cache / sizeof *cache, c->set.bytes) && all_fit(zone, sizeof zone / sizeof *zone, z->set.bytes) &&
-           all_fit(bin, 2, t->bin_bytes) && t->set.bytes <= TARN_LIVE_MOST_BYTES &&
-           (uint64_t)t->bins_at + (uint64_t)t->bins * t->bin_bytes <= t->set.bytes && section_is_sound(&root->section);
+           all_fit(cache, sizeof cache / sizeof *cache, c->set.bytes) &&
+           all_fit(zone, sizeof zone / sizeof *zone, z->set.bytes) && all_fit(bin, 2, t->bin_bytes) &&
+           t->set.bytes <= TARN_LIVE_MOST_BYTES && (uint64_t)t->bins_at + (uint64_t)t->bins * t->bin_bytes <= t->set.bytes &&
+           section_is_sound(&root->section);
 }
 
 /* Values */
@@ -95,13 +97,15 @@ uint64_t tool_live_value(const void *structure, struct tarn_live_field field, un
     return value;
 }
 
-void tool_live_name(const struct tool_live *live, const void *structure, struct tarn_live_field field, char name[TOOL_LIVE_NAME])
+void tool_live_name(const struct tool_live *live, const void *structure, struct tarn_live_field field,
+                    char name[TOOL_LIVE_NAME])
 {
     memset(name, 0, TOOL_LIVE_NAME);
     if (field.count == 1 && field.size == sizeof(uintptr_t)) {
         uintptr_t at = (uintptr_t)tool_live_value(structure, field, 0);
         size_t to_page_end = 4096 - at % 4096, most = TOOL_LIVE_NAME - 1;
-        if (tool_live_read(live, at, name, to_page_end < most ? to_page_end : most) && to_page_end < most && !memchr(name, 0, to_page_end))
+        if (tool_live_read(live, at, name, to_page_end < most ? to_page_end : most) && to_page_end < most &&
+            !memchr(name, 0, to_page_end))
             (void)tool_live_read(live, at + to_page_end, name + to_page_end, most - to_page_end);
     } else {
         size_t length = (size_t)field.size * field.count;
@@ -197,8 +201,9 @@ static bool add_root(struct tool_live *live, const struct tool_mapping *mapping,
         !tool_live_read(live, at, root, offsetof(struct tarn_live, self) + sizeof root->self) || root->self != at)
         return true;
     if (root->version != TARN_LIVE_VERSION || root->bytes != sizeof *root) {
-        tool_complain("%s in process %d has version %u of the live format, and this command reads %u: use the command of that library",
-                      mapping->path, (int)live->pid, root->version, TARN_LIVE_VERSION);
+        tool_complain(
+            "%s in process %d has version %u of the live format, and this command reads %u: use the command of that library",
+            mapping->path, (int)live->pid, root->version, TARN_LIVE_VERSION);
         return false;
     }
     if (!tool_live_read(live, at, root, sizeof *root)) /* the process is ending, or becoming another program */
@@ -258,7 +263,9 @@ static void choose(struct tool_live *live)
     if (live->count > 1)
         for (unsigned i = 0; i < live->count; i++)
             tool_complain("process %d has %u copies of tarn: %s, %s", (int)live->pid, live->count, live->roots[i].path,
-                          live->roots[i].in_use ? "reported" : in_use ? "without memory" : "without memory yet");
+                          live->roots[i].in_use ? "reported"
+                          : in_use              ? "without memory"
+                                                : "without memory yet");
     for (unsigned i = 0, kept = 0; in_use && i < live->count; i++) {
         struct tool_live_root root = live->roots[i];
         if (root.in_use && i != kept) {

@@ -77,7 +77,8 @@ static void add_cut(struct sweep *sweep, enum tool_area area, const struct tool_
 }
 
 /* What is left of a mapping. */
-static void add_left(struct tool_maps *maps, enum tool_area area, const struct tool_mapping *mapping, const struct tool_use *cut)
+static void add_left(struct tool_maps *maps, enum tool_area area, const struct tool_mapping *mapping,
+                     const struct tool_use *cut)
 {
     struct tool_use use = {
         .bytes = mapping->end - mapping->begin - cut->bytes,

@@ -214,7 +214,9 @@ static void add_mapped(const struct walk *walk, uintptr_t base, size_t zone, uin
 
     add_span(walk->pools,
              (struct tool_span){base, base + (uintptr_t)(slots << walk->root->section.section_bits), (uint32_t)zone,
-                                use == TARN_LIVE_LARGE ? TOOL_POOL_LARGE : use == TARN_LIVE_PAGES ? TOOL_POOL_PAGES : TOOL_POOL_FREE,
+                                use == TARN_LIVE_LARGE   ? TOOL_POOL_LARGE
+                                : use == TARN_LIVE_PAGES ? TOOL_POOL_PAGES
+                                                         : TOOL_POOL_FREE,
                                 1, 0});
 }
 

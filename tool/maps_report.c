@@ -43,11 +43,8 @@ static const char *const area_keys[TOOL_AREAS] = {
 };
 
 static const char *const use_titles[TOOL_POOL_SLABS] = {
-    [TOOL_POOL_LARGE] = "large blocks",
-    [TOOL_POOL_PAGES] = "pages in use",
-    [TOOL_POOL_FREE] = "free pages",
-    [TOOL_POOL_CHANGING] = "changing while read",
-    [TOOL_POOL_DESCRIPTORS] = "descriptors",
+    [TOOL_POOL_LARGE] = "large blocks",           [TOOL_POOL_PAGES] = "pages in use",      [TOOL_POOL_FREE] = "free pages",
+    [TOOL_POOL_CHANGING] = "changing while read", [TOOL_POOL_DESCRIPTORS] = "descriptors",
 };
 
 static const char *const use_keys[TOOL_POOL_SLABS] = {
@@ -183,7 +180,8 @@ static void print_head(const struct tool_text *text, const struct tool_live *liv
 void tool_maps_print(const struct tool_live *live, const struct tool_maps *maps)
 {
     static const struct tool_column columns[] = {
-        {"WHAT", true}, {"COUNT", false}, {"BEGIN", false}, {"END", false}, {"SIZE", false}, {"RESIDENT", false}, {"FAULTED", false},
+        {"WHAT", true},  {"COUNT", false},    {"BEGIN", false},   {"END", false},
+        {"SIZE", false}, {"RESIDENT", false}, {"FAULTED", false},
     };
     const uint64_t *exact = maps->segments.exact;
     struct tool_table table;

@@ -17,7 +17,7 @@ struct tool_maps {
     struct tool_segments segments;
     struct tool_pools pools;
     struct tool_row areas[TOOL_AREAS], rest[TOOL_AREAS], total;
-    struct tool_row **lines;           /* [area * (zones + 1) + zone]: by use, or NULL; the last zone is what is in none */
+    struct tool_row **lines;            /* [area * (zones + 1) + zone]: by use, or NULL; the last zone is what is in none */
     uintptr_t windows[TOOL_LIVE_ROOTS]; /* of each copy of the library; 0: not yet decided */
     uint64_t minor_faults, major_faults;
 };

@@ -22,7 +22,7 @@
 struct row {
     char name[TOOL_LIVE_NAME];
     uint64_t size, object_size, objects, pages, slabs, flags, references;
-    uint64_t limit, batch, shared;  /* as slabinfo's tunables: of a thread, of an exchange, exchanges' worth in the depot */
+    uint64_t limit, batch, shared; /* as slabinfo's tunables: of a thread, of an exchange, exchanges' worth in the depot */
     uint64_t depot_objects;
     uint64_t allocations, frees, active;
 };
@@ -46,7 +46,10 @@ static void drop(struct sample *sample)
     *sample = (struct sample){.root = sample->root};
 }
 
-static const char *cache_copy(const struct sample *sample, size_t i) { return sample->copies + i * sample->root->cache.set.bytes; }
+static const char *cache_copy(const struct sample *sample, size_t i)
+{
+    return sample->copies + i * sample->root->cache.set.bytes;
+}
 
 static bool read_caches(const struct tool_live *live, struct sample *sample)
 {
@@ -97,7 +100,8 @@ static bool agree(const struct sample *a, const struct sample *b)
         (a->thread_count > 0 && memcmp(a->threads, b->threads, a->thread_count * sizeof *a->threads) != 0))
         return false;
     for (size_t i = 0; i < a->cache_count; i++)
-        if (tool_live_value(cache_copy(a, i), cache->past_allocs, 0) != tool_live_value(cache_copy(b, i), cache->past_allocs, 0) ||
+        if (tool_live_value(cache_copy(a, i), cache->past_allocs, 0) !=
+                tool_live_value(cache_copy(b, i), cache->past_allocs, 0) ||
             tool_live_value(cache_copy(a, i), cache->past_frees, 0) != tool_live_value(cache_copy(b, i), cache->past_frees, 0))
             return false;
     return true;
@@ -178,7 +182,8 @@ static void fill(const struct tool_live *live, const struct sample *sample, size
 
 static void print_row(const struct row *row)
 {
-    printf("%-17s %6" PRIu64 " %6" PRIu64 " %6u %4u %4d : tunables %4u %4u %4u : slabdata %6" PRIu64 " %6" PRIu64 " %6" PRIu64 "\n",
+    printf("%-17s %6" PRIu64 " %6" PRIu64 " %6u %4u %4d : tunables %4u %4u %4u : slabdata %6" PRIu64 " %6" PRIu64 " %6" PRIu64
+           "\n",
            row->name, row->active, row->slabs * row->objects, (unsigned)row->size, (unsigned)row->objects, (int)row->pages,
            (unsigned)row->limit, (unsigned)row->batch, (unsigned)row->shared, row->slabs, row->slabs, row->depot_objects);
 }
@@ -205,7 +210,8 @@ static void emit_row(struct tool_emitter *e, const struct row *row)
     tool_emit_close(e, '}');
 }
 
-static void emit_sample(struct tool_emitter *e, const struct tool_live *live, const struct sample *sample, unsigned root, bool settled)
+static void emit_sample(struct tool_emitter *e, const struct tool_live *live, const struct sample *sample, unsigned root,
+                        bool settled)
 {
     tool_emit_open(e, NULL, '{');
     tool_emit_string(e, "path", live->roots[root].path);
@@ -234,8 +240,10 @@ static void print_sample(const struct tool_live *live, const struct sample *samp
 static void print_all(const struct tool_live *live, const struct sample *samples)
 {
     puts("slabinfo - version: 2.1");
-    puts("# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> <sharedfactor>"
-         " : slabdata <active_slabs> <num_slabs> <sharedavail>");
+    puts(
+        "# name            <active_objs> <num_objs> <objsize> <objperslab> <pagesperslab> : tunables <limit> <batchcount> "
+        "<sharedfactor>"
+        " : slabdata <active_slabs> <num_slabs> <sharedavail>");
     for (unsigned i = 0; i < live->count; i++)
         print_sample(live, &samples[i]);
 }

@@ -8,9 +8,9 @@
 
 #include "alloc/heap.h"
 
-extern struct tarn_live tarn__live;
+extern struct tarn_live tarn__live __attribute__((used, aligned(TARN_LIVE_ALIGN)));
 
-_Alignas(TARN_LIVE_ALIGN) __attribute__((used)) struct tarn_live tarn__live = {
+struct tarn_live tarn__live = {
     .magic = TARN_LIVE_MAGIC,
     .version = TARN_LIVE_VERSION,
     .bytes = sizeof tarn__live,

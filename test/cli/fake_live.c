@@ -54,7 +54,10 @@ static _Alignas(TARN_LIVE_ALIGN) struct tarn_live live = {
                .bins = 512,
                .allocs = SMALL_FIELD(8),
                .frees = SMALL_FIELD(16)},
-    .zone = {.set = {(uintptr_t)&head, TARN_LIVE_LIST, SIZE, 0, 0}, .name = {16, 1, 48}, .pages = SMALL_FIELD(64), .blocks = {128, 8, 11}},
+    .zone = {.set = {(uintptr_t)&head, TARN_LIVE_LIST, SIZE, 0, 0},
+             .name = {16, 1, 48},
+             .pages = SMALL_FIELD(64),
+             .blocks = {128, 8, 11}},
     .section =
         {
             .root = (uintptr_t)root,
