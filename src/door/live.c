@@ -8,9 +8,9 @@
 
 #include "alloc/heap.h"
 
-extern struct tarn_live tarn__live __attribute__((used, aligned(TARN_LIVE_ALIGN)));
+extern struct tarn_live tarn__live __attribute__((aligned(TARN_LIVE_ALIGN)));
 
-struct tarn_live tarn__live = {
+struct tarn_live tarn__live __attribute__((used)) = {
     .magic = TARN_LIVE_MAGIC,
     .version = TARN_LIVE_VERSION,
     .bytes = sizeof tarn__live,
