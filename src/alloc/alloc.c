@@ -72,7 +72,7 @@ TARN__NOINLINE void *tarn__alloc_slow(size_t size)
         return object;
     }
     tarn__heap_ready();
-    object = tarn__local_alloc(&tarn__heap.cache[number], size, TARN_GFP_KERNEL);
+    object = tarn__local_alloc(&tarn__heap.cache[number], size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
     return object ? object : no_memory();
 }
 

@@ -5,7 +5,9 @@
 #include "base/inject.h"
 #include "mempool/mempool.h"
 #include "os/os.h"
+#include "page/lists.h"
 #include "page/meta.h"
+#include "page/zones.h"
 #include "slab/create.h"
 
 struct tarn__heap tarn__heap;
@@ -53,6 +55,9 @@ void tarn__heap_ready(void)
     tarn__unlock(&ready_lock);
 }
 
+/* So that who asks for pages first finds the heap too. */
+__attribute__((constructor(101))) static void announce(void) { tarn__zone_on_normal(tarn__heap_ready); }
+
 static void reap(struct tarn_cache *cache, void *context)
 {
     (void)context;
@@ -73,7 +78,7 @@ static void each_lock(void (*act)(struct tarn__lock *))
     act(&ready_lock);
     act(&tarn__registry_lock);
     tarn__caches_each_lock(act);
-    act(&tarn__heap.zone.lock);
+    tarn__zones_each_lock(act);
     act(&tarn__meta_lock);
     act(&tarn__window_lock);
 }
@@ -108,6 +113,8 @@ void tarn__heap_fork_child(void)
     tarn__mempool_fork_child();
     tarn__forking = false;
     tarn__caches_after_fork();
-    if (consistent)
+    if (consistent) {
         tarn__local_adopt_orphans();
+        tarn__lists_adopt_orphans();
+    }
 }

@@ -28,6 +28,7 @@ enum tarn__rank {
     TARN__RANK_SHRINKERS, /* the list of shrinkers */
     TARN__RANK_REGISTRY,  /* the list of thread caches */
     TARN__RANK_CACHES,    /* the list of caches */
+    TARN__RANK_ZONES,     /* the lists of zones, and of threads' pages */
     TARN__RANK_SLABS,     /* a cache's slabs */
     TARN__RANK_DEPOT,     /* a cache's full magazines */
     TARN__RANK_ZONE,      /* a zone's free pages */

@@ -1,6 +1,7 @@
 /* Slabs: objects taken and put back under the cache's slab lock, slabs made and given up without it. */
 #include "base/bits.h"
 #include "base/fail.h"
+#include "page/request.h"
 #include "slab/cache.h"
 #include "slab/debug.h"
 
@@ -65,8 +66,9 @@ static void mark_unit(const struct tarn_cache *cache, const char *base, bool on)
 /* A new slab, all of it free, on no list. */
 static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags)
 {
-    struct tarn_page *run = tarn__pages_alloc(cache->zone, cache->pages, TARN__UNIT_SIZE, NULL);
-    (void)flags;
+    if (cache->flags & TARN_CACHE_RECLAIM_ACCOUNT)
+        flags |= TARN_GFP_RECLAIMABLE;
+    struct tarn_page *run = tarn__pages_request(cache->zone, cache->pages, TARN__UNIT_SIZE, flags, NULL);
     if (!run)
         return NULL;
     struct tarn__section *section = tarn__page_section(run);
