@@ -7,10 +7,11 @@
 #include "format/live.h"
 
 #include "alloc/heap.h"
+#include "page/zones.h"
 
 extern struct tarn_live tarn__live __attribute__((aligned(TARN_LIVE_ALIGN)));
 
-struct tarn_live tarn__live __attribute__((used)) = {
+__attribute__((used)) struct tarn_live tarn__live = {
     .magic = TARN_LIVE_MAGIC,
     .version = TARN_LIVE_VERSION,
     .bytes = sizeof tarn__live,
@@ -49,12 +50,13 @@ struct tarn_live tarn__live __attribute__((used)) = {
         },
     .zone =
         {
-            .set = {(uintptr_t)&tarn__heap.zone, TARN_LIVE_ONE, sizeof(struct tarn_zone), 0, 0},
+            .set = {(uintptr_t)&tarn__zones, TARN_LIVE_LIST, sizeof(struct tarn_zone), 0, offsetof(struct tarn_zone, link)},
             .name = TARN_LIVE_FIELD(struct tarn_zone, name),
             .pages = TARN_LIVE_FIELD(struct tarn_zone, pages),
             .free_pages = TARN_LIVE_FIELD(struct tarn_zone, free_pages),
             .dirty_pages = TARN_LIVE_FIELD(struct tarn_zone, dirty_pages),
             .blocks = TARN_LIVE_ARRAY(struct tarn_zone, blocks),
+            .group_blocks = {offsetof(struct tarn_zone, group_blocks), sizeof(size_t), TARN_MOBILITIES *TARN__ORDERS},
         },
     .section =
         {
@@ -68,6 +70,10 @@ struct tarn_live tarn__live __attribute__((used)) = {
             .base = TARN_LIVE_FIELD(struct tarn__section, base),
             .zone = TARN_LIVE_FIELD(struct tarn__section, zone),
             .slots = TARN_LIVE_FIELD(struct tarn__section, slots),
+            .neighbour = TARN_LIVE_FIELD(struct tarn__section, neighbour),
+            .first = TARN_LIVE_FIELD(struct tarn__section, first),
+            .end = TARN_LIVE_FIELD(struct tarn__section, end),
+            .group = TARN_LIVE_ARRAY(struct tarn__section, group),
             .page = TARN_LIVE_ARRAY(struct tarn__section, page),
             .room = TARN_LIVE_ARRAY(struct tarn__section, room),
             .unit_pages = TARN__UNIT_PAGES,
@@ -79,11 +85,13 @@ struct tarn_live tarn__live __attribute__((used)) = {
                     [TARN__PAGE_FREE] = {TARN_LIVE_FREE, 1},
                     [TARN__PAGE_RUN] = {TARN_LIVE_LARGE, 0},
                     [TARN__PAGE_SLAB] = {TARN_LIVE_SLAB, 0},
+                    [TARN__PAGE_BLOCK] = {TARN_LIVE_PAGES, 1},
+                    [TARN__PAGE_USER_RUN] = {TARN_LIVE_PAGES, 0},
                 },
             .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
         },
 };
 
-_Static_assert(TARN__ORDERS == TARN_LIVE_ORDERS, "readers know the orders");
+_Static_assert(TARN__ORDERS == TARN_LIVE_ORDERS && TARN_MOBILITIES == TARN_LIVE_GROUPS, "readers know orders and groups");
 _Static_assert(sizeof(struct tarn__local) <= TARN_LIVE_MOST_BYTES && sizeof(struct tarn__section) <= TARN_LIVE_MOST_BYTES,
                "readers take structures of such lengths");

@@ -24,8 +24,10 @@
 
 enum { SMALL = 500, FRAMES = 1000, FREED = 300, STEADY = 1000, IN_HAND = 16, WORKERS = 3, GIVEN = 200 };
 
-int initialised[2000] = {1}; /* so that there is data, and below bss, of sizes that are known at least */
-char zeroed[100000];
+enum { DATA = 1 << 19, BSS = 5 << 20, STACK = 1 << 18 };
+
+char initialised[DATA] = {1}; /* so that there is data, and below bss, of sizes that are known at least */
+char zeroed[BSS];
 
 static void *volatile kept[8 * 1024];
 static size_t count;
@@ -49,19 +51,57 @@ static void wait_to_be_killed(void)
         pause();
 }
 
+#ifndef PLAIN
+/* A zone over a buffer; of its pages, `blocks` blocks of four are taken, and written. */
+static struct tarn_zone *zone_over(const char *name, void *buffer, size_t size, unsigned blocks)
+{
+    static struct tarn_source_buffer sources[4];
+    static unsigned used;
+    struct tarn_source_buffer *source = &sources[used++];
+    struct tarn_zone *zone = NULL;
+
+    if (tarn_source_buffer_init(source, buffer, size) == 0)
+        zone = tarn_zone_create(name, &source->source, size / 2, 0);
+    for (unsigned i = 0; i < blocks; i++) {
+        struct tarn_page *page = zone ? tarn_pages_alloc(zone, 2, TARN_GFP_KERNEL) : NULL;
+        if (!page)
+            abort();
+        fill(tarn_page_address(page), 4 * 4096);
+    }
+    return zone;
+}
+
+/* In each segment, and in a block of malloc; and pages of the heap's: one block of eight, one run of 1500 in sections that it shares. */
+static void hold_zones(void *stack, void *block)
+{
+    struct tarn_cache_args args = {.zone = zone_over("in-bss", zeroed, BSS, 3)};
+    struct tarn_cache *cache;
+
+    zone_over("in-data", initialised, DATA, 1);
+    zone_over("in-stack", stack, STACK, 2);
+    zone_over("in-block", block, 1 << 20, 5);
+    if (tarn_cache_make(&cache, "zoned", 300, &args, TARN_CACHE_NO_MERGE) != 0)
+        abort();
+    for (int i = 0; i < 400; i++)
+        keep(tarn_cache_alloc(cache, TARN_GFP_KERNEL));
+    keep(tarn_pages_alloc(NULL, 3, TARN_GFP_KERNEL));
+    keep(tarn_pages_alloc_run(NULL, 1500, TARN_GFP_KERNEL));
+}
+#endif
+
 /*
  * 500 objects of 64 bytes, three blocks of 1 MiB, one of 9 and one of 80 MiB, of which 1 MiB was written. With libtarn also 700 objects of a cache
- * "frames", and of "checked", which has no magazines, 10.
+ * "frames", and of "checked", which has no magazines, 10; and the zones above.
  */
 static void hold(void)
 {
-    char *large;
+    char *large, *block;
 
     for (int i = 0; i < SMALL; i++)
         keep(malloc(64));
     for (int i = 0; i < 3; i++)
         fill(keep(malloc(1 << 20)), 1 << 20);
-    keep(malloc(9 << 20));
+    block = keep(malloc(9 << 20));
     large = keep(malloc((size_t)80 << 20));
     fill(large, 1 << 20);
 #ifndef PLAIN
@@ -75,6 +115,10 @@ static void hold(void)
         tarn_cache_free(frames, kept[first + (size_t)i]);
     for (int i = 0; i < 10; i++)
         keep(tarn_cache_alloc(checked, TARN_GFP_KERNEL));
+    char stack[STACK];
+    hold_zones(stack, block);
+#else
+    block[0] = 1;
 #endif
     wait_to_be_killed();
 }
