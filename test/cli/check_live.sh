@@ -175,7 +175,7 @@ known() { # how it is linked
     status_is 0 "$tarn" buddyinfo --json "$pid" &&
         json_out 'all(sum(n << k for k, n in enumerate(z["blocks"])) == z["free_pages"] for z in d["copies"][0]["zones"])' &&
         json_out '[(z["name"], z["pages"] - z["free_pages"]) for z in d["copies"][0]["zones"][1:]]
-            == [("in-bss", 44), ("in-data", 4), ("in-stack", 8), ("in-block", 20)]' || return 1
+            == [("in-bss", 44), ("in-data", 4), ("in-stack", 8), ("in-block", 20), ("in-shared", 4), ("in-pages", 0)]' || return 1
     "$tarn" buddyinfo "$pid" >out && cp out plain && status_is 0 "$tarn" buddyinfo --groups "$pid" && lines_are err 0 &&
         groups_are_sound out plain
 }
@@ -197,10 +197,12 @@ known_maps() {
     json_out "(lambda u: u['NORMAL', 'slabs', 'frames'][:2] == (4, 4 << 16) and u['NORMAL', 'slabs', 'malloc-64'][:2] == (1, 1 << 16)
         and u['NORMAL', 'slabs', 'malloc-64'][2] == 500 * 64 // 4096 * 4096 + 4096
         and u['NORMAL', 'large', None] == (5, (92 << 20) - (512 << 10), (4 << 20) + 4096)
-        and u['NORMAL', 'pages', None][:2] == (2, 1508 << 12) and u['in-block', 'pages', None] == (5, 20 << 12, 20 << 12)
+        and u['NORMAL', 'pages', None][:2] == (2, 1504 << 12) and u['in-pages', 'free', None][1] == 4 << 12
+         and u['in-block', 'pages', None] == (5, 20 << 12, 20 << 12)
         )(($uses)('pools'))" || return 1
     json_out "($uses)('data')['in-data', 'pages', None] == (1, 4 << 12, 4 << 12)
         and ($uses)('stack')['in-stack', 'pages', None] == (2, 8 << 12, 8 << 12)
+        and ($uses)('shared')['in-shared', 'pages', None] == (1, 4 << 12, 4 << 12)
         and ($uses)('bss')['in-bss', 'pages', None] == (3, 12 << 12, 12 << 12)
         and ($uses)('bss')['in-bss', 'slabs', 'zoned'][:2] == (2, 2 << 16)" || return 1
     json_out '(lambda a: a["data"]["exact_bytes"] >= 1 << 19 and a["bss"]["exact_bytes"] >= 5 << 20

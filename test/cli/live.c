@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -55,7 +56,7 @@ static void wait_to_be_killed(void)
 /* A zone over a buffer; of its pages, `blocks` blocks of four are taken, and written. */
 static struct tarn_zone *zone_over(const char *name, void *buffer, size_t size, unsigned blocks)
 {
-    static struct tarn_source_buffer sources[4];
+    static struct tarn_source_buffer sources[6];
     static unsigned used;
     struct tarn_source_buffer *source = &sources[used++];
     struct tarn_zone *zone = NULL;
@@ -71,7 +72,21 @@ static struct tarn_zone *zone_over(const char *name, void *buffer, size_t size, 
     return zone;
 }
 
-/* In each segment, and in a block of malloc; and pages of the heap's: one block of eight, one run of 1500 in sections that it shares. */
+static void *shared_memory(void)
+{
+    int fd = memfd_create("live", MFD_CLOEXEC);
+    void *p =
+        fd >= 0 && ftruncate(fd, 1 << 20) == 0 ? mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    if (p == MAP_FAILED)
+        abort();
+    return p;
+}
+
+/*
+ * In each segment, in a block of malloc, in a file, and from the first page of a block of eight pages on, which is the heap's; and another run of
+ * its pages, in sections that it shares.
+ */
 static void hold_zones(void *stack, void *block)
 {
     struct tarn_cache_args args = {.zone = zone_over("in-bss", zeroed, BSS, 3)};
@@ -84,7 +99,8 @@ static void hold_zones(void *stack, void *block)
         abort();
     for (int i = 0; i < 400; i++)
         keep(tarn_cache_alloc(cache, TARN_GFP_KERNEL));
-    keep(tarn_pages_alloc(NULL, 3, TARN_GFP_KERNEL));
+    zone_over("in-shared", shared_memory(), 1 << 20, 1);
+    zone_over("in-pages", tarn_page_address(keep(tarn_pages_alloc(NULL, 3, TARN_GFP_KERNEL))), 8 * 4096, 0);
     keep(tarn_pages_alloc_run(NULL, 1500, TARN_GFP_KERNEL));
 }
 #endif
