@@ -32,9 +32,10 @@ struct tarn_sheaf;
 enum tarn_cache_flags {
     TARN_CACHE_HWCACHE_ALIGN = 0x1, /**< aligned to cache lines, or to a fraction of one for objects of less than half a line */
     TARN_CACHE_PANIC = 0x2,         /**< failing to make it ends the process */
-    TARN_CACHE_POISON = 0x4,        /**< free objects are filled with 0x6b … 0xa5, verified at reuse. No magazines */
-    TARN_CACHE_RED_ZONE = 0x8,      /**< bytes around objects, 0xbb free, 0xcc in use, verified at each step. No magazines */
-    TARN_CACHE_STORE_USER = 0x10,   /**< remembers who allocated and who freed. No magazines */
+    TARN_CACHE_POISON =
+        0x4, /**< free objects are filled with 0x6b … 0xa5, verified at reuse; not with ctor or TYPESAFE_BY_RCU. No magazines */
+    TARN_CACHE_RED_ZONE = 0x8,    /**< bytes around objects, 0xbb free, 0xcc in use, verified at each step. No magazines */
+    TARN_CACHE_STORE_USER = 0x10, /**< remembers who allocated and who freed. No magazines */
     TARN_CACHE_CONSISTENCY_CHECKS = 0x20, /**< every step verified against the slab. No magazines */
     TARN_CACHE_TYPESAFE_BY_RCU =
         0x40, /**< memory stays of this type until a grace period has passed; an object may be reused at once */
@@ -43,27 +44,27 @@ enum tarn_cache_flags {
     TARN_CACHE_DMA32 = 0x200,
     TARN_CACHE_ACCOUNT = 0x400,      /**< kept apart from caches without it */
     TARN_CACHE_NO_MERGE = 0x800,     /**< never shares slabs with a like cache */
-    TARN_CACHE_NOLEAKTRACE = 0x1000, /**< accepted, no effect */
+    TARN_CACHE_NOLEAKTRACE = 0x1000, /**< accepted; never shares either */
 };
 
 struct tarn_cache_args {
-    size_t align;           /**< a power of two up to 4096, or 0: as malloc's objects of that size, at most 16 */
+    size_t align;           /**< a power of two up to 4096, or 0: what any type of that size can need, 8 or 16 */
     void (*ctor)(void *);   /**< constructs an object when its memory is first used; not again until its slab was given back */
-    void (*dtor)(void *);   /**< called for constructed objects whose slab is given back */
+    void (*dtor)(void *);   /**< called for constructed objects whose slab is given back; not without ctor */
     struct tarn_zone *zone; /**< NULL: NORMAL, or what the flags say */
     size_t useroffset, usersize; /**< the part of an object that may be copied to users; verified to lie in it, reported */
-    unsigned sheaf_capacity;     /**< objects of a magazine; 0: chosen by size */
+    unsigned sheaf_capacity;     /**< objects of a magazine, up to 128, and then never shared; 0: chosen by size */
 };
 
 /**
- * Makes a cache, or shares a like one: without constructor, destructor, debug flags, TYPESAFE_BY_RCU and NO_MERGE, with equal
- * accounting flags and zone and less than 8 bytes lost, a cache that exists is counted once more and returned.
+ * Makes a cache, or shares a like one: without constructor, user part, magazine size, debug flags, TYPESAFE_BY_RCU, NO_MERGE and
+ * NOLEAKTRACE, with equal accounting flags and zone and less than 8 bytes lost, a cache that exists is counted once more and returned.
  *
  * @param name  1 … TARN_CACHE_NAME_MOST characters without white space, of no other cache; copied
  * @param size  bytes of an object, 1 … TARN_CACHE_SIZE_MOST
  * @param args  NULL: all zero
  * @return 0 and *cache; -EINVAL: a size of 0 or too large, an alignment that is no power of two, a name that cannot be, unknown flags or ones
- * that exclude each other (DMA with DMA32, POISON with dtor), a user part outside of the object; -EEXIST: the name is taken; -ENOMEM. *cache is NULL then.
+ * that exclude each other (DMA with DMA32 or a zone, dtor with TYPESAFE_BY_RCU or without ctor), a user part outside of the object; -EEXIST: the name is taken; -ENOMEM. *cache is NULL then.
  */
 TARN_API int tarn_cache_make(struct tarn_cache **cache, const char *name, size_t size, const struct tarn_cache_args *args,
                              unsigned flags);

@@ -7,6 +7,7 @@
 #include "alloc/heap.h"
 #include "alloc/realloc.h"
 #include "base/fail.h"
+#include "slab/debug.h"
 
 #include <string.h>
 
@@ -88,7 +89,10 @@ TARN__NOINLINE void tarn__free_slow(void *p)
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "free", p);
-    tarn__local_free(slab->cache, p);
+    if (slab->cache->flags & TARN__DEBUG_FLAGS)
+        tarn__debug_free(slab->cache, p, __builtin_return_address(0));
+    else
+        tarn__local_free(slab->cache, p);
 }
 
 void *tarn_malloc(size_t size) { return tarn__alloc(size); }
@@ -130,7 +134,7 @@ size_t tarn_usable_size(const void *p)
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "usable_size", p);
-    return slab->cache->size;
+    return slab->cache->object_size;
 }
 
 void tarn_free_sized(void *p, size_t size)

@@ -11,6 +11,7 @@
 #include "slab/create.h"
 
 struct tarn__heap tarn__heap;
+void (*tarn__locks_above)(void (*act)(struct tarn__lock *));
 
 static struct tarn__magazine depots[TARN__CLASSES + 1][TARN__DEPOT_DEPTH];
 static struct tarn__lock ready_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
@@ -75,6 +76,8 @@ size_t tarn__heap_trim(size_t keep)
 /* In order of rank. */
 static void each_lock(void (*act)(struct tarn__lock *))
 {
+    if (tarn__locks_above)
+        tarn__locks_above(act);
     act(&ready_lock);
     act(&tarn__registry_lock);
     tarn__caches_each_lock(act);

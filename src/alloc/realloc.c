@@ -113,5 +113,5 @@ void *tarn_realloc(void *p, size_t size)
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "realloc", p);
-    return realloc_object(p, slab->cache->size, size);
+    return realloc_object(p, slab->cache->object_size, size);
 }

@@ -21,6 +21,8 @@
 #include <stdint.h>
 
 enum tarn__rank {
+    TARN__RANK_POOLS,     /* the list of dma pools */
+    TARN__RANK_POOL,      /* a dma pool */
     TARN__RANK_MEMPOOLS,  /* the list of mempools */
     TARN__RANK_MEMPOOL,   /* a mempool */
     TARN__RANK_WORKER,    /* the background thread's queue */

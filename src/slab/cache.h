@@ -102,7 +102,8 @@ struct tarn_cache {
     size_t useroffset, usersize;
     struct tarn__list all; /* caches.h */
     uint64_t serial;       /* grows from cache to cache */
-    uint32_t references;   /* who share it; under the caches' lock, as the next */
+    uint32_t references;   /* who share it; 0: it is being destroyed. Under the caches' lock, as the next two */
+    bool left;             /* one of them has left */
     struct tarn__list aliases;
     _Atomic bool leaving;   /* whoever ends it waits for its pins */
     _Atomic uint32_t pins;  /* other threads' maintenance that is at work on it */
@@ -175,6 +176,9 @@ void tarn__depot_reap(struct tarn_cache *cache, bool all);
 
 /* The cache and the slab of the object that begins at `p`, or NULL: `p` is not the start of an object. */
 struct tarn__slab *tarn__slab_of(const void *p);
+
+/* Where the object begins whose slot `p` lies in, or NULL: it lies in no slab. */
+void *tarn__object_around(const void *p);
 
 /* Whether the object that begins at `p` is free in its slab. */
 bool tarn__object_is_free(const struct tarn__slab *slab, const void *p);

@@ -25,8 +25,11 @@ static void put_into_table(struct tarn_cache *cache)
         atomic_store_explicit(&tarn__cache_table_end, number + 1, memory_order_release);
 }
 
+/* Once one of those who shared a cache has left, it is not known which of the names are still used; so none of them is. */
 static bool is_name_of(const struct tarn_cache *cache, const char *name)
 {
+    if (cache->left)
+        return false;
     if (strcmp(cache->name, name) == 0)
         return true;
     for (const struct tarn__list *link = cache->aliases.next; link != &cache->aliases; link = link->next)
@@ -70,29 +73,29 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
 
 void tarn__cache_withdraw(struct tarn_cache *cache)
 {
+    uint32_t pins;
     tarn__lock(&tarn__caches_lock);
     if (cache->number)
         atomic_store_explicit(&tarn__cache_table[cache->number], NULL, memory_order_release);
-    tarn__list_remove(&cache->all);
-    tarn__unlock(&tarn__caches_lock);
-    uint32_t pins;
     atomic_store(&cache->leaving, true);
+    tarn__unlock(&tarn__caches_lock);
     while ((pins = atomic_load(&cache->pins)) != 0)
         tarn__os_wait(&cache->pins, pins);
 }
 
 void tarn__cache_readmit(struct tarn_cache *cache)
 {
-    atomic_store_explicit(&cache->leaving, false, memory_order_relaxed);
     tarn__lock(&tarn__caches_lock);
+    atomic_store(&cache->leaving, false);
+    cache->references = 1;
     put_into_table(cache);
-    tarn__list_push_back(&tarn__caches, &cache->all);
     tarn__unlock(&tarn__caches_lock);
 }
 
 void tarn__cache_release(struct tarn_cache *cache)
 {
     tarn__lock(&tarn__caches_lock);
+    tarn__list_remove(&cache->all);
     number_taken[cache->number] = false;
     tarn__unlock(&tarn__caches_lock);
 }
@@ -123,7 +126,7 @@ struct tarn_cache *tarn__cache_pin_after(uint64_t serial)
     tarn__lock(&tarn__caches_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next) {
         struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
-        if (cache->serial > serial && (!found || cache->serial < found->serial))
+        if (cache->serial > serial && !atomic_load(&cache->leaving) && (!found || cache->serial < found->serial))
             found = cache;
     }
     if (found && !found->permanent)

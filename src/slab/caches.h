@@ -2,8 +2,8 @@
  * The caches there are: a table by number, which threads' bins go by, and a list of all, which also has those without a number.
  *
  * Caches are made and destroyed while other threads do their maintenance (reaping, flushing, ending): these pin a cache before they work on
- * it. A cache that is to be destroyed leaves the table first, and then its pins are waited for. The memory of caches is
- * never given back, so a stale look at one is harmless.
+ * it. A cache that is to be destroyed leaves the table first, and then its pins are waited for; on the list it stays to the end, so that
+ * forks find its locks, and its name stays taken. The memory of caches is never given back, so a stale look at one is harmless.
  *
  * Lock: `tarn__caches_lock`, the table and the list; nothing is called under it.
  */
@@ -32,13 +32,13 @@ bool tarn__cache_name_taken(const char *name);
  */
 int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end);
 
-/* Takes it out of table and list, and waits until no other thread is at work on it. Its number stays taken until tarn__cache_release. */
+/* Takes it out of the table, and waits until no other thread is at work on it. Number and name stay taken until tarn__cache_release. */
 void tarn__cache_withdraw(struct tarn_cache *cache);
 
-/* Puts a withdrawn cache back. */
+/* Puts a withdrawn cache back, with one reference. */
 void tarn__cache_readmit(struct tarn_cache *cache);
 
-/* Lets the number of a withdrawn cache be given to another. */
+/* Takes a withdrawn cache off the list, and lets its number be given to another. */
 void tarn__cache_release(struct tarn_cache *cache);
 
 /* The cache of a number, which stays until tarn__cache_unpin; NULL: there is none. */

@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { LEAST_ALIGN = 8, RED_SIZE = 8, MOST_LISTED = 32, MOST_LOST = 8 };
+enum { LEAST_ALIGN = 8, MOST_NATURAL_ALIGN = 16, RED_SIZE = 8, MOST_LISTED = 32, MOST_LOST = 8 };
 
 static const unsigned known_flags = TARN_CACHE_HWCACHE_ALIGN | TARN_CACHE_PANIC | TARN__DEBUG_FLAGS |
                                     TARN_CACHE_TYPESAFE_BY_RCU | TARN_CACHE_RECLAIM_ACCOUNT | TARN_CACHE_DMA |
@@ -50,7 +50,8 @@ static bool flags_are_valid(unsigned flags, const struct tarn_cache_args *args)
 {
     bool both_zones = (flags & TARN_CACHE_DMA) && (flags & TARN_CACHE_DMA32);
     bool zone_twice = (flags & (TARN_CACHE_DMA | TARN_CACHE_DMA32)) && args->zone;
-    return !(flags & ~known_flags) && !both_zones && !zone_twice && !((flags & TARN_CACHE_TYPESAFE_BY_RCU) && args->dtor);
+    bool ends_badly = args->dtor && (!args->ctor || (flags & TARN_CACHE_TYPESAFE_BY_RCU));
+    return !(flags & ~known_flags) && !both_zones && !zone_twice && !ends_badly;
 }
 
 static bool arguments_are_valid(const char *name, size_t size, const struct tarn_cache_args *args, unsigned flags)
@@ -61,10 +62,12 @@ static bool arguments_are_valid(const char *name, size_t size, const struct tarn
            args->sheaf_capacity <= TARN__MAGAZINE_MOST;
 }
 
-/* To a cache line, or to the least fraction of one that holds the object. */
+/* What was asked for, else what any type of the size can need; with the flag, to the least fraction of a cache line that holds the object. */
 static size_t alignment_for(size_t size, size_t align, unsigned flags)
 {
     size_t line = TARN__CACHE_LINE;
+    if (align == 0)
+        align = tarn__min(tarn__pow2_factor(size), MOST_NATURAL_ALIGN);
     while (line > LEAST_ALIGN && size <= line / 2)
         line /= 2;
     return tarn__max(tarn__max(align, LEAST_ALIGN), flags & TARN_CACHE_HWCACHE_ALIGN ? line : 0);
@@ -102,7 +105,7 @@ static void describe(struct tarn_cache *cache, const char *name, size_t size, co
     *cache = (struct tarn_cache){
         .object_size = (uint32_t)size,
         .align = (uint32_t)alignment_for(size, args->align, flags),
-        .flags = flags,
+        .flags = flags | (args->sheaf_capacity ? TARN_CACHE_NO_MERGE : 0),
         .ctor = args->ctor,
         .dtor = args->dtor,
         .zone = zone,
@@ -127,8 +130,9 @@ static struct tarn_cache *find_like(const struct tarn_cache *wanted)
 {
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next) {
         struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
-        if (may_share(cache) && cache->zone == wanted->zone && !((cache->flags ^ wanted->flags) & merged_if_equal) &&
-            cache->size >= wanted->size && cache->size - wanted->size < MOST_LOST && cache->size % wanted->align == 0)
+        if (may_share(cache) && cache->references > 0 && cache->zone == wanted->zone &&
+            !((cache->flags ^ wanted->flags) & merged_if_equal) && cache->size >= wanted->size &&
+            cache->size - wanted->size < MOST_LOST && cache->size % wanted->align == 0)
             return cache;
     }
     return NULL;
@@ -168,14 +172,14 @@ static int share(const struct tarn_cache *wanted, struct tarn_cache **cache)
     return taken ? -EEXIST : 0;
 }
 
-/* Leaves a shared cache to the others. False: there are no others. */
+/* Leaves a shared cache to the others. False: there are no others, and from now on there will be none. */
 static bool leave_shared(struct tarn_cache *cache)
 {
     tarn__lock(&tarn__caches_lock);
-    bool shared = cache->references > 1;
+    bool shared = cache->references-- > 1;
     if (shared) {
         struct tarn__list *latest = cache->aliases.next;
-        cache->references--;
+        cache->left = true;
         tarn__list_remove(latest);
         tarn__list_push_front(&spare_aliases, latest);
     }
@@ -320,10 +324,10 @@ static uint64_t settle(struct tarn_cache *cache)
 
 int tarn_cache_destroy(struct tarn_cache *cache)
 {
+    if (cache && cache->permanent)
+        return -EINVAL;
     if (!cache || leave_shared(cache))
         return 0;
-    if (cache->permanent)
-        return -EINVAL;
     if (active(cache) > 0)
         tarn_rcu_barrier();
     tarn__cache_withdraw(cache);

@@ -46,7 +46,7 @@ static _Noreturn void report(enum tarn__crime crime, const struct tarn_cache *ca
 /* The object's bytes from its end to what follows are red too. */
 static size_t right_zone(const struct tarn_cache *cache)
 {
-    return tarn__align_up(cache->object_size, sizeof(void *)) + 8 - cache->object_size;
+    return (cache->tracks ? cache->tracks : cache->size - cache->start) - cache->object_size;
 }
 
 static void paint(const struct tarn_cache *cache, char *object, unsigned char colour)

@@ -3,17 +3,23 @@
 
 #include "base/bits.h"
 
-#include <string.h>
-
 static void **link_of(void *object) { return object; }
+
+/* The last of an array goes first: so the objects, which are in order of address, are given out in that order. */
+static struct tarn__magazine make_array(struct tarn_cache *cache, void **objects, size_t count)
+{
+    void **array = tarn__array_take(cache);
+    if (!array)
+        return tarn__no_magazine;
+    for (size_t i = 0; i < count; i++)
+        array[i] = objects[count - 1 - i];
+    return (struct tarn__magazine){array, (uint32_t)count};
+}
 
 struct tarn__magazine tarn__magazine_make(struct tarn_cache *cache, void **objects, size_t count)
 {
-    if (!cache->linked) {
-        void **array = tarn__array_take(cache);
-        return array ? (struct tarn__magazine){memcpy(array, objects, count * sizeof *array), (uint32_t)count}
-                     : tarn__no_magazine;
-    }
+    if (!cache->linked)
+        return make_array(cache, objects, count);
     for (size_t i = 0; i + 1 < count; i++)
         *link_of(objects[i]) = objects[i + 1];
     *link_of(objects[count - 1]) = NULL;

@@ -41,22 +41,27 @@ static TARN__NOINLINE void *alloc_slow(struct tarn_cache *cache, tarn_gfp_t flag
     return object && (flags & TARN_GFP_ZERO) ? memset(object, 0, cache->object_size) : object;
 }
 
-void *tarn_cache_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
+static inline void *alloc_for(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
 {
     struct tarn__bin *bin = &tarn__self->bin[cache->quick];
     uint32_t count = bin->count;
     if (TARN__UNLIKELY(count == 0 || (flags & SLOW_FLAGS)))
-        return alloc_slow(cache, flags, __builtin_return_address(0));
+        return alloc_slow(cache, flags, caller);
     bin->count = count - 1;
     tarn__counter_add(&bin->allocs, 1);
     return bin->array[count - 1];
+}
+
+void *tarn_cache_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
+{
+    return alloc_for(cache, flags, __builtin_return_address(0));
 }
 
 void *tarn_cache_zalloc(struct tarn_cache *cache, tarn_gfp_t flags)
 {
     if (cache->ctor)
         return alloc_slow(cache, flags | TARN_GFP_ZERO, __builtin_return_address(0));
-    void *object = tarn_cache_alloc(cache, flags & ~TARN_GFP_ZERO);
+    void *object = alloc_for(cache, flags & ~TARN_GFP_ZERO, __builtin_return_address(0));
     return object ? memset(object, 0, cache->object_size) : NULL;
 }
 
@@ -148,10 +153,9 @@ void tarn_cache_free_bulk(struct tarn_cache *cache, size_t count, void **objects
         struct tarn_cache *of = cache ? cache : tarn_cache_of(objects[done]);
         if (!of && objects[done])
             tarn__fail(TARN__INVALID_FREE, "cache_free_bulk", objects[done]);
-        if (of)
-            done += push_many(of, count - done, objects + done);
-        if (done < count && of)
+        size_t pushed = of ? push_many(of, count - done, objects + done) : 0;
+        if (pushed == 0 && of)
             free_slow(of, objects[done], __builtin_return_address(0));
-        done += done < count;
+        done += tarn__max(pushed, 1);
     }
 }

@@ -259,6 +259,14 @@ void tarn__cache_release_slabs(struct tarn_cache *cache)
     }
 }
 
+void *tarn__object_around(const void *p)
+{
+    const struct tarn__slab *slab = slab_around(p);
+    if (!slab)
+        return NULL;
+    return object_at(slab, tarn__object_index(slab->cache, (size_t)((const char *)p - slab->base)));
+}
+
 /* Where objects of one cache lie. */
 struct places {
     size_t count;
@@ -359,7 +367,13 @@ void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine ma
         tarn__array_put(cache, array);
 }
 
-bool tarn__object_is_free(const struct tarn__slab *slab, const void *p) { return tarn__bit_test(slab->map, index_in(slab, p)); }
+bool tarn__object_is_free(const struct tarn__slab *slab, const void *p)
+{
+    tarn__lock(&slab->cache->slabs_lock);
+    bool is_free = tarn__bit_test(slab->map, index_in(slab, p));
+    tarn__unlock(&slab->cache->slabs_lock);
+    return is_free;
+}
 
 static void visit_list(struct tarn__list *head, void (*visit)(void *object, void *context), void *context)
 {
