@@ -36,7 +36,7 @@ static void add_span(struct tool_pools *pools, struct tool_span span)
         last->count += span.count;
         return;
     }
-    if (pools->span_count == pools->span_room) {
+    if (!pools->spans || pools->span_count == pools->span_room) {
         pools->span_room = pools->span_room ? 2 * pools->span_room : 256;
         pools->spans = tool_grow(pools->spans, pools->span_room * sizeof *pools->spans);
     }

@@ -163,8 +163,9 @@ check "live: processes that cannot be read" unreadable
 known() { # how it is linked
     start "$programs/live_$1" hold || return
     status_is 0 "$tarn" slabinfo "$pid" && lines_are err 0 && slabinfo_is_sound out || return 1
-    for cache in frames checked zoned malloc-64; do row_of out $cache; done >got
-    printf '%s\n' "700 1308 200 327 16 in 4" "10 630 104 630 16 in 1" "400 430 304 215 16 in 2" "500 1024 64 1024 16 in 1" >want
+    for cache in frames checked zoned kmalloc-96 malloc-64; do row_of out $cache; done >got
+    printf '%s\n' "700 1308 200 327 16 in 4" "10 630 104 630 16 in 1" "400 430 304 215 16 in 2" "3 682 96 682 16 in 1" \
+        "500 1024 64 1024 16 in 1" >want
     same want got || return 1
     grep '^checked ' out | grep -q ' : tunables    0    0    0 : ' || fail "a cache without magazines has some" || return 1
     status_is 0 "$tarn" slabinfo --json "$pid" && lines_are err 0 &&

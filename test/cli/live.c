@@ -107,7 +107,8 @@ static void hold_zones(void *stack, void *block)
 
 /*
  * 500 objects of 64 bytes, three blocks of 1 MiB, one of 9 and one of 80 MiB, of which 1 MiB was written. With libtarn also 700 objects of a cache
- * "frames", and of "checked", which has no magazines, 10; and the zones above.
+ * "frames", and of "checked", which has no magazines, 10; of kmalloc
+ * three of 90 bytes; and the zones above.
  */
 static void hold(void)
 {
@@ -131,6 +132,8 @@ static void hold(void)
         tarn_cache_free(frames, kept[first + (size_t)i]);
     for (int i = 0; i < 10; i++)
         keep(tarn_cache_alloc(checked, TARN_GFP_KERNEL));
+    for (int i = 0; i < 3; i++)
+        keep(tarn_kmalloc(90, TARN_GFP_KERNEL));
     char stack[STACK];
     hold_zones(stack, block);
 #else
