@@ -35,7 +35,10 @@ struct tarn_fail_attributes {
     bool this_thread;       /**< only the thread that set it */
 };
 
-/** Sets or, with NULL, clears a point's failures. @return 0; -EINVAL. Counts start anew. */
+/**
+ * Sets or, with NULL, clears a point's failures; while others allocate, too. Counts start anew. Requests with TARN_GFP_NOFAIL never fail by this.
+ * @return 0; -EINVAL for a probability above 100 or times below -1: nothing has changed
+ */
 TARN_API int tarn_fail_set(enum tarn_fail_point point, const struct tarn_fail_attributes *attributes);
 
 /** How many requests were failed since it was set. */

@@ -43,13 +43,13 @@ struct tarn_shrinker {
 /** An unregistered shrinker, zeroed but for seeks = TARN_DEFAULT_SEEKS; NULL: no memory. `name` is copied (31 characters). */
 TARN_API struct tarn_shrinker *tarn_shrinker_alloc(unsigned flags, const char *name);
 
-/** From now on it is called. Both callbacks must be set: -EINVAL otherwise. */
+/** From now on it is called. @return 0; -EINVAL unless both callbacks are set, it is from tarn_shrinker_alloc, and not registered yet */
 TARN_API int tarn_shrinker_register(struct tarn_shrinker *shrinker);
 
-/** Unregisters and frees it, after its calls that run now have returned. Not from within its own callbacks. NULL is allowed. */
+/** Unregisters and frees it, after its calls that run now have returned. From within its own callbacks it only warns. NULL is allowed. */
 TARN_API void tarn_shrinker_free(struct tarn_shrinker *shrinker);
 
-/** Runs all shrinkers at a priority (12: a 4096th of what they hold, 0: all). @return objects freed */
+/** Runs all shrinkers at a priority (12: a 4096th of what they hold, 0: all). Within a shrinker it does nothing. @return objects freed */
 TARN_API unsigned long tarn_shrink_all(tarn_gfp_t flags, int priority);
 
 /**

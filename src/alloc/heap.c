@@ -5,8 +5,12 @@
 #include "base/inject.h"
 #include "mempool/mempool.h"
 #include "os/os.h"
+#include "os/rcu.h"
+#include "os/sleep.h"
+#include "os/worker.h"
 #include "page/lists.h"
 #include "page/meta.h"
+#include "page/shrinker.h"
 #include "page/zones.h"
 #include "slab/create.h"
 
@@ -78,6 +82,9 @@ static void each_lock(void (*act)(struct tarn__lock *))
 {
     if (tarn__locks_above)
         tarn__locks_above(act);
+    tarn__worker_each_lock(act);
+    tarn__rcu_each_lock(act);
+    tarn__shrinkers_each_lock(act);
     act(&ready_lock);
     act(&tarn__registry_lock);
     tarn__caches_each_lock(act);
@@ -89,16 +96,17 @@ static void each_lock(void (*act)(struct tarn__lock *))
 /* Set when the forking thread held a lock before: it forks inside a signal handler that interrupted the allocator. */
 static TARN__TLS bool interrupted;
 
-static void note_interruption(struct tarn__lock *lock) { interrupted |= tarn__lock_is_mine(lock); }
+/* Asked when all locks are held: who held one before holds it twice. Before, the lists of locks might change under the walk. */
+static void note_interruption(struct tarn__lock *lock) { interrupted |= lock->depth > 0; }
 
 void tarn__heap_fork_prepare(void)
 {
     tarn__heap_ready();
     interrupted = false;
-    each_lock(note_interruption);
     tarn__forking = true;
     tarn__mempool_fork_prepare();
     each_lock(tarn__lock_for_fork);
+    each_lock(note_interruption);
 }
 
 void tarn__heap_fork_parent(void)
@@ -116,6 +124,10 @@ void tarn__heap_fork_child(void)
     tarn__mempool_fork_child();
     tarn__forking = false;
     tarn__caches_after_fork();
+    tarn__rcu_child();
+    tarn__shrinkers_child();
+    tarn__worker_child();
+    tarn__sleep_child();
     if (consistent) {
         tarn__local_adopt_orphans();
         tarn__lists_adopt_orphans();

@@ -78,9 +78,10 @@ int tarn_fail_set(enum tarn_fail_point point, const struct tarn_fail_attributes 
     if ((unsigned)point >= TARN_FAIL_POINTS || (attributes && !is_valid(attributes)))
         return -EINVAL;
     publish(&points[point], attributes ? attributes : &off);
-    atomic_store_explicit(&tarn__injecting[point], attributes != NULL, memory_order_release);
+    bool on = attributes && attributes->probability > 0;
+    atomic_store_explicit(&tarn__injecting[point], on, memory_order_release);
     if (point == TARN_FAIL_SLAB && tarn__inject_changed)
-        tarn__inject_changed(attributes != NULL);
+        tarn__inject_changed(on);
     return 0;
 }
 

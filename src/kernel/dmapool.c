@@ -23,7 +23,9 @@
 #include "base/list.h"
 #include "base/warn.h"
 #include "os/lock.h"
+#include "page/request.h"
 #include "tarn/alloc.h"
+#include "tarn/pages.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -54,12 +56,12 @@ struct tarn_dma_pool {
 static struct tarn__lock registry_lock = TARN__LOCK_INIT(TARN__RANK_POOLS);
 static struct tarn__list registry = {&registry, &registry};
 
-/* Where the pages come from. Their address is a multiple of the power of two ≥ their size. */
+/* Their address is a multiple of the power of two ≥ their size. */
 static char *take_pages(size_t bytes, tarn_gfp_t flags)
 {
-    (void)flags;
+    struct tarn_zone *zone = flags & (TARN_GFP_DMA | TARN_GFP_DMA32) ? tarn_zone_dma() : tarn_zone_normal();
     size_t align = (size_t)1 << tarn__log2_ceil(bytes);
-    struct tarn_page *run = tarn__pages_alloc(&tarn__heap.zone, bytes / TARN__PAGE_SIZE, align, NULL);
+    struct tarn_page *run = zone ? tarn__pages_request(zone, bytes / TARN__PAGE_SIZE, align, flags, NULL) : NULL;
     return run ? tarn__page_address(run) : NULL;
 }
 

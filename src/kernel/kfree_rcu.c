@@ -7,19 +7,16 @@
 #include "kernel/kmalloc.h"
 #include "tarn/rcu.h"
 
-/* Where the object begins that `inner` lies in, which is live. */
-static void *beginning_of(void *inner)
+static void free_object(struct tarn_rcu_head *head) { tarn__free(tarn__object_around(head)); }
+
+/* The head may lie in any page of the run; it is live, so its beginning is found. */
+static void free_run(struct tarn_rcu_head *head)
 {
-    void *object = tarn__object_around(inner);
-    if (object)
-        return object;
-    char *page = (char *)((uintptr_t)inner & ~(uintptr_t)(TARN__PAGE_SIZE - 1));
+    char *page = (char *)((uintptr_t)head & ~(uintptr_t)(TARN__PAGE_SIZE - 1));
     while (!tarn__run_at(page))
         page -= TARN__PAGE_SIZE;
-    return page;
+    tarn__free(page);
 }
-
-static void free_around(struct tarn_rcu_head *head) { tarn__free(beginning_of(head)); }
 
 void tarn_kfree_rcu(void *p, struct tarn_rcu_head *head)
 {
@@ -28,7 +25,7 @@ void tarn_kfree_rcu(void *p, struct tarn_rcu_head *head)
     size_t size = tarn_ksize(p), offset = (size_t)((char *)head - (char *)p);
     if (size < sizeof *head || offset > size - sizeof *head)
         tarn__fail(TARN__INVALID_FREE, "kfree_rcu", p);
-    tarn_rcu_call(head, free_around);
+    tarn_rcu_call(head, tarn__run_at(p) ? free_run : free_object);
 }
 
 void tarn_kfree_rcu_mightsleep(void *p)

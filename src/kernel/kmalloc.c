@@ -16,8 +16,10 @@
 #include "alloc/realloc.h"
 #include "base/inject.h"
 #include "base/warn.h"
+#include "page/request.h"
 #include "slab/create.h"
 #include "tarn/alloc.h"
+#include "tarn/pages.h"
 
 #include <string.h>
 
@@ -101,13 +103,15 @@ bool tarn__kmalloc_flags_can_be(tarn_gfp_t flags, size_t size)
     return false;
 }
 
-void *tarn__kernel_pages(size_t pages, size_t align, tarn_gfp_t flags)
+void *tarn__kernel_pages(size_t size, size_t pages, size_t align, tarn_gfp_t flags)
 {
     bool zeroed;
-    if (kind_of(flags) == TARN__KMALLOC_DMA)
-        return NULL; /* there is no low zone */
-    void *p = tarn__large_alloc(pages * TARN__PAGE_SIZE, align, 0, &zeroed);
-    return p && (flags & TARN_GFP_ZERO) && !zeroed ? memset(p, 0, pages * TARN__PAGE_SIZE) : p;
+    struct tarn_zone *zone = kind_of(flags) == TARN__KMALLOC_DMA ? tarn_zone_dma() : tarn_zone_normal();
+    struct tarn_page *run = zone ? tarn__pages_request(zone, pages, align, flags, &zeroed) : NULL;
+    if (!run)
+        return NULL;
+    void *p = tarn__large_note(run, size);
+    return (flags & TARN_GFP_ZERO) && !zeroed ? memset(p, 0, pages * TARN__PAGE_SIZE) : p;
 }
 
 static bool injecting(void) { return atomic_load(&tarn__injecting[TARN_FAIL_SLAB]); }
@@ -151,7 +155,7 @@ static void *alloc_pages(size_t size, tarn_gfp_t flags)
     unsigned order = tarn__log2_ceil(size) - TARN__PAGE_BITS;
     if (tarn__inject(TARN_FAIL_SLAB, flags, order, NULL))
         return NULL;
-    return tarn__kernel_pages((size_t)1 << order, TARN__PAGE_SIZE << order, flags);
+    return tarn__kernel_pages(size, (size_t)1 << order, TARN__PAGE_SIZE << order, flags);
 }
 
 static void *alloc_object(size_t size, tarn_gfp_t flags)
@@ -219,7 +223,7 @@ size_t tarn_ksize(const void *p)
 {
     if (TARN_ZERO_OR_NULL(p))
         return 0;
-    const struct tarn__slab *slab = tarn__slab_of(p);
+    const struct tarn__slab *slab = tarn__run_at(p) ? NULL : tarn__slab_of(p);
     return slab ? slab->cache->object_size : tarn_usable_size(p);
 }
 

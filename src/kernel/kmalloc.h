@@ -42,8 +42,8 @@ void *tarn__kmalloc_slow(size_t size, tarn_gfp_t flags);
 /* Whether the flags go together in requests of pages; warns if not. */
 bool tarn__kmalloc_flags_can_be(tarn_gfp_t flags, size_t size);
 
-/* Whole pages at a multiple of `align`, counted as one object, zeroed if the flags say so. NULL: no memory. */
-void *tarn__kernel_pages(size_t pages, size_t align, tarn_gfp_t flags);
+/* Whole pages at a multiple of `align`, counted as an object of `size` bytes, zeroed if the flags say so. NULL: no memory. */
+void *tarn__kernel_pages(size_t size, size_t pages, size_t align, tarn_gfp_t flags);
 
 /* The class of a size from 1 to TARN__KMALLOC_SMALL_MOST. */
 static inline unsigned tarn__kmalloc_index(size_t size)

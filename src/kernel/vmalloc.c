@@ -18,7 +18,7 @@ static void *alloc_exact(size_t size, tarn_gfp_t flags)
     size_t pages = size / TARN__PAGE_SIZE + (size % TARN__PAGE_SIZE != 0);
     if (size == 0 || size > PTRDIFF_MAX)
         return NULL;
-    return tarn__kernel_pages(pages, TARN__PAGE_SIZE, flags);
+    return tarn__kernel_pages(size, pages, TARN__PAGE_SIZE, flags);
 }
 
 void *tarn_vmalloc_flags(size_t size, tarn_gfp_t flags)

@@ -262,9 +262,8 @@ void tarn__cache_release_slabs(struct tarn_cache *cache)
 void *tarn__object_around(const void *p)
 {
     const struct tarn__slab *slab = slab_around(p);
-    if (!slab)
-        return NULL;
-    return object_at(slab, tarn__object_index(slab->cache, (size_t)((const char *)p - slab->base)));
+    size_t index = slab ? tarn__object_index(slab->cache, (size_t)((const char *)p - slab->base)) : SIZE_MAX;
+    return slab && index < slab->cache->objects ? object_at(slab, index) : NULL;
 }
 
 /* Where objects of one cache lie. */

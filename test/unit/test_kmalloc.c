@@ -1,6 +1,7 @@
 /* Floor 7: kmalloc's classes and pages, what frees them, kfree_rcu. What stands on it is in test_kmalloc_family.c. */
 #include "test/unit/kmalloc.h"
 
+#include "tarn/pages.h"
 #include "tarn/rcu.h"
 
 #include <pthread.h>
@@ -410,6 +411,21 @@ struct late {
     struct tarn_rcu_head head;
 };
 
+static void objects_are_found_from_within(void **state)
+{
+    (void)state;
+    struct tarn_cache *cache = tarn_cache_create("wide", 20000, 0, TARN_CACHE_NO_MERGE, NULL, NULL);
+    char *p = tarn_cache_alloc(cache, TARN_GFP_KERNEL), *unit = (char *)((uintptr_t)p & ~(uintptr_t)65535);
+    assert_ptr_equal(tarn__object_around(p), p);
+    assert_ptr_equal(tarn__object_around(p + 19999), p);
+    assert_ptr_equal(tarn__object_around(unit + 45000), unit + 40000);
+    assert_null(tarn__object_around(unit + 61440)); /* the page behind the slab is none of it */
+    assert_null(tarn__object_around(&p));
+    assert_null(tarn__object_around(NULL));
+    tarn_kfree(p);
+    assert_int_equal(tarn_cache_destroy(cache), 0);
+}
+
 static void flush(struct tarn_rcu_head *head)
 {
     (void)head;
@@ -505,6 +521,7 @@ int main(void)
         KMALLOC_TEST(objects_of_users_caches),
         KMALLOC_TEST(sensitive_is_wiped),
         KMALLOC_TEST(bulk_frees_all_kinds),
+        KMALLOC_TEST(objects_are_found_from_within),
         KMALLOC_TEST(kfree_rcu_finds_the_object),
         KMALLOC_TEST(misuse_is_reported),
     };

@@ -132,7 +132,10 @@ static void vmalloc_gives_whole_pages(void **state)
     assert_null(tarn_vmalloc(0));
     assert_null(tarn_vzalloc(0));
     assert_null(tarn_vmalloc(SIZE_MAX));
+    assert_string_equal(last_warning, "");
     assert_null(tarn_vmalloc((size_t)1 << 45));
+    assert_non_null(strstr(last_warning, "page allocation failure"));
+    last_warning[0] = 0;
     tarn_vfree(NULL);
     static const size_t some[] = {1, 4096, 4097, 100000, 9 * MIB, 65 * MIB};
     for (size_t i = 0; i < sizeof some / sizeof *some; i++) {
