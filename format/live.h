@@ -88,7 +88,6 @@ struct tarn_live_zone {
     struct tarn_live_field pages, free_pages, dirty_pages;
     struct tarn_live_field blocks;       /* free blocks by order */
     struct tarn_live_field group_blocks; /* the same by group and order, group after group */
-    struct tarn_live_field pageblocks;   /* of 2 MiB, by group */
 };
 
 /* What a page's state says of the block that begins with it. */
@@ -118,6 +117,7 @@ struct tarn_live_section {
     struct tarn_live_field base, zone, slots; /* first address; slots */
     struct tarn_live_field neighbour;         /* the next of a chain */
     struct tarn_live_field first, end;        /* pages that are there; without these fields, all */
+    struct tarn_live_field group;             /* mobility groups of equal parts of a slot, its pageblocks */
     struct tarn_live_field page;              /* descriptors of pages: the array */
     struct tarn_live_field room;              /* one for each unit: the array; a slab's descriptor is at its first unit's */
     uint32_t unit_pages, unused;

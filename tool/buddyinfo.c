@@ -9,7 +9,7 @@
 #include "common.h"
 #include "emit.h"
 #include "help.h"
-#include "live.h"
+#include "live_sections.h"
 
 #include <inttypes.h>
 #include <stdio.h>
@@ -20,6 +20,7 @@
 #define PAGEBLOCK_ORDER 9
 
 struct zone {
+    uintptr_t at;
     char name[TOOL_LIVE_NAME];
     uint64_t pages, free_pages, dirty_pages;
     uint64_t blocks[TARN_LIVE_ORDERS];
@@ -28,6 +29,7 @@ struct zone {
 };
 
 struct zones {
+    const struct tool_live *live;
     struct zone *all;
     unsigned root;
     size_t count;
@@ -63,24 +65,45 @@ static void fill(const struct tool_live *live, const struct tarn_live_zone *fiel
         for (unsigned group = 0; group < TARN_LIVE_GROUPS; group++)
             zone->group_blocks[group][order] = tool_live_value(copy, fields->group_blocks, group * TARN_LIVE_ORDERS + order);
     }
-    for (unsigned group = 0; group < TARN_LIVE_GROUPS; group++)
-        zone->pageblocks[group] = tool_live_value(copy, fields->pageblocks, group);
+}
+
+/* Pageblocks of which the section has a page, each with the zone that the section is of. */
+static void count_pageblocks(const struct tool_section *section, void *context)
+{
+    const struct zones *zones = context;
+    const struct tarn_live_section *s = &zones->live->roots[zones->root].root.section;
+    uintptr_t at = (uintptr_t)tool_live_value(section->copy, s->zone, 0);
+    size_t pages = s->group.count ? s->page.count / s->group.count : 0;
+    struct zone *zone = NULL;
+
+    for (size_t i = 0; i < zones->count && !zone; i++)
+        zone = zones->all[i].at == at ? &zones->all[i] : NULL;
+    for (unsigned i = 0; zone && section->slots == 1 && i < s->group.count; i++) {
+        uint64_t group = tool_live_value(section->copy, s->group, i);
+        if (section->first < (i + 1) * pages && section->end > i * pages && group < TARN_LIVE_GROUPS)
+            zone->pageblocks[group]++;
+    }
 }
 
 static bool read_zones(const struct tool_live *live, unsigned root, struct zones *zones)
 {
     const struct tarn_live_zone *fields = &live->roots[root].root.zone;
     char *copy = tool_grow(NULL, fields->set.bytes);
+    struct tool_section_visitor visitor = {live->roots[root].root.section.page.offset, count_pageblocks, NULL, zones};
     uintptr_t *at;
     bool done = tool_live_elements(live, &fields->set, &at, &zones->count);
 
+    zones->live = live;
     zones->root = root;
     zones->all = tool_grow(NULL, zones->count * sizeof *zones->all);
     for (size_t i = 0; done && i < zones->count; i++) {
         done = read_still(live, at[i], copy, fields->set.bytes);
         if (done)
             fill(live, fields, copy, &zones->all[i]);
+        zones->all[i].at = at[i];
     }
+    if (done)
+        done = tool_sections_each(live, &live->roots[root].root, &visitor);
     free(at);
     free(copy);
     return done;

@@ -186,8 +186,8 @@ static const char maps_usage[] =
     "  FAULTED          pages that the process made its own by a fault: anonymous,\n"
     "                   in memory or swapped out\n"
     "\n"
-    "Pages of pools that were read but never written are counted as resident, though\n"
-    "the system has one page of zeros for all of them.\n";
+    "Before Linux 6.7, pages that were read but never written cannot be told from\n"
+    "others, and count as resident and faulted.\n";
 
 static int print(const char *const *parts, unsigned count)
 {

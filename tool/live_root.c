@@ -39,10 +39,12 @@ static bool set_is_sound(const struct tarn_live_set *set)
 
 static bool section_is_sound(const struct tarn_live_section *s)
 {
-    const struct tarn_live_field whole[] = {s->base, s->zone, s->slots, s->page, s->room, s->neighbour, s->first, s->end};
+    const struct tarn_live_field head[] = {s->base, s->zone, s->slots, s->neighbour, s->first, s->end, s->group};
+    const struct tarn_live_field whole[] = {s->page, s->room};
     const struct tarn_live_field page[] = {s->state, s->order, s->count};
 
-    return all_fit(whole, sizeof whole / sizeof *whole, s->bytes) && all_fit(page, sizeof page / sizeof *page, s->page.size) &&
+    return all_fit(head, sizeof head / sizeof *head, s->page.offset) &&
+           all_fit(whole, sizeof whole / sizeof *whole, s->bytes) && all_fit(page, sizeof page / sizeof *page, s->page.size) &&
            all_fit(&s->slab_cache, 1, s->slab_bytes) && s->slab_bytes <= s->room.size && s->unit_pages > 0 &&
            s->page_bits >= 12 && s->section_bits > s->page_bits && s->section_bits < 40 && s->root_bits <= 20 &&
            s->leaf_bits <= 20 && s->page.count == 1u << (s->section_bits - s->page_bits) &&
@@ -58,8 +60,7 @@ static bool is_sound(const struct tarn_live *root)
     const struct tarn_live_field cache[] = {c->name,    c->zone,        c->number,     c->size,        c->object_size,
                                             c->objects, c->pages,       c->capacity,   c->depot_depth, c->depot_objects,
                                             c->slabs,   c->past_allocs, c->past_frees, c->flags,       c->references};
-    const struct tarn_live_field zone[] = {z->name,   z->pages,        z->free_pages, z->dirty_pages,
-                                           z->blocks, z->group_blocks, z->pageblocks};
+    const struct tarn_live_field zone[] = {z->name, z->pages, z->free_pages, z->dirty_pages, z->blocks, z->group_blocks};
     const struct tarn_live_field bin[] = {t->allocs, t->frees};
 
     return set_is_sound(&c->set) && set_is_sound(&t->set) && set_is_sound(&z->set) &&

@@ -1,8 +1,7 @@
 /*
  * Where the pools of a running process lie; see maps_pools.h.
  *
- * All sections are found from the table that leads to them by address. A section's page descriptors are copied in one call and gone through from the
- * first page: each block says how long it is. What does not add up (a block that is just being split or merged) is told as changing, page by
+ * A section's page descriptors are copied in one call and gone through from the first page: each block says how long it is. What does not add up (a block that is just being split or merged) is told as changing, page by
  * page, until a block begins again.
  *
  * Zones lie in each other: the buffer under one may be a block of another, from malloc. Each page is told of the innermost.
@@ -10,22 +9,19 @@
 #include "maps_pools.h"
 
 #include "common.h"
+#include "live_sections.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-#define MOST_SECTIONS ((size_t)1 << 22)
-#define MOST_CHAINED 4096
 #define MOST_NESTED 16
 
 struct walk {
     const struct tool_live *live;
     const struct tarn_live *root;
     struct tool_pools *pools;
-    char *copy;         /* of a section, up to the end of its page descriptors */
-    uintptr_t *caches;  /* of the slabs of the section, by unit */
-    uintptr_t previous; /* what the last slot led to */
-    uintptr_t run_end;  /* of the last run that went beyond its section */
+    uintptr_t *caches; /* of the slabs of the section, by unit */
+    uintptr_t run_end; /* of the last run that went beyond its section */
     uint32_t run_use;
 };
 
@@ -40,7 +36,7 @@ static void add_span(struct tool_pools *pools, struct tool_span span)
         last->count += span.count;
         return;
     }
-    if (pools->span_count == pools->span_room) {
+    if (!pools->spans || pools->span_count == pools->span_room) {
         pools->span_room = pools->span_room ? 2 * pools->span_room : 256;
         pools->spans = tool_grow(pools->spans, pools->span_room * sizeof *pools->spans);
     }
@@ -120,19 +116,19 @@ static uint32_t use_of(const struct tool_pools *pools, uintptr_t cache)
 
 /* Sections */
 
-static const char *page_copy(const struct walk *walk, size_t i)
+static const char *page_copy(const struct tarn_live_section *s, const struct tool_section *section, size_t i)
 {
-    return walk->copy + walk->root->section.page.offset + i * walk->root->section.page.size;
+    return section->copy + s->page.offset + i * s->page.size;
 }
 
-static struct tarn_live_state state_at(const struct walk *walk, size_t i)
+static struct tarn_live_state state_at(const struct tarn_live_section *s, const struct tool_section *section, size_t i)
 {
-    uint64_t state = tool_live_value(page_copy(walk, i), walk->root->section.state, 0);
-    return state < TARN_LIVE_STATES ? walk->root->section.states[state] : (struct tarn_live_state){TARN_LIVE_INSIDE, 0};
+    uint64_t state = tool_live_value(page_copy(s, section, i), s->state, 0);
+    return state < TARN_LIVE_STATES ? s->states[state] : (struct tarn_live_state){TARN_LIVE_INSIDE, 0};
 }
 
 /* Which cache the slab in each unit is of. */
-static bool read_slabs(const struct walk *walk, uintptr_t section)
+static bool read_slabs(const struct walk *walk, const struct tool_section *section)
 {
     const struct tarn_live_section *s = &walk->root->section;
     struct tool_piece *pieces = tool_grow(NULL, s->room.count * sizeof *pieces);
@@ -141,9 +137,9 @@ static bool read_slabs(const struct walk *walk, uintptr_t section)
 
     memset(walk->caches, 0, s->room.count * sizeof *walk->caches);
     for (size_t i = 0; i < s->page.count; i += s->unit_pages)
-        if (state_at(walk, i).use == TARN_LIVE_SLAB) {
+        if (state_at(s, section, i).use == TARN_LIVE_SLAB) {
             size_t unit = i / s->unit_pages;
-            pieces[count++] = (struct tool_piece){section + s->room.offset + unit * s->room.size + s->slab_cache.offset,
+            pieces[count++] = (struct tool_piece){section->at + s->room.offset + unit * s->room.size + s->slab_cache.offset,
                                                   &walk->caches[unit], sizeof walk->caches[unit]};
         }
     done = tool_live_read_many(walk->live, pieces, count);
@@ -151,16 +147,17 @@ static bool read_slabs(const struct walk *walk, uintptr_t section)
     return done;
 }
 
-/* Pages of the block that begins at page `i`, of `pages` that there are, and its use; 1 and changing where none does. */
-static uint64_t block_at(const struct walk *walk, size_t i, size_t pages, uint32_t *use)
+/* Pages of the block that begins at page `i`, and its use; 1 and changing where none does. Runs may go beyond the section. */
+static uint64_t block_at(const struct walk *walk, const struct tool_section *section, size_t i, uint32_t *use)
 {
     const struct tarn_live_section *s = &walk->root->section;
-    struct tarn_live_state state = state_at(walk, i);
-    uint64_t order = tool_live_value(page_copy(walk, i), s->order, 0), count = tool_live_value(page_copy(walk, i), s->count, 0);
+    const char *page = page_copy(s, section, i);
+    struct tarn_live_state state = state_at(s, section, i);
+    uint64_t order = tool_live_value(page, s->order, 0), count = tool_live_value(page, s->count, 0);
     uint64_t length = !state.by_order ? count : order < TARN_LIVE_ORDERS ? UINT64_C(1) << order : 0;
 
     *use = TOOL_POOL_CHANGING;
-    if (length == 0 || (length > pages - i && (state.by_order || state.use == TARN_LIVE_SLAB)))
+    if (length == 0 || (length > section->end - i && state.by_order))
         return 1;
     switch (state.use) {
     case TARN_LIVE_FREE:
@@ -182,47 +179,42 @@ static uint64_t block_at(const struct walk *walk, size_t i, size_t pages, uint32
 }
 
 /* A run may go on in the next sections: no block begins in its part there. */
-static void add_section(struct walk *walk, uintptr_t base, size_t zone)
+static void add_section(struct walk *walk, const struct tool_section *section, uint32_t zone)
 {
     const struct tarn_live_section *s = &walk->root->section;
-    size_t first = (size_t)tool_live_value(walk->copy, s->first, 0);
-    size_t end = s->end.count ? (size_t)tool_live_value(walk->copy, s->end, 0) : s->page.count;
-    bool partial;
+    bool partial = section->first > 0 || section->end < s->page.count;
 
-    end = end < s->page.count ? end : s->page.count;
-    partial = first > 0 || end < s->page.count;
-    for (size_t i = first, count; i < end; i += count) {
-        uintptr_t at = base + ((uintptr_t)i << s->page_bits);
+    for (size_t i = section->first, count; i < section->end; i += count) {
+        uintptr_t at = section->base + ((uintptr_t)i << s->page_bits);
         uint32_t use;
-        uint64_t length = block_at(walk, i, end, &use);
-        bool goes_on = at < walk->run_end && state_at(walk, i).use == TARN_LIVE_INSIDE;
+        uint64_t length = block_at(walk, section, i, &use);
+        bool goes_on = at < walk->run_end && state_at(s, section, i).use == TARN_LIVE_INSIDE;
 
-        count = length < end - i ? (size_t)length : end - i;
-        if (length > end - i) {
+        count = length < section->end - i ? (size_t)length : section->end - i;
+        if (length > section->end - i) {
             walk->run_end = at + (uintptr_t)(length << s->page_bits);
             walk->run_use = use;
         }
-        add_span(walk->pools, (struct tool_span){at, at + ((uintptr_t)count << s->page_bits), (uint32_t)zone,
+        add_span(walk->pools, (struct tool_span){at, at + ((uintptr_t)count << s->page_bits), zone,
                                                  goes_on ? walk->run_use : use, !goes_on, partial});
     }
 }
 
 /* A section of several slots is one block; its last pages are nobody's, and go with it. */
-static void add_mapped(const struct walk *walk, uintptr_t base, size_t zone, uint64_t slots)
+static void add_mapped(const struct walk *walk, const struct tool_section *section, uint32_t zone)
 {
-    uint8_t use = state_at(walk, 0).use;
+    const struct tarn_live_section *s = &walk->root->section;
+    uint8_t state = state_at(s, section, 0).use;
+    uint32_t use = state == TARN_LIVE_LARGE ? TOOL_POOL_LARGE : state == TARN_LIVE_PAGES ? TOOL_POOL_PAGES : TOOL_POOL_FREE;
 
-    add_span(walk->pools,
-             (struct tool_span){base, base + (uintptr_t)(slots << walk->root->section.section_bits), (uint32_t)zone,
-                                use == TARN_LIVE_LARGE   ? TOOL_POOL_LARGE
-                                : use == TARN_LIVE_PAGES ? TOOL_POOL_PAGES
-                                                         : TOOL_POOL_FREE,
-                                1, 0});
+    add_span(walk->pools, (struct tool_span){section->base, section->base + ((uintptr_t)section->slots << s->section_bits),
+                                             zone, use, 1, 0});
 }
 
 /* Memory of the library's own, as far as it fills pages. */
-static void add_descriptors(const struct walk *walk, uintptr_t at, uint64_t bytes)
+static void add_descriptors(uintptr_t at, uint64_t bytes, void *context)
 {
+    const struct walk *walk = context;
     uintptr_t page = (uintptr_t)1 << walk->root->section.page_bits;
 
     if (at <= UINTPTR_MAX - bytes - page)
@@ -230,70 +222,19 @@ static void add_descriptors(const struct walk *walk, uintptr_t at, uint64_t byte
                                                  TOOL_NO_ZONE, TOOL_POOL_DESCRIPTORS, 1, 0});
 }
 
-/* A section that a slot leads to, and a copy of it. What has gone meanwhile is left out. Returns the next of its chain, or 0. */
-static uintptr_t visit_section(struct walk *walk, uintptr_t slot, uintptr_t section)
+static void visit_section(const struct tool_section *section, void *context)
 {
+    struct walk *walk = context;
     const struct tarn_live_section *s = &walk->root->section;
-    uintptr_t base;
-    size_t zone;
-    uint64_t slots;
+    size_t zone = zone_index(walk->pools, (uintptr_t)tool_live_value(section->copy, s->zone, 0));
 
-    if (!tool_live_read(walk->live, section, walk->copy, s->page.offset + (size_t)s->page.size * s->page.count))
-        return 0;
-    base = (uintptr_t)tool_live_value(walk->copy, s->base, 0);
-    zone = zone_index(walk->pools, (uintptr_t)tool_live_value(walk->copy, s->zone, 0));
-    slots = tool_live_value(walk->copy, s->slots, 0);
-    if (base >> s->section_bits != slot || zone == walk->pools->zone_count || slots == 0 || slots > MOST_SECTIONS ||
-        base + (slots << s->section_bits) < base)
-        return 0;
-    add_descriptors(walk, section, s->bytes);
-    if (slots > 1)
-        add_mapped(walk, base, zone, slots);
-    else if (read_slabs(walk, section))
-        add_section(walk, base, zone);
-    return (uintptr_t)tool_live_value(walk->copy, s->neighbour, 0);
-}
-
-static void visit_slot(struct walk *walk, uintptr_t slot, uintptr_t entry)
-{
-    uintptr_t section = entry & ~(uintptr_t)1;
-
-    if (!entry || entry == walk->previous)
+    if (zone == walk->pools->zone_count)
         return;
-    walk->previous = entry;
-    for (int i = 0; section && i < MOST_CHAINED; i++) {
-        uintptr_t next = visit_section(walk, slot, section);
-        section = entry & 1 ? next : 0;
-    }
-}
-
-static bool visit_leaf(struct walk *walk, uintptr_t number, uintptr_t leaf, uintptr_t *slots)
-{
-    const struct tarn_live_section *s = &walk->root->section;
-    size_t count = (size_t)1 << s->leaf_bits;
-
-    if (!tool_live_read(walk->live, leaf, slots, count * sizeof *slots))
-        return false;
-    add_descriptors(walk, leaf, count * sizeof *slots);
-    for (size_t i = 0; i < count; i++)
-        visit_slot(walk, (number << s->leaf_bits) + i, slots[i]);
-    return true;
-}
-
-static bool visit_sections(struct walk *walk)
-{
-    const struct tarn_live_section *s = &walk->root->section;
-    size_t leaves = (size_t)1 << s->root_bits;
-    uintptr_t *leaf = tool_grow(NULL, leaves * sizeof *leaf);
-    uintptr_t *slots = tool_grow(NULL, ((size_t)1 << s->leaf_bits) * sizeof *slots);
-    bool done = tool_live_read(walk->live, s->root, leaf, leaves * sizeof *leaf);
-
-    for (size_t i = 0; done && i < leaves; i++)
-        if (leaf[i])
-            done = visit_leaf(walk, i, leaf[i], slots);
-    free(leaf);
-    free(slots);
-    return done;
+    add_descriptors(section->at, s->bytes, walk);
+    if (section->slots > 1)
+        add_mapped(walk, section, (uint32_t)zone);
+    else if (read_slabs(walk, section))
+        add_section(walk, section, (uint32_t)zone);
 }
 
 /* By address; what lies in another after it. */
@@ -347,7 +288,7 @@ static void flatten(struct tool_pools *pools)
     free(spans);
 }
 
-static void add_threads(const struct walk *walk)
+static void add_threads(struct walk *walk)
 {
     const struct tarn_live_set *set = &walk->root->thread.set;
     uintptr_t *threads;
@@ -355,7 +296,7 @@ static void add_threads(const struct walk *walk)
 
     if (tool_live_elements(walk->live, set, &threads, &count))
         for (size_t i = 0; i < count; i++)
-            add_descriptors(walk, threads[i], set->bytes);
+            add_descriptors(threads[i], set->bytes, walk);
     free(threads);
 }
 
@@ -363,14 +304,14 @@ static bool read_root(const struct tool_live *live, unsigned root, struct tool_p
 {
     struct walk walk = {.live = live, .root = &live->roots[root].root, .pools = pools};
     const struct tarn_live_section *s = &walk.root->section;
+    struct tool_section_visitor visitor = {s->page.offset + (uint32_t)s->page.size * s->page.count, visit_section,
+                                           add_descriptors, &walk};
     bool done = read_zones(live, root, pools) && read_caches(live, root, pools);
 
-    walk.copy = tool_grow(NULL, s->page.offset + (size_t)s->page.size * s->page.count);
     walk.caches = tool_grow(NULL, s->room.count * sizeof *walk.caches);
-    done = done && visit_sections(&walk);
+    done = done && tool_sections_each(live, walk.root, &visitor);
     if (done)
         add_threads(&walk);
-    free(walk.copy);
     free(walk.caches);
     return done;
 }

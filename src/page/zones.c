@@ -20,7 +20,8 @@ enum { NAME_SIZE = sizeof(((struct tarn_zone *)0)->name_room) };
 
 static const size_t dma_size = (size_t)16 << 20, least_grouped = (size_t)32 << 20;
 
-static struct tarn__list zones = {&zones, &zones}, spare = {&spare, &spare}; /* under the registry's lock */
+struct tarn__list tarn__zones = {&tarn__zones, &tarn__zones};
+static struct tarn__list spare = {&spare, &spare};
 static _Atomic(struct tarn_zone *) all_made;
 struct tarn_zone *_Atomic tarn__normal;
 static struct tarn_zone *_Atomic dma;
@@ -61,7 +62,7 @@ static void keep(struct tarn_zone *zone)
 /* Under the registry's lock. */
 static struct tarn_zone *named(const char *name)
 {
-    for (struct tarn__list *link = zones.next; link != &zones; link = link->next) {
+    for (struct tarn__list *link = tarn__zones.next; link != &tarn__zones; link = link->next) {
         struct tarn_zone *zone = TARN__CONTAINER(link, struct tarn_zone, link);
         if (strcmp(zone->name, name) == 0)
             return zone;
@@ -75,7 +76,7 @@ static bool list_zone(struct tarn_zone *zone)
     tarn__lock(&tarn__zones_lock);
     bool unique = !named(zone->name);
     if (unique) {
-        tarn__list_push_back(&zones, &zone->link);
+        tarn__list_push_back(&tarn__zones, &zone->link);
         tarn__lists_enter(zone);
     }
     tarn__unlock(&tarn__zones_lock);
@@ -175,7 +176,7 @@ void tarn__zone_set_normal(struct tarn_zone *zone)
 {
     tarn__lock(&tarn__zones_lock);
     add_made(zone);
-    tarn__list_push_front(&zones, &zone->link);
+    tarn__list_push_front(&tarn__zones, &zone->link);
     tarn__lists_enter(zone);
     tarn__unlock(&tarn__zones_lock);
     atomic_store_explicit(&tarn__normal, zone, memory_order_release);
@@ -215,9 +216,9 @@ struct tarn_zone *tarn__zone_for(tarn_gfp_t flags)
 struct tarn_zone *tarn_zone_next(struct tarn_zone *zone)
 {
     tarn__lock(&tarn__zones_lock);
-    struct tarn__list *next = zone ? zone->link.next : zones.next;
+    struct tarn__list *next = zone ? zone->link.next : tarn__zones.next;
     tarn__unlock(&tarn__zones_lock);
-    return next != &zones ? TARN__CONTAINER(next, struct tarn_zone, link) : NULL;
+    return next != &tarn__zones ? TARN__CONTAINER(next, struct tarn_zone, link) : NULL;
 }
 
 /* Bounds and groups */
@@ -292,7 +293,7 @@ bool tarn__zones_short(void)
 {
     bool below = false;
     tarn__lock(&tarn__zones_lock);
-    for (struct tarn__list *link = zones.next; link != &zones && !below; link = link->next)
+    for (struct tarn__list *link = tarn__zones.next; link != &tarn__zones && !below; link = link->next)
         below = atomic_load_explicit(&TARN__CONTAINER(link, struct tarn_zone, link)->below_high, memory_order_relaxed);
     tarn__unlock(&tarn__zones_lock);
     return below;

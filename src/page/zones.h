@@ -24,4 +24,6 @@ void tarn__zones_each_lock(void (*act)(struct tarn__lock *));
 
 extern struct tarn_zone *_Atomic tarn__normal;
 
+extern struct tarn__list tarn__zones; /* all of them, by `link`, NORMAL first; under the registry's lock, as the spare ones */
+
 #endif

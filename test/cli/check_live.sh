@@ -24,7 +24,7 @@ json_out() {
     "$python" -c '
 import json, sys
 d = json.load(open("out", encoding="utf-8"))
-sys.exit(0 if eval(sys.argv[1]) else 1)' "$1" 2>parse || fail "not so: $1; $(tail -n 1 parse) $(head -c 300 out)"
+sys.exit(0 if eval("(" + sys.argv[1] + ")") else 1)' "$1" 2>parse || fail "not so: $1; $(tail -n 1 parse) $(head -c 300 out)"
 }
 
 # Every line is what the kernel's format would print of its fields; and what must add up does.
@@ -59,6 +59,34 @@ buddyinfo_is_sound() { # FILE
             if (NF != 15 || line != $0) { print "layout: " $0; wrong = 1; exit }
         }
         END { exit wrong || NR < 1 }' "$1" >unsound || fail "$(cat unsound), of $(wc -l <"$1") lines"
+}
+
+# The layout of the kernel's pagetypeinfo; and the groups of each zone add up to what its row in the other file says.
+groups_are_sound() { # FILE BUDDYINFO
+    awk '
+        function bad(why) { print why ": " $0; wrong = 1; exit }
+        NR == FNR { for (i = 5; i <= 15; i++) blocks[$4, i - 5] = $i; zones++; next }
+        FNR == 1 && $0 != "Page block order: 9" || FNR == 2 && $0 != "Pages per block:  512" || FNR == 3 && $0 != "" { bad("head") }
+        FNR == 4 {
+            line = sprintf("%-43s ", "Free pages count per migrate type at order")
+            for (i = 0; i <= 10; i++) line = line sprintf("%6d ", i)
+            if (line != $0) bad("orders")
+        }
+        FNR > 4 && FNR <= 4 + 3 * zones {
+            split("Unmovable Movable Reclaimable", names)
+            line = sprintf("Node %4d, zone %8s, type %12s ", 0, substr($4, 1, length($4) - 1), names[(FNR - 5) % 3 + 1])
+            for (i = 7; i <= 17; i++) { line = line sprintf("%6d ", $i); sum[substr($4, 1, length($4) - 1), i - 7] += $i }
+            if (NF != 17 || line != $0) bad("free blocks")
+        }
+        FNR == 6 + 3 * zones && $0 != sprintf("%-23s%12s %12s %12s ", "Number of blocks type ", "Unmovable", "Movable", "Reclaimable") { bad("groups") }
+        FNR > 6 + 3 * zones {
+            if (NF != 7 || $0 != sprintf("Node %d, zone %8s %12d %12d %12d ", 0, $4, $5, $6, $7)) bad("blocks")
+            if ($5 + $6 + $7 < 1) bad("a zone without blocks")
+        }
+        END {
+            for (i in blocks) if (!wrong && blocks[i] != sum[i]) { print "sums differ"; wrong = 1 }
+            exit wrong || FNR != 6 + 4 * zones
+        }' "$2" "$1" >unsound || fail "$(cat unsound), of $(wc -l <"$1") lines"
 }
 
 # Indented rows add up to the row above them, the others to the total; in all three columns.
@@ -97,8 +125,8 @@ maps_is_sound() { # FILE
         END { exit wrong || !total }' "$1" >unsound || fail "$(cat unsound)"
 }
 
-row_of() { # FILE CACHE: the rest of its row
-    awk -v name="$2" '$1 == name { $1 = ""; sub(/^ /, ""); print }' "$1"
+row_of() { # FILE CACHE: of its row, what comes before tunables, and its slabs
+    awk -v name="$2" '$1 == name { print $2, $3, $4, $5, $6, "in", $15 }' "$1"
 }
 
 usage() {
@@ -135,17 +163,22 @@ check "live: processes that cannot be read" unreadable
 known() { # how it is linked
     start "$programs/live_$1" hold || return
     status_is 0 "$tarn" slabinfo "$pid" && lines_are err 0 && slabinfo_is_sound out || return 1
-    row_of out frames >got && echo "700 1308 200 327 16 : tunables 162 81 64 : slabdata 4 4 243" >want && same want got || return 1
-    row_of out checked >got && echo "10 630 104 630 16 : tunables 0 0 0 : slabdata 1 1 0" >want && same want got || return 1
-    row_of out malloc-64 >got && echo "500 1024 64 1024 16 : tunables 256 128 128 : slabdata 1 1 0" >want && same want got ||
-        return 1
+    for cache in frames checked zoned kmalloc-96 malloc-64; do row_of out $cache; done >got
+    printf '%s\n' "700 1308 200 327 16 in 4" "10 630 104 630 16 in 1" "400 430 304 215 16 in 2" "3 682 96 682 16 in 1" \
+        "500 1024 64 1024 16 in 1" >want
+    same want got || return 1
+    grep '^checked ' out | grep -q ' : tunables    0    0    0 : ' || fail "a cache without magazines has some" || return 1
     status_is 0 "$tarn" slabinfo --json "$pid" && lines_are err 0 &&
         json_out '[(c["active_objects"], c["frees"], c["object_size"], c["slabs"]) for c in d["copies"][0]["caches"]
             if c["name"] in ("frames", "checked")] == [(700, 300, 200, 4), (10, 0, 100, 1)]' &&
         json_out 'd["pid"] == '"$pid"' and d["copies"][0]["settled"] and d["copies"][0]["threads"] == 1' || return 1
     status_is 0 "$tarn" buddyinfo "$pid" && lines_are err 0 && buddyinfo_is_sound out && has out "zone   NORMAL " || return 1
     status_is 0 "$tarn" buddyinfo --json "$pid" &&
-        json_out '(lambda z: sum(n << k for k, n in enumerate(z["blocks"])) == z["free_pages"])(d["copies"][0]["zones"][0])'
+        json_out 'all(sum(n << k for k, n in enumerate(z["blocks"])) == z["free_pages"] for z in d["copies"][0]["zones"])' &&
+        json_out '[(z["name"], z["pages"] - z["free_pages"]) for z in d["copies"][0]["zones"][1:]]
+            == [("in-bss", 44), ("in-data", 4), ("in-stack", 8), ("in-block", 20), ("in-shared", 4), ("in-pages", 0)]' || return 1
+    "$tarn" buddyinfo "$pid" >out && cp out plain && status_is 0 "$tarn" buddyinfo --groups "$pid" && lines_are err 0 &&
+        groups_are_sound out plain
 }
 known_shared() { known shared; }
 known_static() { known static; }
@@ -163,9 +196,17 @@ known_maps() {
     [ -n "$python" ] || return 0
     status_is 0 "$tarn" maps --json "$pid" || return 1
     json_out "(lambda u: u['NORMAL', 'slabs', 'frames'][:2] == (4, 4 << 16) and u['NORMAL', 'slabs', 'malloc-64'][:2] == (1, 1 << 16)
-        and u['NORMAL', 'slabs', 'malloc-64'][2] == 500 * 64 // 4096 * 4096 + 4096 and u['NORMAL', 'large', None] == (5, 92 << 20, 4 << 20)
+        and u['NORMAL', 'slabs', 'malloc-64'][2] == 500 * 64 // 4096 * 4096 + 4096
+        and u['NORMAL', 'large', None] == (5, (92 << 20) - (512 << 10), (4 << 20) + 4096)
+        and u['NORMAL', 'pages', None][:2] == (2, 1504 << 12) and u['in-pages', 'free', None][1] == 4 << 12
+         and u['in-block', 'pages', None] == (5, 20 << 12, 20 << 12)
         )(($uses)('pools'))" || return 1
-    json_out '(lambda a: a["data"]["exact_bytes"] >= 8000 and a["bss"]["exact_bytes"] >= 100000
+    json_out "($uses)('data')['in-data', 'pages', None] == (1, 4 << 12, 4 << 12)
+        and ($uses)('stack')['in-stack', 'pages', None] == (2, 8 << 12, 8 << 12)
+        and ($uses)('shared')['in-shared', 'pages', None] == (1, 4 << 12, 4 << 12)
+        and ($uses)('bss')['in-bss', 'pages', None] == (3, 12 << 12, 12 << 12)
+        and ($uses)('bss')['in-bss', 'slabs', 'zoned'][:2] == (2, 2 << 16)" || return 1
+    json_out '(lambda a: a["data"]["exact_bytes"] >= 1 << 19 and a["bss"]["exact_bytes"] >= 5 << 20
         and all(a[n]["end"] - a[n]["begin"] == a[n]["bytes"] > 0 for n in ("text", "data", "bss", "stack"))
         and a["text"]["end"] <= a["data"]["begin"] < a["data"]["end"] == a["bss"]["begin"])(
             {a["name"]: a for a in d["areas"]})' || return 1
@@ -201,8 +242,8 @@ known_preloaded() {
     [ -e "$library" ] || skip "$library is not built" || return
     start_plain hold || return
     status_is 0 "$tarn" slabinfo "$pid" && lines_are err 0 && slabinfo_is_sound out || return 1
-    set -- $(row_of out malloc-64)
-    { [ "$1" -ge 500 ] && [ "$1" -le 520 ]; } || fail "$1 of 500 objects" || return 1
+    active=$(row_of out malloc-64 | sed 's/ .*//')
+    { [ "$active" -ge 500 ] && [ "$active" -le 520 ]; } || fail "$active of 500 objects" || return 1
     status_is 0 "$tarn" buddyinfo "$pid" && lines_are err 0 && buddyinfo_is_sound out || return 1
     status_is 0 "$tarn" maps "$pid" && lines_are err 0 && maps_is_sound out && has out "libtarn-malloc.so" || return 1
     status_is 0 env LD_PRELOAD="$library" sh -c 'exec "$0" slabinfo $$' "$tarn" && slabinfo_is_sound out || return 1
@@ -244,12 +285,13 @@ parsers() {
 check "live: slabtop and vmstat read the report" parsers
 
 # A thousand objects are there all the while, each of three threads has up to 16 more, and 200 go to a thread that frees them and ends.
-traffic() { # how it is linked, how often each report
-    start "$programs/live_$1" traffic || return
+traffic() { # program, how often each report
+    start "$1" traffic || return
     for i in $(seq 1 "$2"); do
         status_is 0 "$tarn" slabinfo "$pid" && slabinfo_is_sound out || fail "reading $i: $(cat "$why")" || return 1
-        set -- $(row_of out malloc-4096)
-        { [ "$1" -ge 990 ] && [ "$1" -le 1260 ]; } || grep -q "came and went" err || fail "$1 objects, of 1000 to 1248" || return 1
+        active=$(row_of out malloc-4096 | sed 's/ .*//')
+        { [ "$active" -ge 990 ] && [ "$active" -le 1260 ]; } || grep -q "came and went" err ||
+            fail "$active objects, of 1000 to 1248" || return 1
         status_is 0 "$tarn" slabinfo --json "$pid" || return 1
         balance=$(awk '/"name": "malloc-4096"/ { on = 1 } on && /"allocations"/ { n = $2 + 0 } on && /"frees"/ { print n - $2; exit }' out)
         # what active_objs is before it is kept to what there is room for
@@ -259,12 +301,13 @@ traffic() { # how it is linked, how often each report
     done
     kill -0 "$pid" || fail "the process did not survive"
 }
-traffic_shared() { traffic shared 67; }
+traffic_shared() { traffic "$programs/live_shared" 67; }
 traffic_preloaded() {
     [ -e "$library" ] || skip "$library is not built" || return
     LD_PRELOAD=$library "$programs/live_plain" brief || fail "the library cannot be preloaded" || return 1
-    mkdir -p bin && printf '#!/bin/sh\nLD_PRELOAD=%s exec %s/live_plain "$@"\n' "$library" "$programs" >bin/live_here && chmod +x bin/live_here
-    (programs=$PWD/bin && traffic here 20)
+    # shellcheck disable=SC2016 # for the shell that becomes the program
+    printf '#!/bin/sh\nLD_PRELOAD=%s exec %s/live_plain "$@"\n' "$library" "$programs" >plain && chmod +x plain
+    traffic ./plain 20
 }
 check "live: two hundred readings beside running threads" traffic_shared
 check "live: sixty of a preloaded program" traffic_preloaded

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -24,8 +25,10 @@
 
 enum { SMALL = 500, FRAMES = 1000, FREED = 300, STEADY = 1000, IN_HAND = 16, WORKERS = 3, GIVEN = 200 };
 
-int initialised[2000] = {1}; /* so that there is data, and below bss, of sizes that are known at least */
-char zeroed[100000];
+enum { DATA = 1 << 19, BSS = 5 << 20, STACK = 1 << 18 };
+
+char initialised[DATA] = {1}; /* so that there is data, and below bss, of sizes that are known at least */
+char zeroed[BSS];
 
 static void *volatile kept[8 * 1024];
 static size_t count;
@@ -49,19 +52,73 @@ static void wait_to_be_killed(void)
         pause();
 }
 
+#ifndef PLAIN
+/* A zone over a buffer; of its pages, `blocks` blocks of four are taken, and written. */
+static struct tarn_zone *zone_over(const char *name, void *buffer, size_t size, unsigned blocks)
+{
+    static struct tarn_source_buffer sources[6];
+    static unsigned used;
+    struct tarn_source_buffer *source = &sources[used++];
+    struct tarn_zone *zone = NULL;
+
+    if (tarn_source_buffer_init(source, buffer, size) == 0)
+        zone = tarn_zone_create(name, &source->source, size / 2, 0);
+    for (unsigned i = 0; i < blocks; i++) {
+        struct tarn_page *page = zone ? tarn_pages_alloc(zone, 2, TARN_GFP_KERNEL) : NULL;
+        if (!page)
+            abort();
+        fill(tarn_page_address(page), 4 * 4096);
+    }
+    return zone;
+}
+
+static void *shared_memory(void)
+{
+    int fd = memfd_create("live", MFD_CLOEXEC);
+    void *p =
+        fd >= 0 && ftruncate(fd, 1 << 20) == 0 ? mmap(NULL, 1 << 20, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0) : MAP_FAILED;
+
+    if (p == MAP_FAILED)
+        abort();
+    return p;
+}
+
+/*
+ * In each segment, in a block of malloc, in a file, and from the first page of a block of eight pages on, which is the heap's; and another run of
+ * its pages, in sections that it shares.
+ */
+static void hold_zones(void *stack, void *block)
+{
+    struct tarn_cache_args args = {.zone = zone_over("in-bss", zeroed, BSS, 3)};
+    struct tarn_cache *cache;
+
+    zone_over("in-data", initialised, DATA, 1);
+    zone_over("in-stack", stack, STACK, 2);
+    zone_over("in-block", block, 1 << 20, 5);
+    if (tarn_cache_make(&cache, "zoned", 300, &args, TARN_CACHE_NO_MERGE) != 0)
+        abort();
+    for (int i = 0; i < 400; i++)
+        keep(tarn_cache_alloc(cache, TARN_GFP_KERNEL));
+    zone_over("in-shared", shared_memory(), 1 << 20, 1);
+    zone_over("in-pages", tarn_page_address(keep(tarn_pages_alloc(NULL, 3, TARN_GFP_KERNEL))), 8 * 4096, 0);
+    keep(tarn_pages_alloc_run(NULL, 1500, TARN_GFP_KERNEL));
+}
+#endif
+
 /*
  * 500 objects of 64 bytes, three blocks of 1 MiB, one of 9 and one of 80 MiB, of which 1 MiB was written. With libtarn also 700 objects of a cache
- * "frames", and of "checked", which has no magazines, 10.
+ * "frames", and of "checked", which has no magazines, 10; of kmalloc
+ * three of 90 bytes; and the zones above.
  */
 static void hold(void)
 {
-    char *large;
+    char *large, *block;
 
     for (int i = 0; i < SMALL; i++)
         keep(malloc(64));
     for (int i = 0; i < 3; i++)
         fill(keep(malloc(1 << 20)), 1 << 20);
-    keep(malloc(9 << 20));
+    block = keep(malloc(9 << 20));
     large = keep(malloc((size_t)80 << 20));
     fill(large, 1 << 20);
 #ifndef PLAIN
@@ -75,6 +132,12 @@ static void hold(void)
         tarn_cache_free(frames, kept[first + (size_t)i]);
     for (int i = 0; i < 10; i++)
         keep(tarn_cache_alloc(checked, TARN_GFP_KERNEL));
+    for (int i = 0; i < 3; i++)
+        keep(tarn_kmalloc(90, TARN_GFP_KERNEL));
+    char stack[STACK];
+    hold_zones(stack, block);
+#else
+    block[0] = 1;
 #endif
     wait_to_be_killed();
 }
