@@ -51,8 +51,9 @@ struct tarn_mempool {
     void *waiters[2];
     void *pools[2];
     uint64_t arrivals;
-    uint32_t capacity, flags, forks;
-    uint32_t room[3];
+    uint32_t capacity, flags, forks, room;
+    void *(*quick_alloc)(struct tarn_mempool *pool, tarn_gfp_t flags);
+    void (*quick_free)(void *element, struct tarn_mempool *pool);
 };
 
 /**

@@ -19,7 +19,10 @@ static inline bool tarn__inject(enum tarn_fail_point point, tarn_gfp_t flags, un
            tarn__inject_slow(point, flags, order, which);
 }
 
-/* Called, with no lock held, whenever TARN_FAIL_SLAB is set or cleared: caches then leave, or take up, their fast paths. */
+/*
+ * Called, with no lock held, whenever TARN_FAIL_SLAB or TARN_FAIL_MEMPOOL is set or cleared, with whether one of them is on: caches then
+ * leave, or take up, their fast paths, and so do mempools over them.
+ */
 extern void (*tarn__inject_changed)(bool on);
 
 #endif

@@ -3,14 +3,15 @@
  * (mempool/mempool.h).
  */
 #include "mempool/mempool.h"
-#include "slab/cache.h"
+#include "mempool/reserve.h"
+#include "slab/objects.h"
 #include "tarn/cache.h"
 #include "tarn/kmalloc.h"
 #include "tarn/pages.h"
 
-void *tarn_mempool_alloc_slab(tarn_gfp_t flags, void *cache) { return tarn_cache_alloc(cache, flags); }
+void *tarn_mempool_alloc_slab(tarn_gfp_t flags, void *cache) { return tarn__cache_alloc(cache, flags); }
 
-void tarn_mempool_free_slab(void *element, void *cache) { tarn_cache_free(cache, element); }
+void tarn_mempool_free_slab(void *element, void *cache) { tarn__cache_free(cache, element); }
 
 void *tarn_mempool_kmalloc(tarn_gfp_t flags, void *size) { return tarn_kmalloc((size_t)size, flags); }
 
@@ -39,11 +40,32 @@ static size_t size_of_pages(void *order) { return (size_t)4096 << (unsigned)(uin
 
 static void *memory_of_page(void *page) { return tarn_page_address(page); }
 
+/*
+ * An object of the thread's bin, which needs no flags; anything else is for the general case, which asks the cache first. While failures
+ * are injected, the bin that is looked at is empty.
+ */
+static void *quick_from_cache(struct tarn_mempool *pool, tarn_gfp_t flags)
+{
+    struct tarn__bin *bin = tarn__quick_bin(pool->pool_data);
+    uint32_t count = bin->count;
+    if (TARN__UNLIKELY(count == 0 || (flags & TARN__SLOW_FLAGS)))
+        return tarn__mempool_alloc(pool, flags);
+    return tarn__quick_pop(bin, count);
+}
+
+static void quick_to_cache(void *element, struct tarn_mempool *pool)
+{
+    if (TARN__UNLIKELY(tarn__mempool_is_short(pool)))
+        tarn__mempool_free(element, pool);
+    else
+        tarn__cache_free(pool->pool_data, element);
+}
+
 static const struct tarn__mempool_backend backends[] = {
-    {tarn_mempool_alloc_slab, size_in_cache, NULL},
-    {tarn_mempool_kmalloc, size_itself, NULL},
-    {tarn_mempool_alloc_pages, size_of_pages, memory_of_page},
-    {NULL, NULL, NULL},
+    {tarn_mempool_alloc_slab, size_in_cache, NULL, quick_from_cache, quick_to_cache},
+    {tarn_mempool_kmalloc, size_itself, NULL, NULL, NULL},
+    {tarn_mempool_alloc_pages, size_of_pages, memory_of_page, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL},
 };
 
 /* Linked in when a pool can stand on one of them, and before it does. */

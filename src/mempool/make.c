@@ -174,7 +174,7 @@ static const struct tarn__mempool_backend *backend_of(const struct tarn_mempool 
     return backend && backend->alloc ? backend : NULL;
 }
 
-/* Finds out how large elements are. False: the allocator below cannot be used for a pool. */
+/* Finds out how large elements are, and who allocates and frees them. False: the allocator below cannot be used for a pool. */
 static bool ask_backend(struct tarn_mempool *pool)
 {
     const struct tarn__mempool_backend *backend = backend_of(pool);
@@ -183,6 +183,9 @@ static bool ask_backend(struct tarn_mempool *pool)
         tarn__warn("mempool: a cache with a constructor cannot be under a mempool");
         return false;
     }
+    bool quick = backend && backend->quick_alloc;
+    pool->quick_alloc = quick ? backend->quick_alloc : tarn__mempool_alloc;
+    pool->quick_free = quick ? backend->quick_free : tarn__mempool_free;
     pool->element_size = size;
     pool->memory = backend ? backend->memory : NULL;
     pool->flags |= size ? POISON_KNOWN : 0;

@@ -13,7 +13,7 @@
  *   - An element is in the reserve, or in one slot, or with the allocator below.
  *
  * Progress: whoever took from the reserve sees, when it frees, that the reserve is short, unless others have filled it since
- * (the fences in `leave` and `tarn__mempool_give`); so as many frees refill as there were elements taken, and each serves the
+ * (the fences in `leave` and `tarn__mempool_is_short`); so as many frees refill as there were elements taken, and each serves the
  * queue. A waiter takes its place under the lock under which it found too little, so no element comes between. test/spin has
  * this as a model, test/litmus the fences.
  *
@@ -160,22 +160,29 @@ static unsigned fill_from_below(struct tarn_mempool *pool, void **slots, unsigne
 
 /*
  * An element leaves the reserve, by whichever way. Its new owner may hand it to another thread by a relaxed store. This fence
- * goes before that store, the one in `tarn__mempool_give` after the load that saw it; so that load's thread sees curr_nr as it
+ * goes before that store, the one in `tarn__mempool_is_short` after the load that saw it; so that load's thread sees curr_nr as it
  * was after this element left, or later.
  */
 static void leave(void) { atomic_thread_fence(memory_order_release); }
 
-/*
- * The order of attempts: below without sleeping, the reserve, below with all flags, the reserve, and then to wait, and again.
- */
-static int fill(struct tarn_mempool *pool, void **slots, unsigned count, tarn_gfp_t flags)
+#define ADDED_FLAGS (TARN_GFP_NOMEMALLOC | TARN_GFP_NORETRY | TARN_GFP_NOWARN)
+
+static inline tarn_gfp_t without_sleep(tarn_gfp_t flags)
 {
-    flags |= TARN_GFP_NOMEMALLOC | TARN_GFP_NORETRY | TARN_GFP_NOWARN;
-    tarn_gfp_t asked = flags & ~(TARN_GFP_DIRECT_RECLAIM | TARN_GFP_IO);
+    return (flags | ADDED_FLAGS) & ~(TARN_GFP_DIRECT_RECLAIM | TARN_GFP_IO);
+}
+
+/*
+ * The order of attempts: below without sleeping (the caller has done that, and found `missing` slots to be empty still), the reserve,
+ * below with all flags, the reserve, and then to wait, and again.
+ */
+static TARN__NOINLINE int fill(struct tarn_mempool *pool, void **slots, unsigned count, unsigned missing, tarn_gfp_t flags)
+{
+    tarn_gfp_t asked = without_sleep(flags);
     struct waiter waiter = {.slots = slots, .count = count};
-    for (;;) {
-        unsigned missing = fill_from_below(pool, slots, count, asked);
-        if (TARN__LIKELY(missing == 0))
+    flags |= ADDED_FLAGS;
+    for (;; missing = fill_from_below(pool, slots, count, asked)) {
+        if (missing == 0)
             return 0;
         waiter.need = missing <= INT_MAX ? (int)missing : INT_MAX;
         if (take(pool, &waiter, asked & TARN_GFP_DIRECT_RECLAIM)) {
@@ -195,14 +202,22 @@ TARN__COLD bool tarn__mempool_refuses(tarn_gfp_t flags)
     return flags & TARN_GFP_ZERO;
 }
 
-void *tarn_mempool_alloc(struct tarn_mempool *pool, tarn_gfp_t flags)
+static TARN__NOINLINE void *alloc_patiently(struct tarn_mempool *pool, tarn_gfp_t flags)
 {
     void *element = NULL;
-    if (TARN__UNLIKELY(flags & TARN_GFP_ZERO) && tarn__mempool_refuses(flags))
-        return NULL;
-    fill(pool, &element, 1, flags);
+    fill(pool, &element, 1, 1, flags);
     return element;
 }
+
+void *tarn__mempool_alloc(struct tarn_mempool *pool, tarn_gfp_t flags)
+{
+    if (TARN__UNLIKELY(flags & TARN_GFP_ZERO) && tarn__mempool_refuses(flags))
+        return NULL;
+    void *element = tarn__mempool_ask(pool, without_sleep(flags));
+    return TARN__LIKELY(element != NULL) ? element : alloc_patiently(pool, flags);
+}
+
+void *tarn_mempool_alloc(struct tarn_mempool *pool, tarn_gfp_t flags) { return pool->quick_alloc(pool, flags); }
 
 void *tarn_mempool_alloc_preallocated(struct tarn_mempool *pool)
 {
@@ -220,7 +235,7 @@ int tarn_mempool_alloc_bulk(struct tarn_mempool *pool, void **elements, unsigned
         return -EINVAL;
     if (TARN__UNLIKELY(count > (unsigned)tarn__mempool_read(&pool->min_nr)))
         tarn__warn("mempool: a request for %u elements from a reserve of %d", count, tarn__mempool_read(&pool->min_nr));
-    return fill(pool, elements, count, flags);
+    return fill(pool, elements, count, fill_from_below(pool, elements, count, without_sleep(flags)), flags);
 }
 
 /* Freeing */
@@ -228,17 +243,11 @@ int tarn_mempool_alloc_bulk(struct tarn_mempool *pool, void **elements, unsigned
 /*
  * Gives up to BATCH elements to the reserve, as long as that is short, and to those who wait. Returns how many, from the first
  * on.
- *
- * Whether it is short is read without the lock. That must not be missed when the elements in use and those in the reserve are
- * min_nr together, for then nobody else might come to refill. It is not: whoever took one from the reserve had seen curr_nr
- * below min_nr, and this fence, with the one in `leave`, lets this thread see that count or a later one, however the element
- * came here. A later count that is min_nr means that others have refilled.
  */
 unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned count)
 {
     _Atomic uint32_t *wake[BATCH];
     unsigned given = 0, served = 0;
-    atomic_thread_fence(memory_order_acquire); /* pairs with the fence in `leave` */
     if (TARN__LIKELY(!tarn__mempool_is_short(pool)))
         return 0;
     if (count > BATCH)
@@ -257,11 +266,21 @@ unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned
     return given;
 }
 
-void tarn_mempool_free(void *element, struct tarn_mempool *pool)
+static TARN__NOINLINE void refill(void *element, struct tarn_mempool *pool)
 {
-    if (TARN__LIKELY(element != NULL) && !tarn__mempool_give(pool, &element, 1))
+    if (element && !tarn__mempool_give(pool, &element, 1))
         pool->free(element, pool->pool_data);
 }
+
+void tarn__mempool_free(void *element, struct tarn_mempool *pool)
+{
+    if (TARN__UNLIKELY(!element || tarn__mempool_is_short(pool)))
+        refill(element, pool);
+    else
+        pool->free(element, pool->pool_data);
+}
+
+void tarn_mempool_free(void *element, struct tarn_mempool *pool) { pool->quick_free(element, pool); }
 
 unsigned tarn_mempool_free_bulk(struct tarn_mempool *pool, void **elements, unsigned count)
 {

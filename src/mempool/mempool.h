@@ -12,7 +12,18 @@ struct tarn__mempool_backend {
     tarn_mempool_alloc_t *alloc;             /* by which its pools are known; NULL ends an array of these */
     size_t (*element_size)(void *pool_data); /* bytes, greater than 0; SIZE_MAX: not fit for a pool */
     void *(*memory)(void *element);          /* where an element's bytes are; NULL: at the element */
+
+    /*
+     * A back end may look into its allocator itself, which saves two calls; both or neither. What they cannot do at once they leave to
+     * tarn__mempool_alloc, having asked nobody, and to tarn__mempool_free, which must have all that comes while the reserve is short.
+     */
+    void *(*quick_alloc)(struct tarn_mempool *pool, tarn_gfp_t flags);
+    void (*quick_free)(void *element, struct tarn_mempool *pool);
 };
+
+/* What tarn_mempool_alloc and free do, over any allocator. */
+void *tarn__mempool_alloc(struct tarn_mempool *pool, tarn_gfp_t flags);
+void tarn__mempool_free(void *element, struct tarn_mempool *pool);
 
 /* Set once, before any pool that stands on one of them is made. */
 extern const struct tarn__mempool_backend *tarn__mempool_backends;

@@ -329,6 +329,14 @@ void tarn_rcu_barrier(void)
     tarn__worker_wait(&calls);
 }
 
+bool tarn__rcu_pending(void)
+{
+    tarn__lock(&lock);
+    bool any = pending || batch;
+    tarn__unlock(&lock);
+    return any;
+}
+
 /* Forks */
 
 void tarn__rcu_each_lock(void (*act)(struct tarn__lock *)) { act(&lock); }

@@ -6,12 +6,21 @@
 #include "base/inject.h"
 #include "base/warn.h"
 #include "os/os.h"
+#include "os/rcu.h"
 #include "page/lists.h"
 #include "page/mobility.h"
 #include "page/shrinker.h"
 #include "page/zones.h"
 
-enum { LIGHTEST = 12, MOST_ROUNDS = 16, NAP_MS = 1, LONGEST_NAP_MS = 50, MOST_WARNINGS = 10, WARNINGS_MS = 5000 };
+enum {
+    LIGHTEST = 12,
+    MOST_ROUNDS = 16,
+    GRACE_ROUNDS = 8,
+    NAP_MS = 1,
+    LONGEST_NAP_MS = 50,
+    MOST_WARNINGS = 10,
+    WARNINGS_MS = 5000
+};
 
 /* Whether another failure may be told: at most so many in so long. Threads that race may tell one more. */
 static bool may_warn(void)
@@ -89,7 +98,8 @@ static struct tarn_page *persist(struct tarn__want *want)
     bool freed, for_ever = want->flags & TARN_GFP_NOFAIL, long_tries = want->flags & (TARN_GFP_RETRY_MAYFAIL | TARN_GFP_NOFAIL);
     for (unsigned round = 0; round < MOST_ROUNDS || for_ever; round++) {
         struct tarn_page *page = reclaim_round(want, &freed);
-        if (page || (want->flags & TARN_GFP_NORETRY && !for_ever) || (!freed && !long_tries))
+        bool patient = freed || long_tries || (round < GRACE_ROUNDS && tarn__rcu_pending());
+        if (page || (want->flags & TARN_GFP_NORETRY && !for_ever) || !patient)
             return page;
         if (!freed)
             nap(round);

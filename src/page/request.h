@@ -6,7 +6,7 @@
  *     pressure (priority 12 … 0), an attempt after each that freed something.
  *
  *     NORETRY        one light pass
- *     plain          rounds as long as they free something, 16 at most
+ *     plain          rounds as long as they free something, 16 at most; and 8 short sleeps while memory waits for a grace period
  *     RETRY_MAYFAIL  16 rounds, with a short sleep after those that freed nothing
  *     NOFAIL         for ever, likewise
  *     MEMALLOC       no reclaim: it is reclaim that asks

@@ -80,14 +80,13 @@ struct tarn__magazine {
 };
 
 struct tarn_cache {
-    uint32_t
-        quick; /* number of the bin that tarn_cache_alloc and free look at first: 0, which is always empty and full, or `number` */
-    uint32_t tag;         /* of its units, if no other cache has it; else a number that none has */
-    uint32_t number;      /* of its bin; 0: it has none */
-    uint32_t size;        /* bytes of a slot */
-    uint32_t inverse;     /* ceil(2^32 / size): offset / size without division */
-    uint32_t objects;     /* in a slab */
-    uint32_t capacity;    /* objects of a full magazine */
+    uint32_t quick;    /* offset of the bin that fast paths look at: 0's, which is always empty and full, or that of `number` */
+    uint32_t tag;      /* of its units, if no other cache has it; else a number that none has */
+    uint32_t number;   /* of its bin; 0: it has none */
+    uint32_t size;     /* bytes of a slot */
+    uint32_t inverse;  /* ceil(2^32 / size): offset / size without division */
+    uint32_t objects;  /* in a slab */
+    uint32_t capacity; /* objects of a full magazine */
     uint32_t depot_depth; /* magazines that the depot may hold */
     uint32_t pages;       /* of a slab */
     uint32_t start;       /* of the object in its slot */

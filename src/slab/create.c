@@ -96,7 +96,8 @@ static void lay_out(struct tarn_cache *cache)
 static void set_quick(struct tarn_cache *cache)
 {
     bool on = atomic_load_explicit(&injecting, memory_order_relaxed);
-    __atomic_store_n(&cache->quick, on || cache->linked ? 0 : cache->number, __ATOMIC_RELAXED);
+    uint32_t quick = on || cache->linked ? 0 : cache->number;
+    __atomic_store_n(&cache->quick, quick * sizeof(struct tarn__bin), __ATOMIC_RELAXED);
 }
 
 static void describe(struct tarn_cache *cache, const char *name, size_t size, const struct tarn_cache_args *args,

@@ -60,6 +60,7 @@ static void bulk_is_all_or_none(void **state)
         tarn_cache_free_bulk(cache, fits, objects);
         assert_int_equal(tarn_cache_alloc_bulk(cache, TARN_GFP_KERNEL, fits + 1, objects), 0);
         assert_int_equal(stats_of(cache).active, 0);
+        tarn_rcu_barrier();
         assert_int_equal(take_all(cache, objects), fits); /* nothing was lost */
         tarn_cache_free_bulk(cache, fits, objects);
         end_cache(cache);

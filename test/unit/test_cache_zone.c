@@ -221,13 +221,39 @@ static void threads_use_it(void **state)
     assert_int_equal(constructed, destructed);
 }
 
+/* All of a limited zone waits for a grace period: a request that may sleep waits for it too, one that may not fails. */
+static void memory_comes_after_a_grace_period(void **state)
+{
+    (void)state;
+    static struct tarn_source_limit limited;
+    tarn_source_limit_init(&limited, &counted.source, 4 << 20);
+    own.source = &limited.source;
+    struct tarn_cache_args args = {.zone = &own};
+    struct tarn_cache *typed = make_with("typed", 2048, &args, TARN_CACHE_TYPESAFE_BY_RCU),
+                      *other = make_with("other", 4096, &args, 0);
+    size_t count = 0;
+    for (void *object; (object = tarn_cache_alloc(typed, TARN_GFP_NOWAIT)) != NULL && count < MOST; count++)
+        objects[count] = object;
+    assert_true(count > 1900 && count < MOST);
+    tarn_rcu_read_lock();
+    tarn_cache_free_bulk(typed, count, (void **)objects);
+    tarn_cache_shrink(typed);
+    assert_null(tarn_cache_alloc(other, TARN_GFP_NOWAIT));
+    tarn_rcu_read_unlock();
+    void *object = tarn_cache_alloc(other, TARN_GFP_KERNEL | TARN_GFP_RETRY_MAYFAIL);
+    assert_non_null(object);
+    tarn_cache_free(other, object);
+    end_cache(other);
+    end_cache(typed);
+}
+
 #define OWN_TEST(f) cmocka_unit_test_setup_teardown(f, begin_own, end_own)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         OWN_TEST(takes_its_memory_there),      OWN_TEST(tarn_free_takes_objects), OWN_TEST(misuse_is_found),
-        OWN_TEST(shares_within_the_zone_only), OWN_TEST(threads_use_it),
+        OWN_TEST(shares_within_the_zone_only), OWN_TEST(threads_use_it),          OWN_TEST(memory_comes_after_a_grace_period),
     };
     return cmocka_run_group_tests_name("cache_zone", tests, begin_caches, NULL);
 }

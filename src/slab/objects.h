@@ -1,0 +1,64 @@
+/*
+ * Objects of users' caches: the fast paths, whole. (Those of tarn_malloc are in alloc/fast.h.)
+ *
+ * The cache is named by the caller, so allocation is one load more than a pop. A free compares the tag of the unit that the object lies in;
+ * so an object of another cache never gets into this one's bins.
+ */
+#ifndef TARN_SLAB_OBJECTS_H
+#define TARN_SLAB_OBJECTS_H
+
+#include "slab/local.h"
+
+/* What the fast path does not look at: to be zeroed, or a mistake. */
+#define TARN__SLOW_FLAGS (TARN_GFP_ZERO | TARN_GFP_HIGHMEM | TARN_GFP_MOVABLE)
+
+/* Any cache, any flags, any object. `caller` is where the user's call returns to. */
+void *tarn__cache_alloc_slow(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller);
+void tarn__cache_free_slow(struct tarn_cache *cache, void *object, const void *caller);
+
+/* The bin that the fast paths look at. */
+static inline struct tarn__bin *tarn__quick_bin(const struct tarn_cache *cache)
+{
+    return (struct tarn__bin *)((char *)tarn__self->bin + cache->quick);
+}
+
+/* Pops the last of a bin's `count` objects. */
+static inline void *tarn__quick_pop(struct tarn__bin *bin, uint32_t count)
+{
+    bin->count = count - 1;
+    tarn__counter_add(&bin->allocs, 1);
+    return bin->array[count - 1];
+}
+
+/* In these two the return address is that of the function they are part of. */
+static inline __attribute__((always_inline)) void *tarn__cache_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
+{
+    struct tarn__bin *bin = tarn__quick_bin(cache);
+    uint32_t count = bin->count;
+    if (TARN__UNLIKELY(count == 0 || (flags & TARN__SLOW_FLAGS)))
+        return tarn__cache_alloc_slow(cache, flags, __builtin_return_address(0));
+    return tarn__quick_pop(bin, count);
+}
+
+/* Whether the object lies in a slab of the cache that has a tag of its own; its offset is not looked at. */
+static inline bool tarn__cache_has(const struct tarn_cache *cache, const void *object)
+{
+    size_t unit = ((uintptr_t)object - tarn__window_base) >> TARN__UNIT_BITS;
+    return TARN__LIKELY(unit < TARN__UNITS) && tarn__unit_cache[unit] == cache->tag;
+}
+
+static inline __attribute__((always_inline)) void tarn__cache_free(struct tarn_cache *cache, void *object)
+{
+    struct tarn__bin *bin = tarn__quick_bin(cache);
+    uint32_t count = bin->count;
+    if (TARN__UNLIKELY(!tarn__cache_has(cache, object) || count >= bin->room)) {
+        tarn__cache_free_slow(cache, object, __builtin_return_address(0));
+        return;
+    }
+    bin->array[count] = object;
+    atomic_signal_fence(memory_order_release); /* see local.h: the object before the count */
+    bin->count = count + 1;
+    tarn__counter_add(&bin->frees, 1);
+}
+
+#endif
