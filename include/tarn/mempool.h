@@ -51,7 +51,8 @@ struct tarn_mempool {
     void *waiters[2];
     void *pools[2];
     uint64_t arrivals;
-    uint32_t capacity, flags, forks, room;
+    uint32_t capacity, flags, forks;
+    int missing;
     void *(*quick_alloc)(struct tarn_mempool *pool, tarn_gfp_t flags);
     void (*quick_free)(void *element, struct tarn_mempool *pool);
 };

@@ -81,7 +81,8 @@ int tarn_fail_set(enum tarn_fail_point point, const struct tarn_fail_attributes 
     bool on = attributes && attributes->probability > 0;
     atomic_store_explicit(&tarn__injecting[point], on, memory_order_release);
     if (point != TARN_FAIL_PAGES && tarn__inject_changed)
-        tarn__inject_changed(on || atomic_load(&tarn__injecting[TARN_FAIL_SLAB]) || atomic_load(&tarn__injecting[TARN_FAIL_MEMPOOL]));
+        tarn__inject_changed(on || atomic_load(&tarn__injecting[TARN_FAIL_SLAB]) ||
+                             atomic_load(&tarn__injecting[TARN_FAIL_MEMPOOL]));
     return 0;
 }
 

@@ -216,7 +216,7 @@ static bool give_array(struct tarn_mempool *pool, int min_nr)
 static int form(struct tarn_mempool *pool, int min_nr, tarn_mempool_alloc_t *alloc, tarn_mempool_free_t *free, void *pool_data,
                 tarn_gfp_t flags)
 {
-    pool->min_nr = min_nr + (min_nr == 0);
+    pool->min_nr = pool->missing = min_nr + (min_nr == 0);
     pool->pool_data = pool_data;
     pool->alloc = alloc;
     pool->free = free;

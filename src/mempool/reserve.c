@@ -19,7 +19,11 @@ void tarn__mempool_lock(struct tarn_mempool *pool)
     }
 }
 
-void tarn__mempool_unlock(struct tarn_mempool *pool) { tarn__unlock(tarn__mempool_lock_of(pool)); }
+void tarn__mempool_unlock(struct tarn_mempool *pool)
+{
+    tarn__mempool_write(&pool->missing, pool->min_nr - pool->curr_nr);
+    tarn__unlock(tarn__mempool_lock_of(pool));
+}
 
 static unsigned char *memory_of(const struct tarn_mempool *pool, void *element)
 {

@@ -35,20 +35,23 @@ static inline uint32_t tarn__mempool_forks_now(void)
 void tarn__mempool_lock(struct tarn_mempool *pool);
 void tarn__mempool_unlock(struct tarn_mempool *pool);
 
-/* min_nr and curr_nr are changed under the lock only, and read without it: so never by plain accesses. */
+/*
+ * min_nr, curr_nr and `missing`, which is their difference whenever the lock is free, are changed under the lock only, and read without
+ * it: so never by plain accesses.
+ */
 static inline int tarn__mempool_read(const int *nr) { return __atomic_load_n(nr, __ATOMIC_RELAXED); }
 static inline void tarn__mempool_write(int *nr, int value) { __atomic_store_n(nr, value, __ATOMIC_RELAXED); }
 
 /*
  * Whether the reserve is short, read without the lock. That must not be missed when the elements in use and those in the reserve are
- * min_nr together, for then nobody else might come to refill. It is not: whoever took one from the reserve had seen curr_nr
- * below min_nr, and this fence, with the one in `leave` (mempool.c), lets this thread see that count or a later one, however the
- * element came here. A later count that is min_nr means that others have refilled.
+ * min_nr together, for then nobody else might come to refill. It is not: whoever took one from the reserve left a difference behind,
+ * and this fence, with the one in `leave` (mempool.c), lets this thread see that one or a later one, however the
+ * element came here. A later one that is 0 means that others have refilled.
  */
 static inline bool tarn__mempool_is_short(const struct tarn_mempool *pool)
 {
     atomic_thread_fence(memory_order_acquire); /* pairs with the fence in `leave` */
-    return tarn__mempool_read(&pool->curr_nr) < tarn__mempool_read(&pool->min_nr);
+    return tarn__mempool_read(&pool->missing) > 0;
 }
 
 /* With the lock held, and room, or elements, there. An element that is poisoned was so before, outside of the lock. */
