@@ -146,6 +146,30 @@ static void threads_give_theirs_at_their_next_exchange(void **state)
     end_cache(cache);
 }
 
+static void take_one_more(struct worker *worker)
+{
+    worker->objects[0] = take(worker->cache);
+    assert_int_equal(tarn__self->rear[worker->cache->number].foreign.count, 0);
+}
+
+/* So do those that have only freed so far, of what they set apart. */
+static void threads_give_what_they_set_apart(void **state)
+{
+    (void)state;
+    struct tarn_cache *cache = make("set-apart", 100, 0);
+    start(&one);
+    start(&two);
+    tell(&one, take_some, cache, 50);
+    memcpy(two.objects, one.objects, 50 * sizeof one.objects[0]);
+    tell(&two, give_some, cache, 50);
+    tarn_cache_shrink(cache);
+    tell(&two, take_one_more, cache, 1);
+    tell(&two, give_some, cache, 1);
+    stop(&one);
+    stop(&two);
+    end_cache(cache);
+}
+
 static void shrink_tells_whether_slabs_are_left(void **state)
 {
     (void)state;
@@ -394,6 +418,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CACHE_TEST(shrink_empties_what_ended_threads_had),
         CACHE_TEST(threads_give_theirs_at_their_next_exchange),
+        CACHE_TEST(threads_give_what_they_set_apart),
         CACHE_TEST(shrink_tells_whether_slabs_are_left),
         CACHE_TEST(trim_empties_users_caches),
         CACHE_TEST(reports_live_objects_once),
