@@ -12,6 +12,9 @@ static const char general[] =
     "\n"
     "Usage:\n"
     "  tarn run [OPTIONS] [--] PROGRAM [ARGUMENTS]   run a program on tarn and report\n"
+    "  tarn slabinfo PID                             object caches of a process\n"
+    "  tarn buddyinfo PID                            free blocks of its zones\n"
+    "  tarn maps PID                                 its segments, and pools in them\n"
     "  tarn COMMAND --help                           what a command does, in full\n"
     "  tarn --version\n";
 
@@ -112,6 +115,80 @@ static const char run_compare[] =
     "  supermalloc, lockless, umem; looked for in LD_LIBRARY_PATH and the usual\n"
     "  library directories.\n";
 
+static const char live_common[] =
+    "\n"
+    "The process is not stopped, and does not help: its memory is read while it runs.\n"
+    "It must run on tarn (by 'tarn run', with libtarn-malloc.so preloaded, or linked\n"
+    "with libtarn), and tarn must be allowed to read it: as the same user where\n"
+    "kernel.yama.ptrace_scope is 0 or not there, otherwise as root.\n"
+    "If several copies of tarn are in the process, those that have memory are\n"
+    "reported, and a line on standard error says which.\n"
+    "\n"
+    "Exit status:\n"
+    "  2 if the command line is wrong, 125 if the process cannot be read or is not\n"
+    "  on tarn.\n";
+
+static const char slabinfo_usage[] =
+    "Usage:\n"
+    "  tarn slabinfo [--json] PID\n"
+    "\n"
+    "Prints the object caches of a process in the layout of /proc/slabinfo, version\n"
+    "2.1: malloc-N are the size classes of malloc, the others the program's own.\n"
+    "\n"
+    "  active_objs      allocated and not freed; objects in magazines are free\n"
+    "  num_objs         that there is room for in the cache's slabs\n"
+    "  objsize          bytes that an object takes in a slab\n"
+    "  limit            objects that a thread keeps at most: two magazines\n"
+    "  batchcount       objects of a full magazine, which is what threads exchange\n"
+    "  sharedfactor     magazines that the cache's depot may hold\n"
+    "  active_slabs     as num_slabs: an empty slab is given back at once\n"
+    "  sharedavail      objects that the depot holds\n"
+    "\n"
+    "The counts of objects are exact while the process rests. Beside running threads\n"
+    "they are sums of nearly one moment, and active_objs is kept within 0 and\n"
+    "num_objs.\n";
+
+static const char buddyinfo_usage[] =
+    "Usage:\n"
+    "  tarn buddyinfo [--groups] [--json] PID\n"
+    "\n"
+    "Prints how many free blocks of 1, 2, 4 ... 1024 pages each zone of a process\n"
+    "has, in the layout of /proc/buddyinfo. If several copies of tarn have memory,\n"
+    "each is a node.\n"
+    "\n"
+    "  --groups         the same by mobility group, and the 2 MiB blocks of each, in\n"
+    "                   the layout of /proc/pagetypeinfo\n";
+
+static const char maps_usage[] =
+    "Usage:\n"
+    "  tarn maps [--json] PID\n"
+    "\n"
+    "Prints the five segments of a process, the pools of tarn that lie in them or in\n"
+    "memory of their own, and what else is mapped. Every page is in one row; indented\n"
+    "rows add up to the row above them, the others to the total.\n"
+    "\n"
+    "  text             the program's code and constants\n"
+    "  data, bss        its variables; the page in which data ends and bss begins is\n"
+    "                   data's\n"
+    "  heap (brk)       what malloc of other libraries took by brk\n"
+    "  stack            of the first thread\n"
+    "  pools' own       anonymous memory that tarn took, or that was given to it\n"
+    "  memory\n"
+    "  zone             a zone's pages there, by use: slabs of each object cache,\n"
+    "                   large blocks of malloc, pages that the program took as\n"
+    "                   pages, and free ones\n"
+    "  descriptors      of pages, and threads' bins\n"
+    "\n"
+    "  COUNT            slabs, blocks, or mappings\n"
+    "  BEGIN, END       first address, and first one behind\n"
+    "  SIZE             addresses taken, in KiB\n"
+    "  RESIDENT         of those, in memory now\n"
+    "  FAULTED          pages that the process made its own by a fault: anonymous,\n"
+    "                   in memory or swapped out\n"
+    "\n"
+    "Before Linux 6.7, pages that were read but never written cannot be told from\n"
+    "others, and count as resident and faulted.\n";
+
 static int print(const char *const *parts, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -125,5 +202,11 @@ int tool_help_run(void)
 {
     return print((const char *const[]){run_usage, run_status, run_figures, run_processes, run_compare}, 5);
 }
+
+int tool_help_slabinfo(void) { return print((const char *const[]){slabinfo_usage, live_common}, 2); }
+
+int tool_help_buddyinfo(void) { return print((const char *const[]){buddyinfo_usage, live_common}, 2); }
+
+int tool_help_maps(void) { return print((const char *const[]){maps_usage, live_common}, 2); }
 
 int tool_version(void) { return print((const char *const[]){"tarn " TARN_VERSION "\n"}, 1); }

@@ -7,6 +7,9 @@
 /* They print to standard output and return the exit status: 0, or trouble if it cannot be written. */
 int tool_help(void);
 int tool_help_run(void);
+int tool_help_slabinfo(void);
+int tool_help_buddyinfo(void);
+int tool_help_maps(void);
 int tool_version(void);
 
 #endif

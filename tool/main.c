@@ -1,13 +1,16 @@
 /*
  * The command `tarn`: its verbs, and what holds for all of them.
  *
- * Who may call whom, lowest first: common, text, elf, emit; table, preload, launch, slots, figures, input;
- * allocators; others, report, json, comparison, compare; run; main.
+ * Who may call whom, lowest first: common, text, elf, emit, help; table, preload, launch, slots, figures, input, live;
+ * allocators; others, report, json, comparison, compare; maps_areas, maps_pools, maps_report; run, slabinfo, buddyinfo, maps; main.
  */
 #include "allocators.h"
+#include "buddyinfo.h"
 #include "common.h"
 #include "help.h"
+#include "maps.h"
 #include "run.h"
+#include "slabinfo.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -25,6 +28,11 @@ static void fill_standard_streams(void)
             return;
 }
 
+static const struct {
+    const char *name;
+    int (*act)(char **argv);
+} verbs[] = {{"run", tool_run}, {"slabinfo", tool_slabinfo}, {"buddyinfo", tool_buddyinfo}, {"maps", tool_maps}};
+
 int main(int argc, char **argv)
 {
     fill_standard_streams();
@@ -33,8 +41,9 @@ int main(int argc, char **argv)
         tool_complain("no command is named; use 'tarn run -- PROGRAM', or see 'tarn --help'");
         return TOOL_STATUS_USAGE;
     }
-    if (strcmp(argv[1], "run") == 0)
-        return tool_run(argv + 2);
+    for (size_t i = 0; i < sizeof verbs / sizeof verbs[0]; i++)
+        if (strcmp(argv[1], verbs[i].name) == 0)
+            return verbs[i].act(argv + 2);
     if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
         return tool_help();
     if (strcmp(argv[1], "--version") == 0)

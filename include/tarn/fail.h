@@ -35,15 +35,20 @@ struct tarn_fail_attributes {
     bool this_thread;       /**< only the thread that set it */
 };
 
-/** Sets or, with NULL, clears a point's failures. @return 0; -EINVAL. Counts start anew. */
+/**
+ * Sets or, with NULL, clears a point's failures; while others allocate, too. Counts start anew. Requests with TARN_GFP_NOFAIL
+ * never fail by this.
+ * @return 0; -EINVAL for a probability above 100 or times below -1: nothing has changed
+ */
 TARN_API int tarn_fail_set(enum tarn_fail_point point, const struct tarn_fail_attributes *attributes);
 
 /** How many requests were failed since it was set. */
 TARN_API uint64_t tarn_fail_count(enum tarn_fail_point point);
 
 /**
- * Sends warnings (what the kernel would print: live objects of a destroyed cache, flags that do not go together) to `sink`, a line each,
- * without newline. NULL, as at first: nowhere. tarn_warn_stderr is one that prints. `sink` may be called from any thread, with no lock held.
+ * Sends warnings (what the kernel would print: live objects of a destroyed cache, flags that do not go together) to `sink`, a
+ * line each, without newline. NULL, as at first: nowhere. tarn_warn_stderr is one that prints. `sink` may be called from any
+ * thread, with no lock held.
  */
 TARN_API void tarn_warn_to(void (*sink)(const char *line));
 TARN_API void tarn_warn_stderr(const char *line);

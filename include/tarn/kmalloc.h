@@ -38,17 +38,24 @@ TARN_API void *tarn_krealloc_array(void *p, size_t count, size_t size, tarn_gfp_
 TARN_API size_t tarn_ksize(const void *p);              /**< bytes that may be used; 0 for NULL and ZERO_SIZE_PTR */
 TARN_API size_t tarn_kmalloc_size_roundup(size_t size); /**< what ksize would tell */
 
-/** Any size: kmalloc where that works, else pages side by side. */
+/**
+ * Any size: an object of kmalloc's classes up to 8192 bytes, above that whole pages side by side, as many as needed, aligned to 4096. kvfree
+ * and kvrealloc take what kmalloc and vmalloc gave, too.
+ */
 TARN_API void *tarn_kvmalloc(size_t size, tarn_gfp_t flags);
 TARN_API void *tarn_kvzalloc(size_t size, tarn_gfp_t flags);
 TARN_API void *tarn_kvmalloc_array(size_t count, size_t size, tarn_gfp_t flags);
 TARN_API void *tarn_kvcalloc(size_t count, size_t size, tarn_gfp_t flags);
 TARN_API void *tarn_kvrealloc(const void *p, size_t size, tarn_gfp_t flags);
 TARN_API void tarn_kvfree(const void *p);
-TARN_API void *tarn_vmalloc(size_t size); /**< whole pages, any number; NULL for 0 */
+
+/** Whole pages, any number, aligned to 4096; NULL for 0. TARN_GFP_HIGHMEM is allowed and has no effect. vfree takes NULL. */
+TARN_API void *tarn_vmalloc(size_t size);
 TARN_API void *tarn_vzalloc(size_t size);
+TARN_API void *tarn_vmalloc_flags(size_t size, tarn_gfp_t flags);
 TARN_API void tarn_vfree(const void *p);
 
+/** Copies, to be freed. A string that is NULL gives NULL; kmemdup of 0 bytes gives ZERO_SIZE_PTR. The formats are the C library's. */
 TARN_API void *tarn_kmemdup(const void *source, size_t size, tarn_gfp_t flags);
 TARN_API char *tarn_kmemdup_nul(const char *source, size_t size, tarn_gfp_t flags);
 TARN_API char *tarn_kstrdup(const char *source, tarn_gfp_t flags);

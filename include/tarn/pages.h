@@ -9,7 +9,12 @@
  * is the one that the flags name (NORMAL, or DMA for TARN_GFP_DMA and TARN_GFP_DMA32). A request with TARN_GFP_DIRECT_RECLAIM may run
  * shrinkers in the caller, with no lock held; one without never waits for anything but a short lock.
  *
- * Misuse that is proved (a block freed twice, with the wrong order, or never allocated) ends the process with a message.
+ * Misuse that is proved (a block freed twice, with the wrong order, or never allocated) ends the process with a message. A pointer that is
+ * no descriptor of a page at all is not always one that can be looked at: addresses are checked whatever they are, descriptors are not.
+ *
+ * Single pages pass through lists of the calling thread's: up to 64 for each zone and group, in zones of 8 MiB and more, the first 15 of
+ * them. What another thread's lists hold is free, but not to be had until that thread exchanges with the zone; near the marks and limits of
+ * a zone nothing is kept in lists.
  */
 #ifndef TARN_PAGES_H
 #define TARN_PAGES_H
@@ -33,7 +38,8 @@ enum tarn_mobility { TARN_UNMOVABLE, TARN_MOVABLE, TARN_RECLAIMABLE, TARN_MOBILI
 
 struct tarn_zone;
 
-/** The descriptor of a page. `lru`, or `index` and `private_data`, are the user's while the page is allocated; the rest is tarn's. */
+/** The descriptor of a page. `lru`, or `index` and `private_data`, are the user's while the page is allocated; the rest is tarn's. Of the
+ * pages of a block or run each has its own. */
 struct tarn_page {
     union {
         struct {
@@ -56,14 +62,19 @@ enum tarn_zone_flags {
 
 /**
  * Makes a zone of `size` bytes of a source, taken at once, given back by tarn_zone_destroy.
- * @param name   up to 31 characters, as reports show it; copied
+ * @param name   1 to 31 characters, as reports show it; copied
  * @param size   bytes, a multiple of 4096, at least 4096
  * @param flags  enum tarn_zone_flags
- * @return the zone, or NULL: no memory, a size of 0, a name that is in use. Its watermarks are 0 at first.
+ * @return the zone, or NULL: no memory, a size or name that is none, a name that is in use. Its watermarks are 0 at first.
+ * The source must give memory that reads as zero. It is asked for 4 MiB alignment first, then for less: blocks of 2^k pages lie at multiples of
+ * their size, so of a buffer that begins anywhere the ends make smaller ones. Descriptors cost 64 KiB of addresses for each 4 MiB, and 24 bytes a page.
  */
 TARN_API struct tarn_zone *tarn_zone_create(const char *name, struct tarn_source *source, size_t size, unsigned flags);
 
-/** Ends a zone, whose caches must have been destroyed. @return 0; -EBUSY when some of its pages are in use: nothing has changed; -EINVAL for NORMAL and DMA. */
+/**
+ * Ends a zone, whose caches must have been destroyed. No other thread may use it meanwhile; what idle threads' lists hold of it does not matter.
+ * @return 0; -EBUSY when some of its pages are in use: nothing has changed; -EINVAL for NORMAL and DMA
+ */
 TARN_API int tarn_zone_destroy(struct tarn_zone *zone);
 
 /** The two that are always there. DMA takes its memory at the first use; NULL when there is none below 4 GiB. */
@@ -71,13 +82,15 @@ TARN_API struct tarn_zone *tarn_zone_normal(void);
 TARN_API struct tarn_zone *tarn_zone_dma(void);
 
 /**
- * Sets the marks, in pages: requests fail when no more than `min` pages would remain (see gfp.h for who may go below); below `low` the
- * background reclaimer is woken, and works until `high` are free. For NORMAL they count only under a limit (tarn_zone_limit).
+ * Sets the marks, in pages. A request fails when no more than `min` pages are free, the pages that a larger block has beyond the first not
+ * counted; HIGH may go to half of that, ATOMIC to three eighths, MEMALLOC to the last page. When no more than `low` are free, the
+ * background reclaimer is woken; it works until `high` are. For NORMAL the marks count only under a limit (tarn_zone_limit), and what is free
+ * is what the limit leaves.
  * @return 0; -EINVAL unless min <= low <= high <= the zone's pages
  */
 TARN_API int tarn_zone_set_watermarks(struct tarn_zone *zone, size_t min, size_t low, size_t high);
 
-/** Lets at most `pages` pages of a zone be in use; 0: no limit but what there is. */
+/** Lets at most `pages` pages of a zone be in use, those in threads' lists included; 0: no limit but what there is. Takes nothing away. @return 0 */
 TARN_API int tarn_zone_limit(struct tarn_zone *zone, size_t pages);
 
 /** Turns grouping by mobility on or off. Off: everything is taken from wherever there is room. */
@@ -91,8 +104,8 @@ struct tarn_zone_stats {
     size_t blocks[TARN_MAX_PAGE_ORDER + 1];                        /**< free blocks by order */
     size_t group_blocks[TARN_MOBILITIES][TARN_MAX_PAGE_ORDER + 1]; /**< the same by group */
     size_t pageblocks[TARN_MOBILITIES];                            /**< of 2 MiB, by group */
-    uint64_t allocations, frees, failures;                         /**< requests, ever */
-    uint64_t fallbacks, conversions; /**< blocks taken from another group; pageblocks that changed group */
+    uint64_t allocations, frees, failures; /**< requests, ever; each page of a split block is freed by itself */
+    uint64_t fallbacks, conversions;       /**< blocks taken from another group; pageblocks that changed group */
 };
 TARN_API void tarn_zone_stats(struct tarn_zone *zone, struct tarn_zone_stats *stats);
 
@@ -115,7 +128,7 @@ TARN_API struct tarn_page *tarn_pages_alloc(struct tarn_zone *zone, unsigned ord
 /** Drops a reference; the last one frees the block. `order` must be the one it was allocated, or split, with. NULL is allowed. */
 TARN_API void tarn_pages_free(struct tarn_page *page, unsigned order);
 
-/** References: a block is freed by the last tarn_page_put or tarn_pages_free. */
+/** References: a block is freed by the last tarn_page_put or tarn_pages_free. A run has one, and can have no more. */
 TARN_API void tarn_page_get(struct tarn_page *page);
 TARN_API void tarn_page_put(struct tarn_page *page);
 TARN_API unsigned tarn_page_references(const struct tarn_page *page);
@@ -127,7 +140,7 @@ TARN_API void tarn_page_split(struct tarn_page *page, unsigned order);
 TARN_API void *tarn_page_address(const struct tarn_page *page);
 TARN_API struct tarn_page *tarn_page_of(const void *address);
 
-/** The page `n` pages on, in the same run. Descriptors of neighbours lie side by side only within 4 MiB. */
+/** The page `n` pages on, in the same block or run. Descriptors of neighbours lie side by side only within 4 MiB. */
 TARN_API struct tarn_page *tarn_page_at(struct tarn_page *page, size_t n);
 
 /** The order a block was allocated with, from its first page. */

@@ -2,12 +2,12 @@
  * @file rcu.h
  * Grace periods: when memory that readers may still look at can be reused.
  *
- * Readers mark what they do by tarn_rcu_read_lock and unlock. A grace period has passed when every reader that was inside when it began has
- * left. In a program that uses liburcu (its memb flavour, found at run time), that library's readers are waited for as well, so
- * kernel-style code over liburcu works unchanged. (McKenney and Slingwine 1998.)
+ * Readers mark what they do by tarn_rcu_read_lock and unlock. A grace period has passed when every reader that was inside when
+ * it began has left. In a program that uses liburcu (its memb flavour, found at run time), that library's readers are waited
+ * for as well, so kernel-style code over liburcu works unchanged. (McKenney and Slingwine 1998.)
  *
- * A reader may not wait for a grace period. The work that follows one is done by tarn's background thread, which is started when first
- * needed; where it cannot be, by whoever asks.
+ * A reader may not wait for a grace period. The work that follows one is done by tarn's background thread, which is started
+ * when first needed; where it cannot be, by whoever asks.
  */
 #ifndef TARN_RCU_H
 #define TARN_RCU_H
@@ -24,17 +24,20 @@ struct tarn_rcu_head {
     void (*func)(struct tarn_rcu_head *head);
 };
 
-/** Nests. A few instructions; one fence at the outermost. Any thread. */
+/** Nests, up to 65535 deep. A few instructions; where the kernel has no membarrier(2), a fence at the outermost. Any thread. */
 TARN_API void tarn_rcu_read_lock(void);
 TARN_API void tarn_rcu_read_unlock(void);
 
-/** Waits for a grace period. Not inside a reader. */
+/** Waits for a grace period. Inside a reader, which is wrong, it warns and does not wait for that one. */
 TARN_API void tarn_rcu_synchronize(void);
 
-/** Calls `func(head)` after a grace period, on the background thread. Never waits. */
+/**
+ * Calls `func(head)` after a grace period, on the background thread, in any order. Never waits. Calls still to be made at a
+ * fork are made in both processes.
+ */
 TARN_API void tarn_rcu_call(struct tarn_rcu_head *head, void (*func)(struct tarn_rcu_head *head));
 
-/** Waits until all calls made before have been done. Not inside a reader, not in a call. */
+/** Waits until all calls made before have been done. Not inside a reader; in a call it warns and returns at once. */
 TARN_API void tarn_rcu_barrier(void);
 
 #ifdef __cplusplus

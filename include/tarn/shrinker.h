@@ -2,8 +2,8 @@
  * @file shrinker.h
  * Shrinkers: callbacks that free memory when it is short, and the request to give back all that can be.
  *
- * They run in a thread whose request allows it (TARN_GFP_DIRECT_RECLAIM) and in the background reclaimer, with no lock of tarn's held: they may
- * allocate and free. Pressure, batches and deferral are the kernel's.
+ * They run in a thread whose request allows it (TARN_GFP_DIRECT_RECLAIM) and in the background reclaimer, with no lock of
+ * tarn's held: they may allocate and free. Pressure, batches and deferral are the kernel's.
  */
 #ifndef TARN_SHRINKER_H
 #define TARN_SHRINKER_H
@@ -43,18 +43,27 @@ struct tarn_shrinker {
 /** An unregistered shrinker, zeroed but for seeks = TARN_DEFAULT_SEEKS; NULL: no memory. `name` is copied (31 characters). */
 TARN_API struct tarn_shrinker *tarn_shrinker_alloc(unsigned flags, const char *name);
 
-/** From now on it is called. Both callbacks must be set: -EINVAL otherwise. */
+/**
+ * From now on it is called.
+ * @return 0; -EINVAL unless both callbacks are set, it is from tarn_shrinker_alloc, and not registered yet
+ */
 TARN_API int tarn_shrinker_register(struct tarn_shrinker *shrinker);
 
-/** Unregisters and frees it, after its calls that run now have returned. Not from within its own callbacks. NULL is allowed. */
+/**
+ * Unregisters and frees it, after its calls that run now have returned. From within its own callbacks it only warns. NULL is
+ * allowed.
+ */
 TARN_API void tarn_shrinker_free(struct tarn_shrinker *shrinker);
 
-/** Runs all shrinkers at a priority (12: a 4096th of what they hold, 0: all). @return objects freed */
+/**
+ * Runs all shrinkers at a priority (12: a 4096th of what they hold, 0: all). Within a shrinker it does nothing.
+ * @return objects freed
+ */
 TARN_API unsigned long tarn_shrink_all(tarn_gfp_t flags, int priority);
 
 /**
- * The kernel's drop_caches, for this process: runs shrinkers until they free nothing more, empties magazines and depots, and gives free
- * pages back to the system. @return bytes given back to the system
+ * The kernel's drop_caches, for this process: runs shrinkers until they free nothing more, empties magazines and depots, and
+ * gives free pages back to the system. @return bytes given back to the system
  */
 TARN_API size_t tarn_drop_caches(void);
 

@@ -25,25 +25,28 @@ static void *no_memory(void)
     return NULL;
 }
 
+void *tarn__large_note(struct tarn_page *run, size_t size)
+{
+    tarn__atomic_add(&tarn__heap.large_allocs, 1);
+    tarn__atomic_add(&tarn__heap.large_pages, run->count);
+    tarn__atomic_add(&tarn__heap.large_requested, size);
+    tarn__atomic_add(&tarn__heap.large_rounded, tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE));
+    tarn__ledger_note((long)(run->count * TARN__PAGE_SIZE));
+    if (tarn__slow_path_hook)
+        tarn__slow_path_hook();
+    return tarn__page_address(run);
+}
+
 void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
 {
-    size_t bytes = tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE), pages = bytes / TARN__PAGE_SIZE;
+    size_t pages = tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return no_memory();
     tarn__heap_ready();
     struct tarn_page *run = tarn__pages_alloc(&tarn__heap.zone, pages + room, align, zeroed);
     if (!run && room > 0)
-        run = tarn__pages_alloc(&tarn__heap.zone, pages + (room = 0), align, zeroed);
-    if (!run)
-        return no_memory();
-    tarn__atomic_add(&tarn__heap.large_allocs, 1);
-    tarn__atomic_add(&tarn__heap.large_pages, pages + room);
-    tarn__atomic_add(&tarn__heap.large_requested, size);
-    tarn__atomic_add(&tarn__heap.large_rounded, bytes);
-    tarn__ledger_note((long)((pages + room) * TARN__PAGE_SIZE));
-    if (tarn__slow_path_hook)
-        tarn__slow_path_hook();
-    return tarn__page_address(run);
+        run = tarn__pages_alloc(&tarn__heap.zone, pages, align, zeroed);
+    return run ? tarn__large_note(run, size) : no_memory();
 }
 
 void tarn__large_free(struct tarn_page *run, bool clean)
@@ -73,7 +76,7 @@ TARN__NOINLINE void *tarn__alloc_slow(size_t size)
         return object;
     }
     tarn__heap_ready();
-    object = tarn__local_alloc(&tarn__heap.cache[number], size, TARN_GFP_KERNEL);
+    object = tarn__local_alloc(&tarn__heap.cache[number], size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
     return object ? object : no_memory();
 }
 

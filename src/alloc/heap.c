@@ -3,11 +3,19 @@
 
 #include "base/fail.h"
 #include "base/inject.h"
+#include "mempool/mempool.h"
 #include "os/os.h"
+#include "os/rcu.h"
+#include "os/sleep.h"
+#include "os/worker.h"
+#include "page/lists.h"
 #include "page/meta.h"
+#include "page/shrinker.h"
+#include "page/zones.h"
 #include "slab/create.h"
 
 struct tarn__heap tarn__heap;
+void (*tarn__locks_above)(void (*act)(struct tarn__lock *));
 
 static struct tarn__magazine depots[TARN__CLASSES + 1][TARN__DEPOT_DEPTH];
 static struct tarn__lock ready_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
@@ -52,6 +60,9 @@ void tarn__heap_ready(void)
     tarn__unlock(&ready_lock);
 }
 
+/* So that who asks for pages first finds the heap too. */
+__attribute__((constructor(101))) static void announce(void) { tarn__zone_on_normal(tarn__heap_ready); }
+
 static void reap(struct tarn_cache *cache, void *context)
 {
     (void)context;
@@ -69,10 +80,15 @@ size_t tarn__heap_trim(size_t keep)
 /* In order of rank. */
 static void each_lock(void (*act)(struct tarn__lock *))
 {
+    if (tarn__locks_above)
+        tarn__locks_above(act);
+    tarn__worker_each_lock(act);
+    tarn__rcu_each_lock(act);
+    tarn__shrinkers_each_lock(act);
     act(&ready_lock);
     act(&tarn__registry_lock);
     tarn__caches_each_lock(act);
-    act(&tarn__heap.zone.lock);
+    tarn__zones_each_lock(act);
     act(&tarn__meta_lock);
     act(&tarn__window_lock);
 }
@@ -92,12 +108,14 @@ void tarn__heap_fork_prepare(void)
     tarn__heap_ready();
     interrupted = false;
     tarn__forking = true;
+    tarn__mempool_fork_prepare();
     each_lock(take_for_fork);
 }
 
 void tarn__heap_fork_parent(void)
 {
     each_lock(tarn__unlock_after_fork);
+    tarn__mempool_fork_parent();
     tarn__forking = false;
 }
 
@@ -106,8 +124,15 @@ void tarn__heap_fork_child(void)
 {
     bool consistent = !interrupted;
     each_lock(tarn__unlock_after_fork);
+    tarn__mempool_fork_child();
     tarn__forking = false;
     tarn__caches_after_fork();
-    if (consistent)
+    tarn__rcu_child();
+    tarn__shrinkers_child();
+    tarn__worker_child();
+    tarn__sleep_child();
+    if (consistent) {
         tarn__local_adopt_orphans();
+        tarn__lists_adopt_orphans();
+    }
 }

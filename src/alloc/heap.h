@@ -25,6 +25,9 @@ extern struct tarn__heap tarn__heap;
 /* Makes the heap usable; called by whoever comes first, any number of times, from any threads. */
 void tarn__heap_ready(void);
 
+/* Set before threads by a floor above that has locks of lower ranks: acts on each of them. NULL: there are none. */
+extern void (*tarn__locks_above)(void (*act)(struct tarn__lock *));
+
 /* Takes all of tarn's locks and lets go of them: for the fork hooks. */
 void tarn__heap_fork_prepare(void);
 void tarn__heap_fork_parent(void);

@@ -9,6 +9,9 @@
 /* `room` more pages than `size` needs are part of the block, if there is memory for them. `zeroed` as in tarn__pages_alloc. */
 void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed);
 
+/* Counts a run as an object of `size` bytes that tarn_free will free; its address. */
+void *tarn__large_note(struct tarn_page *run, size_t size);
+
 /* `clean`: every byte of it reads as zero. */
 void tarn__large_free(struct tarn_page *run, bool clean);
 

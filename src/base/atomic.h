@@ -47,4 +47,7 @@ static inline void tarn__atomic_add(_Atomic uint64_t *counter, uint64_t n)
 #define TARN__COLD __attribute__((noinline, cold))
 #define TARN__CACHE_LINE 64
 
+/* Thread-local, one load away: the library is there from the start, or its place is set aside. */
+#define TARN__TLS _Thread_local __attribute__((tls_model("initial-exec")))
+
 #endif

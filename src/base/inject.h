@@ -1,5 +1,6 @@
 /*
- * Failures on demand (tarn/fail.h), asked for at the head of each slow path. Off, it is one relaxed load and a branch not taken.
+ * Failures on demand (tarn/fail.h), asked for at the head of each slow path. Off, it is one relaxed load and a branch not
+ * taken.
  */
 #ifndef TARN_BASE_INJECT_H
 #define TARN_BASE_INJECT_H

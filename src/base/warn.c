@@ -1,40 +1,55 @@
-/* Where warnings go. */
+/*
+ * Warnings, formatted on the stack and handed to the user's sink. Wrong if: errno changes, a sink that causes a warning is
+ * entered twice by one thread, or anything is written while no sink is set.
+ */
 #include "base/warn.h"
 
+#include "base/atomic.h"
 #include "tarn/fail.h"
 
 #include <errno.h>
 #include <stdarg.h>
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
-static _Atomic(void (*)(const char *)) sink;
+static void (*_Atomic sink)(const char *line);
 
-void tarn_warn_to(void (*to)(const char *line)) { atomic_store(&sink, to); }
+/* This thread is in the sink: what that causes is not told. */
+static TARN__TLS bool warning;
 
-void tarn_warn_stderr(const char *line)
-{
-    char text[300];
-    int length = snprintf(text, sizeof text, "tarn: %s\n", line);
-    ssize_t ignored = write(2, text, (size_t)length);
-    (void)ignored;
-}
+void tarn_warn_to(void (*new_sink)(const char *line)) { atomic_store_explicit(&sink, new_sink, memory_order_release); }
 
-bool tarn__warns(void) { return atomic_load(&sink) != NULL; }
+bool tarn__warns(void) { return atomic_load_explicit(&sink, memory_order_relaxed) != NULL; }
 
 void tarn__warn(const char *format, ...)
 {
-    void (*to)(const char *) = atomic_load(&sink);
-    char line[256];
-    va_list arguments;
-    int saved = errno;
-    if (!to)
+    void (*tell)(const char *) = atomic_load_explicit(&sink, memory_order_acquire);
+    if (!tell || warning)
         return;
-    va_start(arguments, format);
-    vsnprintf(line, sizeof line, format, arguments);
-    va_end(arguments);
-    to(line);
+    char line[256];
+    int saved = errno;
+    va_list list;
+    va_start(list, format);
+    vsnprintf(line, sizeof line, format, list);
+    va_end(list);
+    warning = true;
+    tell(line);
+    warning = false;
+    errno = saved;
+}
+
+void tarn_warn_stderr(const char *line)
+{
+    static const char before[] = "tarn: ", after[] = "\n";
+    struct iovec parts[] = {
+        {(void *)before, sizeof before - 1},
+        {(void *)line, strlen(line)},
+        {(void *)after, sizeof after - 1},
+    };
+    int saved = errno;
+    while (writev(STDERR_FILENO, parts, 3) < 0 && errno == EINTR)
+        continue;
     errno = saved;
 }

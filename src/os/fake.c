@@ -219,6 +219,12 @@ void tarn__os_wait(_Atomic uint32_t *word, uint32_t value)
         sched_yield();
 }
 
+void tarn__os_wait_for(_Atomic uint32_t *word, uint32_t value, uint32_t milliseconds)
+{
+    (void)milliseconds;
+    tarn__os_wait(word, value);
+}
+
 void tarn__os_wake(_Atomic uint32_t *word)
 {
     (void)word;

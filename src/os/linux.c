@@ -111,6 +111,13 @@ void tarn__os_wait(_Atomic uint32_t *word, uint32_t value)
     outcome(TARN__OS_WAIT, (int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0), saved);
 }
 
+void tarn__os_wait_for(_Atomic uint32_t *word, uint32_t value, uint32_t milliseconds)
+{
+    int saved = errno;
+    struct timespec most = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
+    outcome(TARN__OS_WAIT, (int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &most, NULL, 0), saved);
+}
+
 void tarn__os_wake(_Atomic uint32_t *word)
 {
     int saved = errno;

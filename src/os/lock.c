@@ -23,8 +23,9 @@ void tarn__lock_note(const struct tarn__lock *lock)
     if (tarn__forking)
         return;
     TARN__ASSERT(tarn__ranks_held >> lock->rank == 0, "a lock is taken only under locks of lower rank");
-    tarn__ranks_held |= 1u << lock->rank;
 }
+
+void tarn__locked_note(const struct tarn__lock *lock) { tarn__ranks_held |= tarn__forking ? 0 : 1u << lock->rank; }
 
 void tarn__unlock_note(const struct tarn__lock *lock) { tarn__ranks_held &= ~(tarn__forking ? 0 : 1u << lock->rank); }
 #endif

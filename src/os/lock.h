@@ -21,13 +21,21 @@
 #include <stdint.h>
 
 enum tarn__rank {
-    TARN__RANK_REGISTRY, /* the list of thread caches */
-    TARN__RANK_CACHES,   /* the list of caches */
-    TARN__RANK_SLABS,    /* a cache's slabs */
-    TARN__RANK_DEPOT,    /* a cache's full magazines */
-    TARN__RANK_ZONE,     /* a zone's free pages */
-    TARN__RANK_META,     /* memory for descriptors */
-    TARN__RANK_SOURCE,   /* a page source */
+    TARN__RANK_POOLS,     /* the list of dma pools */
+    TARN__RANK_POOL,      /* a dma pool */
+    TARN__RANK_MEMPOOLS,  /* the list of mempools */
+    TARN__RANK_MEMPOOL,   /* a mempool */
+    TARN__RANK_WORKER,    /* the background thread's queue */
+    TARN__RANK_RCU,       /* readers, and calls that wait for a grace period */
+    TARN__RANK_SHRINKERS, /* the list of shrinkers */
+    TARN__RANK_REGISTRY,  /* the list of thread caches */
+    TARN__RANK_CACHES,    /* the list of caches */
+    TARN__RANK_ZONES,     /* the lists of zones, and of threads' pages */
+    TARN__RANK_SLABS,     /* a cache's slabs */
+    TARN__RANK_DEPOT,     /* a cache's full magazines */
+    TARN__RANK_ZONE,      /* a zone's free pages */
+    TARN__RANK_META,      /* memory for descriptors */
+    TARN__RANK_SOURCE,    /* a page source */
 };
 
 struct tarn__lock {
@@ -47,8 +55,10 @@ void tarn__lock_init(struct tarn__lock *lock, enum tarn__rank rank);
 #ifdef TARN_DEBUG_BUILD
 extern TARN__TLS uint32_t tarn__ranks_held;
 void tarn__lock_note(const struct tarn__lock *lock);
+void tarn__locked_note(const struct tarn__lock *lock);
 void tarn__unlock_note(const struct tarn__lock *lock);
 #else
+static inline void tarn__locked_note(const struct tarn__lock *lock) { (void)lock; }
 static inline void tarn__lock_note(const struct tarn__lock *lock) { (void)lock; }
 static inline void tarn__unlock_note(const struct tarn__lock *lock) { (void)lock; }
 #endif
@@ -63,6 +73,7 @@ static inline void tarn__lock(struct tarn__lock *lock)
     if (__builtin_expect(
             !atomic_compare_exchange_strong_explicit(&lock->word, &was, mine, memory_order_acquire, memory_order_relaxed), 0))
         tarn__lock_slow(lock, mine);
+    tarn__locked_note(lock);
 }
 
 static inline void tarn__unlock(struct tarn__lock *lock)

@@ -1,5 +1,5 @@
 /*
- * The contract with the operating system: all that tarn asks of it, in eleven calls.
+ * The contract with the operating system: all that tarn asks of it, in twelve calls.
  *
  * linux.c fulfils it with system calls, fake.c inside one static array, failing on demand. Common to all calls: sizes and
  * addresses are multiples of tarn__os_page_size() unless said otherwise; a call that fails changes nothing, returns NULL or
@@ -45,6 +45,9 @@ int tarn__os_move(void *from, void *to, size_t size);
 
 /* Sleeps while *word == value; may return early. */
 void tarn__os_wait(_Atomic uint32_t *word, uint32_t value);
+
+/* The same, but for at most so many milliseconds. */
+void tarn__os_wait_for(_Atomic uint32_t *word, uint32_t value, uint32_t milliseconds);
 
 /* Wakes one sleeper. */
 void tarn__os_wake(_Atomic uint32_t *word);

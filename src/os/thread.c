@@ -12,6 +12,7 @@
 #include <stdatomic.h>
 
 TARN__TLS uint32_t tarn__thread_number;
+TARN__TLS bool tarn__thread_ending;
 
 uint32_t tarn__thread_number_take(void)
 {
@@ -29,11 +30,13 @@ static TARN__TLS struct tarn__thread_exit *exits;
 static void run_exits(void *value)
 {
     (void)value;
+    tarn__thread_ending = true;
     while (exits) {
         struct tarn__thread_exit *exit = exits;
         exits = exit->next;
         exit->at_exit(exit);
     }
+    tarn__thread_ending = false;
 }
 
 static void make_key(void) { key_error = -pthread_key_create(&key, run_exits); }

@@ -4,9 +4,10 @@
 #ifndef TARN_OS_THREAD_H
 #define TARN_OS_THREAD_H
 
-#include <stdint.h>
+#include "base/atomic.h"
 
-#define TARN__TLS _Thread_local __attribute__((tls_model("initial-exec")))
+#include <stdbool.h>
+#include <stdint.h>
 
 extern TARN__TLS uint32_t tarn__thread_number; /* 0 before the first use; read it by tarn__thread_id */
 uint32_t tarn__thread_number_take(void);
@@ -29,6 +30,9 @@ struct tarn__thread_exit {
  * register itself or others again. 0, or -errno when the system has no slot left: nothing is registered then.
  */
 int tarn__thread_at_exit(struct tarn__thread_exit *exit);
+
+/* Whether the calling thread's calls at its end are being made. */
+extern TARN__TLS bool tarn__thread_ending;
 
 /*
  * Calls `prepare` on the forking thread before each fork, then `parent` there and `child` in the new process. Once per process.

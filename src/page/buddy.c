@@ -1,11 +1,14 @@
 /*
  * The buddy system proper. A block's buddy is the neighbour that it was split from: its index differs in one bit. Blocks never cross a
  * section, so neither do merges.
+ *
+ * A block lies on the lists of its pageblock's group. One of the highest order is two pageblocks, which then are of one group.
  */
 #include "page/buddy.h"
 
 #include "base/bits.h"
 #include "base/fail.h"
+#include "page/marks.h"
 
 static size_t index_of(const struct tarn_page *page) { return (size_t)(page - tarn__page_section(page)->page); }
 
@@ -15,42 +18,62 @@ static int list_of(const struct tarn__section *section, size_t index, unsigned o
     return tarn__bits_find(section->dirty, index, end, true) < end ? TARN__DIRTY : TARN__CLEAN;
 }
 
-static void insert(struct tarn__section *section, size_t index, unsigned order)
+static unsigned group_of(const struct tarn__section *section, size_t index)
 {
-    struct tarn_zone *zone = section->zone;
-    struct tarn_page *page = &section->page[index];
-    int list = list_of(section, index, order);
-    page->state = TARN__PAGE_FREE;
-    page->order = (uint8_t)order;
-    tarn__list_push_front(&zone->free[list][order], &page->link);
-    zone->filled[list] |= 1u << order;
-    zone->blocks[order]++;
+    return section->group[index >> TARN_PAGEBLOCK_ORDER];
 }
 
-static void take_off(struct tarn_page *block)
+void tarn__buddy_on(struct tarn_page *page, unsigned order)
+{
+    struct tarn__section *section = tarn__page_section(page);
+    struct tarn_zone *zone = section->zone;
+    size_t index = index_of(page);
+    unsigned group = group_of(section, index);
+    int list = list_of(section, index, order);
+    page->order = (uint8_t)order;
+    tarn__page_set_state(page, TARN__PAGE_FREE);
+    tarn__list_push_front(&zone->free[group][list][order], tarn__page_link(page));
+    zone->filled[group][list] |= 1u << order;
+    zone->blocks[order]++;
+    zone->group_blocks[group][order]++;
+}
+
+void tarn__buddy_off(struct tarn_page *block)
 {
     struct tarn__section *section = tarn__page_section(block);
     struct tarn_zone *zone = section->zone;
+    unsigned group = group_of(section, index_of(block));
     int list = list_of(section, index_of(block), block->order);
-    tarn__list_remove(&block->link);
-    block->state = TARN__PAGE_INSIDE;
-    if (tarn__list_empty(&zone->free[list][block->order]))
-        zone->filled[list] &= ~(1u << block->order);
+    tarn__list_remove(tarn__page_link(block));
+    tarn__page_set_state(block, TARN__PAGE_INSIDE);
+    if (tarn__list_empty(&zone->free[group][list][block->order]))
+        zone->filled[group][list] &= ~(1u << block->order);
     zone->blocks[block->order]--;
+    zone->group_blocks[group][block->order]--;
+}
+
+/* Pageblocks that became one block are of the group of the last that was freed. */
+static void join_groups(struct tarn__section *section, unsigned group)
+{
+    section->zone->conversions += section->group[0] != section->group[1];
+    section->group[0] = section->group[1] = (uint8_t)group;
 }
 
 /* One aligned block: merged upwards as long as its buddy is free and whole. */
 static void put_block(struct tarn__section *section, size_t index, unsigned order)
 {
+    unsigned group = group_of(section, index);
     while (order < TARN__MAX_ORDER) {
         struct tarn_page *buddy = &section->page[index ^ (size_t)1 << order];
-        if (buddy->state != TARN__PAGE_FREE || buddy->order != order)
+        if (tarn__page_state(buddy) != TARN__PAGE_FREE || buddy->order != order)
             break;
-        take_off(buddy);
+        tarn__buddy_off(buddy);
         index &= ~((size_t)1 << order);
         order++;
+        if (order == TARN__MAX_ORDER)
+            join_groups(section, group);
     }
-    insert(section, index, order);
+    tarn__buddy_on(&section->page[index], order);
 }
 
 /* Any range, as the blocks of its binary decomposition. */
@@ -80,6 +103,8 @@ static void account(struct tarn__section *section, size_t first, size_t count, b
         section->free_pages = (uint16_t)(section->free_pages - count);
         section->zone->free_pages -= count;
     }
+    if (section->zone->bounded)
+        tarn__marks_moved(section->zone);
 }
 
 void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count)
@@ -88,30 +113,28 @@ void tarn__buddy_put(struct tarn__section *section, size_t first, size_t count)
     put_range(section, first, count);
 }
 
-static struct tarn_page *find_block(struct tarn_zone *zone, unsigned order)
+/*
+ * A zone that grows prefers dirty blocks of any order, as they cost no page fault. One that is fixed is about to fill anyway, and the
+ * smallest block that suffices breaks up the least.
+ */
+struct tarn_page *tarn__buddy_find(struct tarn_zone *zone, unsigned order, unsigned group)
 {
-    for (int list = TARN__LISTS - 1; list >= 0; list--) {
-        uint32_t sufficient = zone->filled[list] >> order;
-        if (sufficient) {
-            unsigned found = order + (unsigned)__builtin_ctz(sufficient);
-            return TARN__CONTAINER(zone->free[list][found].next, struct tarn_page, link);
-        }
-    }
-    return NULL;
+    uint32_t dirty = zone->filled[group][TARN__DIRTY] >> order, clean = zone->filled[group][TARN__CLEAN] >> order;
+    if (!(dirty | clean))
+        return NULL;
+    bool from_dirty = dirty && (!zone->fixed || !clean || __builtin_ctz(dirty) <= __builtin_ctz(clean));
+    unsigned found = order + (unsigned)__builtin_ctz(from_dirty ? dirty : clean);
+    return tarn__link_page(zone->free[group][from_dirty ? TARN__DIRTY : TARN__CLEAN][found].next);
 }
 
-struct tarn_page *tarn__buddy_take(struct tarn_zone *zone, unsigned order)
+struct tarn_page *tarn__buddy_take(struct tarn_page *block, unsigned order)
 {
-    struct tarn_page *block = find_block(zone, order);
-    if (!block)
-        return NULL;
     struct tarn__section *section = tarn__page_section(block);
-    size_t index = index_of(block);
-    take_off(block);
+    tarn__buddy_off(block);
     for (unsigned half = block->order; half-- > order;)
-        insert(section, index + ((size_t)1 << half), half);
+        tarn__buddy_on(block + ((size_t)1 << half), half);
     block->order = (uint8_t)order;
-    account(section, index, (size_t)1 << order, false);
+    account(section, index_of(block), (size_t)1 << order, false);
     return block;
 }
 
@@ -126,7 +149,7 @@ static struct tarn_page *block_with(struct tarn__section *section, size_t index)
 {
     for (unsigned order = 0; order <= TARN__MAX_ORDER; order++) {
         struct tarn_page *head = &section->page[tarn__align_down(index, (size_t)1 << order)];
-        if (head->state == TARN__PAGE_FREE && head->order == order)
+        if (tarn__page_state(head) == TARN__PAGE_FREE && head->order == order)
             return head;
     }
     tarn__assert_failed("a free page is part of a free block");
@@ -150,7 +173,7 @@ static void cut_out(struct tarn__section *section, size_t first, size_t end)
     for (size_t at = first; at < end;) {
         struct tarn_page *block = block_with(section, at);
         size_t begin = index_of(block), behind = begin + ((size_t)1 << block->order);
-        take_off(block);
+        tarn__buddy_off(block);
         if (begin < first)
             put_range(section, begin, first - begin);
         if (behind > end)

@@ -10,8 +10,15 @@
 
 #include "page/zone.h"
 
-/* Takes a block of exactly `order`, splitting the smallest that suffices, dirty before clean; NULL if there is none. */
-struct tarn_page *tarn__buddy_take(struct tarn_zone *zone, unsigned order);
+/* A free block of a group, of `order` at least: the smallest that suffices, dirty before clean; NULL if there is none. */
+struct tarn_page *tarn__buddy_find(struct tarn_zone *zone, unsigned order, unsigned group);
+
+/* Takes a free block, and of it what is of `order`; the rest stays free. */
+struct tarn_page *tarn__buddy_take(struct tarn_page *block, unsigned order);
+
+/* Takes a free block off its list, and puts one on that of its pageblock's group: for who changes that between. */
+void tarn__buddy_off(struct tarn_page *block);
+void tarn__buddy_on(struct tarn_page *block, unsigned order);
 
 /* Takes exactly the `count` pages from `first` of a section on, beyond it if need be; false, with nothing changed, unless all are free. */
 bool tarn__buddy_claim(struct tarn__section *section, size_t first, size_t count);

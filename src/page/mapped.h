@@ -7,8 +7,8 @@
 
 #include "page/zone.h"
 
-/* Always clean. NULL: no memory. */
-struct tarn_page *tarn__mapped_alloc(struct tarn_zone *zone, size_t count, size_t align);
+/* Always clean. NULL: no memory, or a limit forbids it. */
+struct tarn_page *tarn__mapped_alloc(struct tarn__want *want);
 
 /* False: the system refused to unmap it; its pages are given back, if that went, and its addresses are kept for another try. */
 bool tarn__mapped_free(struct tarn__section *section);

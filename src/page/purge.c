@@ -10,6 +10,7 @@
 #include "os/os.h"
 #include "page/buddy.h"
 #include "page/mapped.h"
+#include "page/marks.h"
 
 #include <string.h>
 
@@ -28,6 +29,7 @@ bool tarn__section_unmap(struct tarn__section *section)
     }
     tarn__lock(&zone->lock);
     zone->pages -= section->slots * TARN__SECTION_PAGES;
+    tarn__marks_moved(zone);
     tarn__unlock(&zone->lock);
     tarn__section_destroy(section);
     return true;
@@ -57,13 +59,18 @@ static void purge_batch(struct batch *batch)
     }
 }
 
-/* The oldest dirty block of the largest order that has one. */
+/* The oldest dirty block of the largest order that has one. Of two groups' blocks it does not matter which. */
 static struct tarn_page *oldest_dirty(struct tarn_zone *zone, unsigned smallest_order)
 {
-    if (zone->filled[TARN__DIRTY] >> smallest_order == 0)
+    uint32_t filled = 0, largest = 0;
+    for (unsigned i = 0; i < TARN_MOBILITIES; i++)
+        if (zone->filled[i][TARN__DIRTY] > largest) {
+            filled = i;
+            largest = zone->filled[i][TARN__DIRTY];
+        }
+    if (largest >> smallest_order == 0)
         return NULL;
-    unsigned order = 31u - (unsigned)__builtin_clz(zone->filled[TARN__DIRTY]);
-    return TARN__CONTAINER(zone->free[TARN__DIRTY][order].prev, struct tarn_page, link);
+    return tarn__link_page(zone->free[filled][TARN__DIRTY][31u - (unsigned)__builtin_clz(largest)].prev);
 }
 
 /* Takes the oldest dirty block off the lists if more than `keep` pages are dirty. */
@@ -109,13 +116,11 @@ static size_t purge_to(struct tarn_zone *zone, size_t keep, unsigned smallest_or
     return freed;
 }
 
-static size_t used_pages(const struct tarn_zone *zone) { return zone->pages - zone->free_pages; }
-
 void tarn__note_use(struct tarn_zone *zone)
 {
-    if (used_pages(zone) <= zone->recent_peak)
+    if (tarn__zone_used(zone) <= zone->recent_peak)
         return;
-    zone->recent_peak = used_pages(zone);
+    zone->recent_peak = tarn__zone_used(zone);
     zone->faded = tarn__os_now() / TICK_MS; /* a fresh peak has not begun to fade */
     zone->peak_pages = tarn__max(zone->peak_pages, zone->recent_peak);
 }
@@ -124,7 +129,7 @@ void tarn__note_use(struct tarn_zone *zone)
 static void fade(struct tarn_zone *zone)
 {
     uint64_t tick = tarn__os_now() / TICK_MS, passed = tick - zone->faded;
-    size_t used = used_pages(zone), excess = zone->recent_peak > used ? zone->recent_peak - used : 0;
+    size_t used = tarn__zone_used(zone), excess = zone->recent_peak > used ? zone->recent_peak - used : 0;
     zone->faded = tick;
     for (uint64_t i = 0; i < passed && excess > 0; i++)
         excess -= (excess + 7) / 8;
@@ -133,14 +138,14 @@ static void fade(struct tarn_zone *zone)
 
 static size_t dirty_budget(const struct tarn_zone *zone)
 {
-    size_t used = used_pages(zone), needed = zone->recent_peak + zone->recent_peak / 2,
+    size_t used = tarn__zone_used(zone), needed = zone->recent_peak + zone->recent_peak / 2,
            swing = needed > used ? needed - used : 0;
     return tarn__max(least_budget, tarn__max(used, swing));
 }
 
 bool tarn__dirty_excess(struct tarn_zone *zone)
 {
-    if (zone->dirty_pages <= tarn__max(least_budget, used_pages(zone)))
+    if (zone->dirty_pages <= tarn__max(least_budget, tarn__zone_used(zone)) || zone->fixed)
         return false;
     fade(zone);
     return zone->dirty_pages > dirty_budget(zone);
@@ -159,11 +164,11 @@ static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t ke
 {
     struct tarn__section *found = NULL;
     tarn__lock(&zone->lock);
-    for (int list = 0; list < TARN__LISTS && !found; list++) {
-        struct tarn__list *head = &zone->free[list][TARN__MAX_ORDER];
+    for (unsigned i = 0; i < TARN__LISTS * TARN_MOBILITIES && !found; i++) {
+        struct tarn__list *head = &zone->free[i % TARN_MOBILITIES][i / TARN_MOBILITIES][TARN__MAX_ORDER];
         if (tarn__list_empty(head))
             continue;
-        struct tarn__section *section = tarn__page_section(TARN__CONTAINER(head->prev, struct tarn_page, link));
+        struct tarn__section *section = tarn__page_section(tarn__link_page(head->prev));
         size_t dirty = tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
         if (dirty > 0 && zone->dirty_pages < keep + dirty)
             continue;
@@ -179,6 +184,8 @@ static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t ke
 
 size_t tarn__zone_unmap_free(struct tarn_zone *zone, size_t keep)
 {
+    if (zone->fixed)
+        return 0;
     size_t freed = tarn__mapped_retry(zone);
     for (struct tarn__section *section; (section = take_free_section(zone, keep)) != NULL; freed += TARN__SECTION_SIZE)
         if (!tarn__section_unmap(section)) {

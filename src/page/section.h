@@ -11,13 +11,19 @@
  * Only what is used of it is ever touched: one page of descriptors serves the first 160 pages.
  * A two-level table leads from any address to its section in two loads, so a foreign pointer is recognised as one.
  * Blocks from 64 MiB on ("mapped") are sections of several slots: all their slots lead to one descriptor.
+ *
+ * The memory of a zone that was made over a buffer begins and ends anywhere. Its first and last section are then partial: only pages
+ * [first, end) are there. Several zones may have pages in one slot; the slot's entry is then tagged (its lowest bit), and leads to the first
+ * of a chain of partial sections, in which the one is searched that has the page. That takes the descriptors' lock.
  */
 #ifndef TARN_PAGE_SECTION_H
 #define TARN_PAGE_SECTION_H
 
 #include "base/list.h"
+#include "tarn/pages.h"
 
 #include <stdatomic.h>
+#include <stddef.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -31,29 +37,40 @@
 #define TARN__SECTION_PAGES ((size_t)1 << TARN__MAX_ORDER)
 #define TARN__SECTION_UNITS (TARN__SECTION_SIZE >> TARN__UNIT_BITS)
 #define TARN__UNIT_PAGES (TARN__UNIT_SIZE >> TARN__PAGE_BITS)
+#define TARN__PAGEBLOCKS (TARN__SECTION_PAGES >> TARN_PAGEBLOCK_ORDER)
 #define TARN__ROOM_SIZE 576
 
 struct tarn_zone;
 
 enum tarn__page_state {
-    TARN__PAGE_INSIDE, /* not the first page of anything; or taken off the lists for a moment */
-    TARN__PAGE_FREE,   /* first page of a free block of 2^order pages, on its zone's list */
-    TARN__PAGE_RUN,    /* first page of a run of `count` pages that is in use */
-    TARN__PAGE_SLAB,   /* the same, and the run is a slab: its room holds the slab's descriptor */
+    TARN__PAGE_INSIDE,   /* not the first page of anything; or taken off the lists for a moment */
+    TARN__PAGE_FREE,     /* first page of a free block of 2^order pages, on its zone's list */
+    TARN__PAGE_RUN,      /* first page of a run of `count` pages that is in use */
+    TARN__PAGE_SLAB,     /* the same, and the run is a slab: its room holds the slab's descriptor */
+    TARN__PAGE_BLOCK,    /* first page of a user's block of 2^order pages; `count` references, 0: it lies in a thread's list */
+    TARN__PAGE_USER_RUN, /* first page of a user's run of `count` pages */
 };
 
-struct tarn_page {
-    struct tarn__list link;
-    uint32_t count;
-    uint8_t state; /* enum tarn__page_state */
-    uint8_t order;
-    uint16_t unused;
-};
+/* `bits` of a block: the mobility that was asked for, that of its pageblock when it was taken, and, of a page in a list: it reads as zero. */
+#define TARN__PAGE_ASKED 0x03u
+#define TARN__PAGE_HOME_SHIFT 2
+#define TARN__PAGE_CLEAN 0x10u
+
+_Static_assert(sizeof(struct tarn_page) == 2 * sizeof(void *) + 8 && offsetof(struct tarn_page, lru) == 0,
+               "descriptors are as small as planned, and begin with their links");
+
+/* A free block's links, at the descriptor's beginning. While a page is allocated its user has them. */
+static inline struct tarn__list *tarn__page_link(struct tarn_page *page) { return (struct tarn__list *)(void *)page; }
+
+static inline struct tarn_page *tarn__link_page(struct tarn__list *link) { return (struct tarn_page *)(void *)link; }
 
 struct tarn__section {
     char *base;
     struct tarn_zone *zone;
-    size_t slots; /* 1; more when the section is one mapped block */
+    size_t slots;                    /* 1; more when the section is one mapped block */
+    struct tarn__section *neighbour; /* partial ones: the next with pages in the same slot; under the descriptors' lock */
+    uint16_t first, end;             /* its pages; the others are absent: neither free nor in use */
+    uint8_t group[TARN__PAGEBLOCKS]; /* enum tarn_mobility of its pageblocks; under the zone's lock */
     uint16_t free_pages;
     uint16_t longest[2];    /* no span of free pages, or of dirty ones, within the section is longer; often less is */
     struct tarn__list link; /* its zone's sections by address, or stuck blocks, or spare descriptors */
@@ -81,7 +98,10 @@ struct tarn__leaf {
 
 extern _Atomic(struct tarn__leaf *) tarn__sections[1 << TARN__ROOT_BITS];
 
-/* The section that holds address `p`, or NULL. Any value may be asked for. */
+/* Of sections that share a slot, the one that has the page of `p`, or NULL. */
+struct tarn__section *tarn__section_among(const void *p);
+
+/* The section that holds address `p`, or NULL. Any value may be asked for. A partial section that is alone in its slot has all of it. */
 static inline struct tarn__section *tarn__section_of(const void *p)
 {
     uintptr_t slot = (uintptr_t)p >> TARN__SECTION_BITS;
@@ -90,7 +110,9 @@ static inline struct tarn__section *tarn__section_of(const void *p)
     struct tarn__leaf *leaf = atomic_load_explicit(&tarn__sections[slot >> TARN__LEAF_BITS], memory_order_acquire);
     if (!leaf) /* pairs with the release in tarn__section_publish */
         return NULL;
-    return atomic_load_explicit(&leaf->section[slot & ((1 << TARN__LEAF_BITS) - 1)], memory_order_acquire);
+    struct tarn__section *section =
+        atomic_load_explicit(&leaf->section[slot & ((1 << TARN__LEAF_BITS) - 1)], memory_order_acquire);
+    return __builtin_expect((uintptr_t)section & 1, 0) ? tarn__section_among(p) : section;
 }
 
 static inline struct tarn__section *tarn__page_section(const struct tarn_page *page)
@@ -116,7 +138,33 @@ static inline struct tarn_page *tarn__run_at(const void *p)
     return &section->page[index];
 }
 
-/* Descriptors for `slots` sections from `base`, none of its pages free or in use; not yet to be found. NULL: no memory. */
+/* A page's state: changed under the zone's lock, and looked at without it by who may be wrong about the page. */
+static inline unsigned tarn__page_state(const struct tarn_page *page)
+{
+    return __atomic_load_n(&page->state, __ATOMIC_RELAXED);
+}
+
+static inline void tarn__page_set_state(struct tarn_page *page, enum tarn__page_state state)
+{
+    __atomic_store_n(&page->state, (uint8_t)state, __ATOMIC_RELAXED);
+}
+
+/* Whether all pages of its slot are there. */
+static inline bool tarn__section_whole(const struct tarn__section *section)
+{
+    return section->end - section->first == TARN__SECTION_PAGES;
+}
+
+/* An address in the section. */
+static inline char *tarn__section_start(const struct tarn__section *section)
+{
+    return section->base + ((size_t)section->first << TARN__PAGE_BITS);
+}
+
+/*
+ * Descriptors for `slots` sections from `base`, all its pages there, none free or in use; not yet to be found. NULL: no memory. Who wants
+ * a partial one sets `first` and `end` before it is published.
+ */
 struct tarn__section *tarn__section_create(struct tarn_zone *zone, char *base, size_t slots);
 
 /* Lets addresses lead to the section. -ENOMEM: no memory for the table; nothing is published then. */

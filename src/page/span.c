@@ -100,11 +100,12 @@ static struct tarn__list *begin_at(struct tarn_zone *zone, const char *from)
 void tarn__span_freed(struct tarn__section *section)
 {
     struct tarn_zone *zone = section->zone;
+    char *start = tarn__section_start(section);
     for (unsigned class = 0; class < TARN__ORDERS; class ++) {
-        if (zone->span_from[0][class] > section->base)
-            zone->span_from[0][class] = section->base;
-        if (zone->span_from[1][class] > section->base)
-            zone->span_from[1][class] = section->base;
+        if (zone->span_from[0][class] > start)
+            zone->span_from[0][class] = start;
+        if (zone->span_from[1][class] > start)
+            zone->span_from[1][class] = start;
     }
 }
 
@@ -121,7 +122,7 @@ struct tarn_page *tarn__span_find(struct tarn_zone *zone, size_t count, bool dir
         struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
         none_before = none_before && section->longest[dirty] < (size_t)1 << class;
         if (none_before)
-            *from = section->base;
+            *from = tarn__section_start(section);
         if (section->longest[dirty] < count)
             continue;
         visited++;
@@ -129,5 +130,6 @@ struct tarn_page *tarn__span_find(struct tarn_zone *zone, size_t count, bool dir
         if (first)
             return first;
     }
-    return NULL;
+    return zone->fixed ? find_chain(zone, count, dirty)
+                       : NULL; /* its sections may be small parts, and there are no others to come */
 }

@@ -1,24 +1,39 @@
-/* Runs of pages: what zone.h promises, over the buddy system, spans of free pages, and mapped blocks from 64 MiB on. */
+/*
+ * Taking and freeing pages: what zone.h promises, over the buddy system, spans of free pages, groups, and mapped blocks from 64 MiB on.
+ */
 #include "page/zone.h"
 
 #include "base/bits.h"
 #include "base/fail.h"
+#include "page/block.h"
 #include "page/buddy.h"
 #include "page/mapped.h"
+#include "page/marks.h"
+#include "page/mobility.h"
 #include "page/purge.h"
+
+#include <errno.h>
+#include <string.h>
+
+_Static_assert(offsetof(struct tarn_zone, made_before) == 0, "what outlives a zone is at its descriptor's beginning");
 
 static const size_t most_growth = (size_t)64 << 20;
 static const size_t least_growth = ((size_t)256 << 10) / TARN__PAGE_SIZE;
 
 void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_source *source)
 {
-    *zone = (struct tarn_zone){.name = name, .source = source};
+    size_t kept = sizeof zone->made_before;
+    memset((char *)zone + kept, 0, sizeof *zone - kept);
+    zone->name = name;
+    zone->source = source;
+    zone->group_mask = 3;
     tarn__lock_init(&zone->lock, TARN__RANK_ZONE);
     tarn__list_init(&zone->sections);
     tarn__list_init(&zone->stuck);
-    for (int list = 0; list < TARN__LISTS; list++)
-        for (unsigned order = 0; order < TARN__ORDERS; order++)
-            tarn__list_init(&zone->free[list][order]);
+    for (unsigned group = 0; group < TARN_MOBILITIES; group++)
+        for (int list = 0; list < TARN__LISTS; list++)
+            for (unsigned order = 0; order < TARN__ORDERS; order++)
+                tarn__list_init(&zone->free[group][list][order]);
 }
 
 void tarn__zone_insert(struct tarn__section *section)
@@ -29,15 +44,24 @@ void tarn__zone_insert(struct tarn__section *section)
     tarn__list_insert_between(&section->link, before, before->next);
 }
 
-/* A section that is found from its addresses, none of its pages free or in use. NULL: no memory for descriptors. */
-static struct tarn__section *make_section(struct tarn_zone *zone, char *base)
+/* The pages of [begin, end) within the slot at `base`, found from their addresses, none free or in use. NULL: no memory for descriptors. */
+static struct tarn__section *make_part(struct tarn_zone *zone, char *base, const char *begin, const char *end)
 {
     struct tarn__section *section = tarn__section_create(zone, base, 1);
+    if (section && begin > base)
+        section->first = (uint16_t)((size_t)(begin - base) / TARN__PAGE_SIZE);
+    if (section && (size_t)(end - base) < TARN__SECTION_SIZE)
+        section->end = (uint16_t)((size_t)(end - base) / TARN__PAGE_SIZE);
     if (section && tarn__section_publish(section) != 0) {
         tarn__section_destroy(section);
         section = NULL;
     }
     return section;
+}
+
+static struct tarn__section *make_section(struct tarn_zone *zone, char *base)
+{
+    return make_part(zone, base, base, base + TARN__SECTION_SIZE);
 }
 
 /* Makes `size` bytes from `base` on sections. Returns the bytes for which there was memory for descriptors. */
@@ -58,11 +82,19 @@ static void unmake_sections(char *base, size_t size)
     }
 }
 
+/* New sections become the zone's, as pageblocks of a group. Their pages are not free yet. Under the zone's lock. */
+static void add_section(struct tarn__section *section, unsigned group)
+{
+    section->group[0] = section->group[1] = (uint8_t)group;
+    section->zone->pages += (size_t)(section->end - section->first);
+    tarn__zone_insert(section);
+}
+
 /*
  * Takes `size` bytes of sections from the source, all or at least the first of them, and frees their pages to the zone. Returns
  * the bytes gained. Two threads may both grow: the next request finds what is left.
  */
-static size_t grow(struct tarn_zone *zone, size_t size, size_t align)
+static size_t grow(struct tarn_zone *zone, size_t size, size_t align, unsigned group)
 {
     char *base = tarn_source_acquire(zone->source, size, align);
     if (!base)
@@ -72,27 +104,67 @@ static size_t grow(struct tarn_zone *zone, size_t size, size_t align)
         tarn_source_release(zone->source, base + made, size - made);
     tarn__lock(&zone->lock);
     for (size_t at = 0; at < made; at += TARN__SECTION_SIZE) {
-        tarn__zone_insert(tarn__section_of(base + at));
+        add_section(tarn__section_of(base + at), group);
         tarn__buddy_put(tarn__section_of(base + at), 0, TARN__SECTION_PAGES);
     }
-    zone->pages += made / TARN__PAGE_SIZE;
     tarn__unlock(&zone->lock);
     return made;
 }
 
-/* Grows by at least `count` pages: by an eighth of what the zone has, if the source lets it. */
-static bool grow_for(struct tarn_zone *zone, size_t count, size_t align)
+/* The group that a request takes from. */
+static unsigned group_for(const struct tarn__want *want)
 {
+    return tarn__group_of(want->flags) & atomic_load_explicit(&want->zone->group_mask, memory_order_relaxed);
+}
+
+/* Grows by at least what is wanted: by an eighth of what the zone has, if the source lets it. */
+static bool grow_for(const struct tarn__want *want)
+{
+    struct tarn_zone *zone = want->zone;
+    if (zone->fixed)
+        return false;
+    /* a block must be as large as its alignment */
+    size_t count = want->align > TARN__PAGE_SIZE ? tarn__max(want->count, want->align / TARN__PAGE_SIZE) : want->count;
     size_t least = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE), ample;
+    unsigned group = group_for(want);
     tarn__lock(&zone->lock);
     ample = tarn__align_down(tarn__min(zone->pages * TARN__PAGE_SIZE / 8, most_growth), TARN__SECTION_SIZE);
     tarn__unlock(&zone->lock);
-    align = tarn__max(align, TARN__SECTION_SIZE);
-    return (ample > least && grow(zone, ample, align) > 0) || grow(zone, least, align) == least;
+    size_t align = tarn__max(want->align, TARN__SECTION_SIZE);
+    return (ample > least && grow(zone, ample, align, group) > 0) || grow(zone, least, align, group) == least;
 }
 
-/* Pages that became a run are neither dirty nor clean any more. Returns how many were dirty. */
-static size_t forget_dirty(struct tarn__section *section, size_t first, size_t count)
+int tarn__zone_fill(struct tarn_zone *zone, char *base, size_t size)
+{
+    char *slot = (char *)tarn__align_down((uintptr_t)base, TARN__SECTION_SIZE), *end = base + size;
+    unsigned group = zone->group_mask ? TARN_MOVABLE : TARN_UNMOVABLE;
+    zone->fixed = zone->bounded = true;
+    for (; slot < end; slot += TARN__SECTION_SIZE) {
+        struct tarn__section *section = make_part(zone, slot, base, end);
+        if (!section) {
+            tarn__zone_empty(zone);
+            return -ENOMEM;
+        }
+        tarn__lock(&zone->lock);
+        add_section(section, group);
+        tarn__buddy_put(section, section->first, (size_t)(section->end - section->first));
+        tarn__unlock(&zone->lock);
+    }
+    return 0;
+}
+
+void tarn__zone_empty(struct tarn_zone *zone)
+{
+    while (!tarn__list_empty(&zone->sections)) {
+        struct tarn__section *section = TARN__CONTAINER(zone->sections.next, struct tarn__section, link);
+        tarn__list_remove(&section->link);
+        tarn__section_withdraw(section);
+        tarn__section_destroy(section);
+    }
+}
+
+/* Pages that are in use are neither dirty nor clean. */
+size_t tarn__forget_dirty(struct tarn__section *section, size_t first, size_t count)
 {
     size_t dirty = 0;
     for (; count > 0; section = tarn__section_next(section), first = 0) {
@@ -105,25 +177,30 @@ static size_t forget_dirty(struct tarn__section *section, size_t first, size_t c
     return dirty;
 }
 
-/* Makes `count` pages that were taken off the lists a run. */
-static struct tarn_page *make_run(struct tarn_page *run, size_t count, bool *zeroed)
+/* Makes pages that were taken off the lists what is wanted. */
+static struct tarn_page *make(struct tarn_page *page, struct tarn__want *want)
 {
-    struct tarn__section *section = tarn__page_section(run);
-    *zeroed = forget_dirty(section, (size_t)(run - section->page), count) == 0;
-    run->state = TARN__PAGE_RUN;
-    run->count = (uint32_t)count;
+    struct tarn__section *section = tarn__page_section(page);
+    want->zeroed = tarn__forget_dirty(section, (size_t)(page - section->page), want->count) == 0;
+    if (want->state == TARN__PAGE_BLOCK) {
+        tarn__block_make(page, want);
+    } else {
+        page->count = (uint32_t)want->count;
+        tarn__page_set_state(page, want->state);
+    }
+    section->zone->allocations++;
     tarn__note_use(section->zone);
-    return run;
+    return page;
 }
 
 /* From a block of the order that holds `count` pages so aligned; its tail goes back. */
-static struct tarn_page *take_from_block(struct tarn_zone *zone, size_t count, size_t align)
+static struct tarn_page *take_from_block(const struct tarn__want *want)
 {
-    unsigned order = tarn__log2_ceil(tarn__max(count, align / TARN__PAGE_SIZE));
-    struct tarn_page *block = order <= TARN__MAX_ORDER ? tarn__buddy_take(zone, order) : NULL;
+    unsigned order = tarn__log2_ceil(tarn__max(want->count, want->align / TARN__PAGE_SIZE));
+    struct tarn_page *block = order <= TARN__MAX_ORDER ? tarn__group_take(want->zone, order, group_for(want)) : NULL;
     if (block) {
         struct tarn__section *section = tarn__page_section(block);
-        tarn__buddy_put(section, (size_t)(block - section->page) + count, ((size_t)1 << order) - count);
+        tarn__buddy_put(section, (size_t)(block - section->page) + want->count, ((size_t)1 << order) - want->count);
     }
     return block;
 }
@@ -138,92 +215,120 @@ static struct tarn_page *take_span(struct tarn_zone *zone, size_t count, bool di
     return first;
 }
 
-/* Of what is free: resident pages side by side, then any; a block for what must be aligned, or when the search was cut short. */
-static struct tarn_page *take_run(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
+/*
+ * Of what is free: resident pages side by side, then any; a block for what must be aligned, or when the search was cut short. Users' pages
+ * come from blocks first: spans know nothing of groups.
+ */
+static struct tarn_page *find_pages(const struct tarn__want *want)
 {
-    struct tarn_page *run = NULL;
-    tarn__lock(&zone->lock);
-    bool anywhere = align <= TARN__PAGE_SIZE;
-    if (anywhere && zone->dirty_pages >= count)
-        run = take_span(zone, count, true);
-    if (!run && anywhere)
-        run = take_span(zone, count, false);
-    if (!run)
-        run = take_from_block(zone, count, align);
-    if (run)
-        make_run(run, count, zeroed);
-    tarn__unlock(&zone->lock);
-    return run;
+    struct tarn_page *page = NULL;
+    bool anywhere = want->align <= TARN__PAGE_SIZE && want->state != TARN__PAGE_BLOCK;
+    if (want->state == TARN__PAGE_USER_RUN)
+        page = take_from_block(want);
+    if (!page && anywhere && want->zone->dirty_pages >= want->count)
+        page = take_span(want->zone, want->count, true);
+    if (!page && anywhere)
+        page = take_span(want->zone, want->count, false);
+    return page ? page : want->state == TARN__PAGE_USER_RUN ? NULL : take_from_block(want);
+}
+
+static bool forbidden(struct tarn__want *want)
+{
+    want->was_short = tarn__marks_forbid(want->zone, want->count, want->flags, want->ample);
+    return want->was_short;
+}
+
+static struct tarn_page *take_free(struct tarn__want *want)
+{
+    tarn__lock(&want->zone->lock);
+    struct tarn_page *page = forbidden(want) ? NULL : find_pages(want);
+    if (page)
+        make(page, want);
+    tarn__unlock(&want->zone->lock);
+    return page;
 }
 
 /* From the beginning of a section at a multiple of `align`, among the sections there are. */
-static struct tarn_page *take_at_section(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
+static struct tarn_page *take_at_section(struct tarn__want *want, size_t align)
 {
+    struct tarn_zone *zone = want->zone;
     struct tarn_page *run = NULL;
     tarn__lock(&zone->lock);
-    for (struct tarn__list *link = zone->sections.next; link != &zone->sections && !run; link = link->next) {
+    struct tarn__list *link = forbidden(want) ? &zone->sections : zone->sections.next;
+    for (; link != &zone->sections && !run; link = link->next) {
         struct tarn__section *section = TARN__CONTAINER(link, struct tarn__section, link);
-        if (((uintptr_t)section->base & (align - 1)) == 0 && tarn__buddy_claim(section, 0, count))
-            run = make_run(&section->page[0], count, zeroed);
+        if (((uintptr_t)section->base & (align - 1)) == 0 && tarn__buddy_claim(section, 0, want->count))
+            run = make(&section->page[0], want);
     }
     tarn__unlock(&zone->lock);
     return run;
 }
 
-/* At an alignment beyond a section's: if need be fresh sections, the first of which begins with the run. */
-static struct tarn_page *take_far_aligned(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
+/* Sections of `size` bytes at a multiple of `align`, of which none is the zone's yet. */
+static char *acquire_sections(struct tarn_zone *zone, size_t size, size_t align)
 {
-    struct tarn_page *kept = take_at_section(zone, count, align, zeroed);
-    if (kept)
-        return kept;
-    size_t size = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE);
     char *base = tarn_source_acquire(zone->source, size, align);
     size_t made = base ? make_sections(zone, base, size) : 0;
     if (base && made < size) {
         unmake_sections(base, made);
         tarn_source_release(zone->source, base, size);
+        base = NULL;
     }
-    if (!base || made < size)
+    return base;
+}
+
+/* At an alignment of a section's or beyond: if need be fresh sections, the first of which begins with the run. */
+static struct tarn_page *take_far_aligned(struct tarn__want *want, size_t align)
+{
+    struct tarn_zone *zone = want->zone;
+    struct tarn_page *run = take_at_section(want, align);
+    if (run || want->was_short || zone->fixed)
+        return run;
+    size_t size = tarn__align_up(want->count * TARN__PAGE_SIZE, TARN__SECTION_SIZE);
+    char *base = acquire_sections(zone, size, align);
+    if (!base)
         return NULL;
     tarn__lock(&zone->lock);
     for (size_t at = 0; at < size; at += TARN__SECTION_SIZE)
-        tarn__zone_insert(tarn__section_of(base + at));
-    zone->pages += size / TARN__PAGE_SIZE;
-    struct tarn__section *last = tarn__section_of(base + size - TARN__SECTION_SIZE);
-    size_t rest = size / TARN__PAGE_SIZE - count;
-    tarn__buddy_put(last, TARN__SECTION_PAGES - rest, rest);
-    struct tarn_page *run = make_run(&tarn__section_of(base)->page[0], count, zeroed);
+        add_section(tarn__section_of(base + at), group_for(want));
+    /* other threads may have taken meanwhile what a limit lets be in use */
+    size_t taken = tarn__marks_forbid(zone, 0, want->flags, want->ample) ? 0 : want->count;
+    for (size_t at = tarn__align_down(taken, TARN__SECTION_PAGES); at * TARN__PAGE_SIZE < size; at += TARN__SECTION_PAGES) {
+        size_t first = taken > at ? taken - at : 0;
+        tarn__buddy_put(tarn__section_of(base + at * TARN__PAGE_SIZE), first, TARN__SECTION_PAGES - first);
+    }
+    want->was_short = taken == 0;
+    run = taken > 0 ? make(&tarn__section_of(base)->page[0], want) : NULL;
     tarn__unlock(&zone->lock);
     return run;
 }
 
-static struct tarn_page *alloc_any(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
+struct tarn_page *tarn__zone_take(struct tarn__want *want)
 {
-    if (count >= TARN__MAPPED_LEAST) {
-        *zeroed = true;
-        return tarn__mapped_alloc(zone, count, align);
-    }
-    if (align > TARN__SECTION_SIZE)
-        return take_far_aligned(zone, count, align, zeroed);
-    /* a block must be as large as its alignment; what lies above 4 MiB begins where sections do */
-    size_t needed = align > TARN__PAGE_SIZE ? tarn__max(count, align / TARN__PAGE_SIZE) : count;
-    if (align > TARN__PAGE_SIZE && count > TARN__SECTION_PAGES)
-        return take_far_aligned(zone, count, TARN__SECTION_SIZE, zeroed);
+    size_t align = want->align;
+    want->was_short = false;
+    if (want->count >= TARN__MAPPED_LEAST && want->state == TARN__PAGE_RUN && !want->zone->fixed)
+        return tarn__mapped_alloc(want);
+    /* what lies above 4 MiB begins where sections do */
+    if (align > TARN__SECTION_SIZE || (align > TARN__PAGE_SIZE && want->count > TARN__SECTION_PAGES))
+        return take_far_aligned(want, tarn__max(align, TARN__SECTION_SIZE));
     for (;;) {
-        struct tarn_page *run = take_run(zone, count, align, zeroed);
-        if (run || !grow_for(zone, needed, align))
-            return run;
+        struct tarn_page *page = take_free(want);
+        if (page || want->was_short || !grow_for(want))
+            return page;
     }
 }
 
 struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
 {
-    bool ignored;
+    struct tarn__want want = {.zone = zone, .count = count, .align = align, .flags = TARN_GFP_KERNEL, .state = TARN__PAGE_RUN};
     if (count == 0)
         return NULL;
-    struct tarn_page *run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
-    if (!run && tarn__zone_unmap_free(zone, 0) > 0)
-        run = alloc_any(zone, count, align, zeroed ? zeroed : &ignored);
+    struct tarn_page *run = tarn__zone_take(&want);
+    if (!run && !want.was_short && tarn__zone_unmap_free(zone, 0) > 0)
+        run = tarn__zone_take(&want);
+    if (zeroed)
+        *zeroed = want.zeroed;
     return run;
 }
 
@@ -231,14 +336,14 @@ void tarn__pages_mark(struct tarn_page *run, enum tarn__page_state state)
 {
     struct tarn_zone *zone = tarn__page_section(run)->zone;
     tarn__lock(&zone->lock); /* neighbours' merges read the state */
-    run->state = (uint8_t)state;
+    tarn__page_set_state(run, state);
     tarn__unlock(&zone->lock);
 }
 
 bool tarn__zone_must_grow(struct tarn_zone *zone)
 {
     tarn__lock(&zone->lock);
-    bool none = zone->filled[TARN__DIRTY] >> tarn__log2_floor(TARN__UNIT_PAGES) == 0;
+    bool none = zone->filled[TARN_UNMOVABLE][TARN__DIRTY] >> tarn__log2_floor(TARN__UNIT_PAGES) == 0;
     tarn__unlock(&zone->lock);
     return none;
 }
@@ -246,7 +351,7 @@ bool tarn__zone_must_grow(struct tarn_zone *zone)
 bool tarn__zone_grew(struct tarn_zone *zone)
 {
     tarn__lock(&zone->lock);
-    size_t used = zone->pages - zone->free_pages;
+    size_t used = tarn__zone_used(zone);
     zone->grown_from = tarn__min(zone->grown_from, used);
     bool grew = used - zone->grown_from >= tarn__max(zone->grown_from / 8, least_growth);
     if (grew)
@@ -255,8 +360,7 @@ bool tarn__zone_grew(struct tarn_zone *zone)
     return grew;
 }
 
-/* The `count` pages from `first` of a section on go back to the lists. Returns whether the zone now keeps too many dirty ones. */
-static bool put_pages(struct tarn__section *section, size_t first, size_t count, bool dirty)
+bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, bool dirty)
 {
     struct tarn_zone *zone = section->zone;
     for (; count > 0; section = tarn__section_next(section), first = 0) {
@@ -280,8 +384,9 @@ static void free_run(struct tarn_page *run, bool dirty)
         return;
     }
     tarn__lock(&zone->lock);
-    run->state = TARN__PAGE_INSIDE;
-    bool excess = put_pages(section, (size_t)(run - section->page), run->count, dirty);
+    tarn__page_set_state(run, TARN__PAGE_INSIDE);
+    zone->frees++;
+    bool excess = tarn__zone_put(section, (size_t)(run - section->page), run->count, dirty);
     tarn__unlock(&zone->lock);
     if (excess)
         tarn__purge_excess(zone);
@@ -316,7 +421,7 @@ void tarn__pages_shrink(struct tarn_page *run, size_t count)
     section = page_after(run, count, &first);
     TARN__ASSERT(section, "all pages of a run have descriptors");
     tarn__lock(&zone->lock);
-    bool too_many = put_pages(section, first, run->count - count, true);
+    bool too_many = tarn__zone_put(section, first, run->count - count, true);
     run->count = (uint32_t)count;
     tarn__unlock(&zone->lock);
     if (too_many)
@@ -338,9 +443,10 @@ bool tarn__pages_extend(struct tarn_page *run, size_t count)
         return false;
     tarn__lock(&zone->lock);
     section = page_after(run, run->count, &first);
-    bool gained = section && section->zone == zone && section->slots == 1 && tarn__buddy_claim(section, first, gain);
+    bool gained = section && section->zone == zone && section->slots == 1 &&
+                  !tarn__marks_forbid(zone, gain, TARN_GFP_KERNEL, false) && tarn__buddy_claim(section, first, gain);
     if (gained) {
-        forget_dirty(section, first, gain);
+        tarn__forget_dirty(section, first, gain);
         tarn__note_use(zone);
         run->count = (uint32_t)count;
     }

@@ -14,6 +14,13 @@
  * together with what is in use; so a load that swings keeps its pages. The peak is forgotten in about a second. Beyond that the
  * oldest large blocks are purged.
  *
+ * Zones are of two kinds. One that *grows* takes sections from its source as it needs them and gives them back: the process's heap. A
+ * *fixed* one is made over memory of one size, all taken at the beginning; it keeps its pages whatever they hold.
+ *
+ * Pages are grouped by mobility (mobility.h): each pageblock of 2 MiB belongs to a group, and each group has lists of its own.
+ *
+ * A zone is *bounded* when it is fixed or has a limit: then pages can be short, and watermarks count (marks.h).
+ *
  * Wrong if: external fragmentation of page-exact runs exceeds that of 64 KiB granules on mixed loads, or the lock
  * shows in profiles of threads with large blocks.
  *
@@ -32,13 +39,24 @@
 enum { TARN__CLEAN, TARN__DIRTY, TARN__LISTS };
 
 struct tarn_zone {
-    struct tarn__lock lock;
+    struct tarn_zone *made_before; /* the chain of all descriptors there ever were (zones.c); never changes */
+
+    /* read by each request, seldom written */
+    _Atomic uint8_t lists;      /* the number of its lists in each thread (lists.h); 0: it has none, or pages are short now */
+    _Atomic uint8_t group_mask; /* a request's group is taken through this: 0 when pages are not grouped */
+    uint8_t number;             /* what `lists` is when pages are not short; 0: none */
+    bool fixed, bounded;
+    _Atomic bool below_high; /* reclaim has work here */
+    uint16_t list_most;      /* pages that a thread's list holds at most */
     const char *name;
     struct tarn_source *source;
-    struct tarn__list free[TARN__LISTS][TARN__ORDERS];
-    uint32_t filled[TARN__LISTS]; /* bit k: free[…][k] is not empty */
-    size_t blocks[TARN__ORDERS];  /* free blocks of each order */
-    struct tarn__list sections;   /* ordinary ones, by address */
+
+    _Alignas(TARN__CACHE_LINE) struct tarn__lock lock;
+    struct tarn__list free[TARN_MOBILITIES][TARN__LISTS][TARN__ORDERS];
+    uint32_t filled[TARN_MOBILITIES][TARN__LISTS]; /* bit k: free[…][…][k] is not empty */
+    size_t blocks[TARN__ORDERS];                   /* free blocks of each order */
+    size_t group_blocks[TARN_MOBILITIES][TARN__ORDERS];
+    struct tarn__list sections; /* ordinary ones, by address */
     char *span_from
         [2][TARN__ORDERS]; /* [d][k]: sections below this have no span of 2^k free pages, with d: dirty ones; NULL: not known */
     struct tarn__list stuck;        /* mapped blocks, free and clean, that the system refused to unmap */
@@ -48,10 +66,48 @@ struct tarn_zone {
     size_t peak_pages;              /* most pages in use, ever */
     size_t recent_peak;             /* the same, fading */
     uint64_t faded;                 /* when it faded last, in ticks */
+    size_t limit;                   /* pages that may be in use; 0: no limit */
+    size_t min, low, high;          /* watermarks */
+    uint64_t allocations, frees;    /* of requests, but for those that threads' lists served */
+    uint64_t fallbacks, conversions;
+
+    /* in zones.c and lists.c */
+    _Atomic uint64_t failures;
+    _Atomic uint64_t past_allocations, past_frees; /* by the lists of threads that have ended */
+    struct tarn__list link;                        /* among all zones, or among spare descriptors */
+    char *memory;                                  /* fixed: what the source gave */
+    char name_room[32];
 };
 
-/* `source` gives memory in multiples of 4 MiB, aligned so. Takes nothing from it yet. */
+/* A request for pages. */
+struct tarn__want {
+    struct tarn_zone *zone;
+    size_t count, align; /* pages; bytes, a power of two >= 4096 */
+    tarn_gfp_t flags;    /* for the mark below which it may not go, and for the group */
+    bool ample;          /* the low mark is to be kept too */
+    bool singles;        /* BLOCK: each page becomes a block of its own */
+    uint8_t state;       /* what they become: TARN__PAGE_RUN, TARN__PAGE_BLOCK or TARN__PAGE_USER_RUN */
+    bool zeroed;         /* answer: every byte reads as zero */
+    bool was_short;      /* answer: it was a mark or a limit that forbade it */
+};
+
+/* `source` gives memory in multiples of 4 MiB, aligned so. Takes nothing from it yet. Leaves `made_before` as it is. */
 void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_source *source);
+
+/* Makes a zone that has not begun to be used a fixed one: `size` bytes from `base` on. -ENOMEM: no memory for descriptors. */
+int tarn__zone_fill(struct tarn_zone *zone, char *base, size_t size);
+
+/* The reverse: of a fixed zone whose pages are all free. */
+void tarn__zone_empty(struct tarn_zone *zone);
+
+/* One attempt: of what is free, or what the source gives. NULL when there is nothing within what the flags allow. Reclaims nothing. */
+struct tarn_page *tarn__zone_take(struct tarn__want *want);
+
+/* Frees `count` pages from page `first` of a section on. Under the zone's lock. Whether the zone now keeps too many dirty ones. */
+bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, bool dirty);
+
+/* `count` pages are free no more: whether they were dirty does not matter any longer. Returns how many were. Under the zone's lock. */
+size_t tarn__forget_dirty(struct tarn__section *section, size_t first, size_t count);
 
 /*
  * A run of `count` pages whose address is a multiple of `align`, a power of two ≥ 4096. NULL: the source is exhausted, even after
@@ -92,10 +148,7 @@ size_t tarn__zone_unmap_free(struct tarn_zone *zone, size_t keep);
 /* Unmaps wholly free sections and purges pages until at most `keep` dirty ones remain, and not fewer. Returns the bytes given back. */
 size_t tarn__zone_trim(struct tarn_zone *zone, size_t keep);
 
-/* Tells which zone tarn_zone_normal is to return. */
-void tarn__zone_set_normal(struct tarn_zone *zone);
-struct tarn_zone *tarn_zone_normal(void);
-struct tarn_zone *tarn_zone_dma(void);
+static inline size_t tarn__zone_used(const struct tarn_zone *zone) { return zone->pages - zone->free_pages; }
 
 /* Verifies the whole structure, taking the lock. Ends the process with the sentence that does not hold. */
 void tarn__zone_check(struct tarn_zone *zone);

@@ -9,15 +9,15 @@
  *             slabs     bitmaps of free objects, out of line; partial slabs in four lists, the fullest first
  *     zone              runs of 16 pages
  *
- * A magazine is a list of free objects of at most `capacity` objects: 16 KiB worth, from 2 to 128. Its links lie at
- * the offset `link` of the objects: 0 in the size classes; in the middle in users' caches, where an overflow from a neighbour does not reach
- * them; behind the object where free objects must stay as they are (constructors, TYPESAFE_BY_RCU). Free objects in slabs hold nothing
- * of tarn's, so their pages can be purged.
+ * A magazine holds at most `capacity` free objects: 16 KiB worth, from 2 to 128. In size classes it is a list, linked through the
+ * objects' first words; in users' caches an array of pointers, as the objects must stay as they are. Free objects in slabs, and all of users'
+ * caches, hold nothing of tarn's; so their pages can be purged, and a write after free reaches no list. Which of the two is better
+ * where: docs/decisions/0006-arrays.md.
  *
  * A slab is a run of pages that begins at a multiple of 64 KiB, and its descriptor lies in the room of its first unit: 64 KiB of objects, or one
  * object larger than that. A slot is what an object takes of it:
  *
- *     | left red zone | object | right red zone, or padding | link | tracks |      red zones, tracks: debugged caches only
+ *     | left red zone | object | right red zone, or padding | tracks |      red zones, tracks: debugged caches only
  *     ^ slot          ^ + start
  *
  * Objects are constructed in order of address when they first leave their slab: those below `constructed` are.
@@ -57,13 +57,6 @@ enum {
 
 #define TARN__DEBUG_FLAGS (TARN_CACHE_POISON | TARN_CACHE_RED_ZONE | TARN_CACHE_STORE_USER | TARN_CACHE_CONSISTENCY_CHECKS)
 
-/* What the fast path does not look at: to be zeroed, or a mistake. */
-#define TARN__SLOW_FLAGS (TARN_GFP_ZERO | TARN_GFP_HIGHMEM | TARN_GFP_MOVABLE)
-
-/* A flag that the fast path sees in each request, so that slow_flags can name all of them, those without any flag too. */
-#define TARN__EACH_REQUEST (1u << 31)
-_Static_assert(TARN_GFP_BITS < 31, "no user's flag is that one");
-
 /* The descriptor of a slab, in the room of its unit. */
 struct tarn__slab {
     union {
@@ -82,27 +75,28 @@ struct tarn__slab {
 _Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");
 
 struct tarn__magazine {
-    void *head;
+    void *head; /* the first object of a list, or an array with room for the cache's capacity, also while it is empty */
     uint32_t count;
 };
 
 struct tarn_cache {
-    uint32_t number;       /* of its bin; 0: it has none */
-    uint32_t tag;          /* of its units, if no other cache has it; else a number that none has */
-    uint32_t link;         /* where free objects hold the link to the next */
-    tarn_gfp_t slow_flags; /* requests with one of these take the slow path */
-    uint32_t size;         /* bytes of a slot */
-    uint32_t inverse;      /* ceil(2^32 / size): offset / size without division */
-    uint32_t objects;      /* in a slab */
-    uint32_t capacity;     /* objects of a full magazine */
-    uint32_t depot_depth;  /* magazines that the depot may hold */
-    uint32_t pages;        /* of a slab */
-    uint32_t start;        /* of the object in its slot */
-    uint32_t object_size;  /* as asked for; the largest of those who share the cache, so it may grow: tarn__object_size */
-    uint32_t tracks;       /* offset in the slot of who allocated and who freed; 0: not kept */
-    uint32_t flags;        /* enum tarn_cache_flags */
+    uint32_t
+        quick; /* number of the bin that tarn_cache_alloc and free look at first: 0, which is always empty and full, or `number` */
+    uint32_t tag;         /* of its units, if no other cache has it; else a number that none has */
+    uint32_t number;      /* of its bin; 0: it has none */
+    uint32_t size;        /* bytes of a slot */
+    uint32_t inverse;     /* ceil(2^32 / size): offset / size without division */
+    uint32_t objects;     /* in a slab */
+    uint32_t capacity;    /* objects of a full magazine */
+    uint32_t depot_depth; /* magazines that the depot may hold */
+    uint32_t pages;       /* of a slab */
+    uint32_t start;       /* of the object in its slot */
+    uint32_t object_size; /* as asked for; the largest of those who share the cache, so it may grow: tarn__object_size */
+    uint32_t tracks;      /* offset in the slot of who allocated and who freed; 0: not kept */
+    uint32_t flags;       /* enum tarn_cache_flags */
     uint32_t align;
     bool permanent; /* never destroyed */
+    bool linked;    /* its magazines are lists */
     bool marked;    /* its slabs' units are in the table of units */
     void (*ctor)(void *);
     void (*dtor)(void *);
@@ -122,6 +116,7 @@ struct tarn_cache {
     uint32_t low;                 /* least depth since the last reaping: that many were not needed */
     struct tarn__magazine *depot; /* room for TARN__DEPOT_DEPTH */
     size_t depot_objects;
+    void **arrays; /* empty ones, linked through their first words */
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock slabs_lock;
     struct tarn__list partial[TARN__SLAB_GROUPS];
@@ -149,7 +144,7 @@ extern uint8_t tarn__unit_cache[TARN__UNITS];
 void tarn__cache_init(struct tarn_cache *cache, const char *name, unsigned number, size_t size, struct tarn_zone *zone,
                       struct tarn__magazine *depot);
 
-/* What of a cache follows from its layout: size, pages, link, start and number are set. */
+/* What of a cache follows from its layout: size, pages, start and number are set. */
 void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot);
 
 /* Takes up to `wanted` objects from the slabs there are, lowest addresses of the fullest slabs first; constructed. */
@@ -164,7 +159,7 @@ void tarn__cache_release_slabs(struct tarn_cache *cache);
 /* Puts one object back to its slab; a slab that becomes empty goes back to the zone. */
 void tarn__cache_put(struct tarn_cache *cache, void *object);
 
-/* Puts a whole magazine back to slabs. */
+/* Puts a whole magazine back to slabs, and its array to the depot. */
 void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine);
 
 /* Hands a magazine to the depot; false: it is full. */
@@ -173,11 +168,18 @@ bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine);
 /* A magazine of the depot; its count is 0 if there is none. */
 struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache);
 
+/* An empty array for a magazine, and back. NULL: no memory. */
+void **tarn__array_take(struct tarn_cache *cache);
+void tarn__array_put(struct tarn_cache *cache, void **array);
+
 /* Puts back to slabs the magazines that were not needed since the last reaping, or all of them. */
 void tarn__depot_reap(struct tarn_cache *cache, bool all);
 
 /* The cache and the slab of the object that begins at `p`, or NULL: `p` is not the start of an object. */
 struct tarn__slab *tarn__slab_of(const void *p);
+
+/* Where the object begins whose slot `p` lies in, or NULL: it lies in no slab. */
+void *tarn__object_around(const void *p);
 
 /* Whether the object that begins at `p` is free in its slab. */
 bool tarn__object_is_free(const struct tarn__slab *slab, const void *p);
@@ -189,11 +191,6 @@ void tarn__cache_visit(struct tarn_cache *cache, void (*visit)(void *object, voi
 static inline size_t tarn__object_size(const struct tarn_cache *cache)
 {
     return __atomic_load_n(&cache->object_size, __ATOMIC_RELAXED);
-}
-
-static inline void **tarn__link_of(const struct tarn_cache *cache, void *object)
-{
-    return (void **)((char *)object + cache->link);
 }
 
 /* Verifies slabs and depot, taking the locks. */

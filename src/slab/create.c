@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { LINK_SIZE = sizeof(void *), LEAST_ALIGN = 8, MOST_NATURAL_ALIGN = 16, RED_SIZE = 8, MOST_LISTED = 32 };
+enum { LEAST_ALIGN = 8, MOST_NATURAL_ALIGN = 16, RED_SIZE = 8, MOST_LISTED = 32, MOST_LOST = 8 };
 
 static const unsigned known_flags = TARN_CACHE_HWCACHE_ALIGN | TARN_CACHE_PANIC | TARN__DEBUG_FLAGS |
                                     TARN_CACHE_TYPESAFE_BY_RCU | TARN_CACHE_RECLAIM_ACCOUNT | TARN_CACHE_DMA |
@@ -76,11 +76,7 @@ static size_t alignment_for(size_t size, size_t align, unsigned flags)
 /* Where the parts of a slot are: cache.h has the picture. */
 static void lay_out(struct tarn_cache *cache)
 {
-    size_t end = tarn__align_up(cache->object_size, LINK_SIZE), align = cache->align;
-    bool debugged = cache->flags & TARN__DEBUG_FLAGS, keeps = cache->ctor || (cache->flags & TARN_CACHE_TYPESAFE_BY_RCU);
-    cache->link = keeps ? (uint32_t)end : (uint32_t)tarn__align_down(cache->object_size / 2, LINK_SIZE);
-    if (keeps && !debugged)
-        end += LINK_SIZE;
+    size_t end = tarn__align_up(cache->object_size, LEAST_ALIGN), align = cache->align;
     if (cache->flags & TARN_CACHE_RED_ZONE) {
         cache->start = (uint32_t)tarn__max(align, RED_SIZE);
         end += RED_SIZE;
@@ -96,10 +92,11 @@ static void lay_out(struct tarn_cache *cache)
     cache->tag = TARN__SHARED_TAG + 1;
 }
 
-static void set_flags(struct tarn_cache *cache)
+/* While failures are injected, no request takes the fast path; nor ever do those of size classes, whose bins are of another kind. */
+static void set_quick(struct tarn_cache *cache)
 {
     bool on = atomic_load_explicit(&injecting, memory_order_relaxed);
-    cache->slow_flags = TARN__SLOW_FLAGS | (on ? TARN__EACH_REQUEST : 0);
+    __atomic_store_n(&cache->quick, on || cache->linked ? 0 : cache->number, __ATOMIC_RELAXED);
 }
 
 static void describe(struct tarn_cache *cache, const char *name, size_t size, const struct tarn_cache_args *args,
@@ -118,7 +115,6 @@ static void describe(struct tarn_cache *cache, const char *name, size_t size, co
         .references = 1,
     };
     strncpy(cache->name, name, sizeof cache->name - 1);
-    set_flags(cache);
     lay_out(cache);
 }
 
@@ -129,14 +125,14 @@ static bool may_share(const struct tarn_cache *cache)
     return !cache->ctor && !cache->dtor && !(cache->flags & never_merged) && cache->usersize == 0;
 }
 
-/* One that has room for such objects, at their alignment, and loses less than a pointer. The caches' lock is held. */
+/* One that has room for such objects, at their alignment, and loses less than eight bytes. The caches' lock is held. */
 static struct tarn_cache *find_like(const struct tarn_cache *wanted)
 {
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next) {
         struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
         if (may_share(cache) && cache->references > 0 && cache->zone == wanted->zone &&
             !((cache->flags ^ wanted->flags) & merged_if_equal) && cache->size >= wanted->size &&
-            cache->size - wanted->size < LINK_SIZE && cache->size % wanted->align == 0)
+            cache->size - wanted->size < MOST_LOST && cache->size % wanted->align == 0)
             return cache;
     }
     return NULL;
@@ -224,10 +220,12 @@ static int establish(const struct tarn_cache *wanted, struct tarn_cache **cache)
     *memory = *wanted;
     tarn__cache_set_up(memory, TARN__CONTAINER(memory, struct made, cache)->depot);
     int error = tarn__cache_enter(memory, TARN__USER_NUMBERS, wanted->flags & TARN__DEBUG_FLAGS ? 0 : TARN__CACHES);
-    if (error)
+    if (error) {
         keep_memory(memory);
-    else
+    } else {
+        set_quick(memory);
         *cache = memory;
+    }
     return error;
 }
 
@@ -279,7 +277,6 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
         return NULL;
     tarn__cache_init(cache, name, 0, size, zone, TARN__CONTAINER(cache, struct made, cache)->depot);
     cache->flags |= flags;
-    set_flags(cache);
     if (tarn__cache_enter(cache, 1, TARN__CLASS_NUMBERS) == 0)
         return cache;
     keep_memory(cache);
@@ -366,6 +363,6 @@ void tarn__caches_inject(bool on)
     atomic_store_explicit(&injecting, on, memory_order_relaxed);
     tarn__lock(&tarn__caches_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
-        set_flags(TARN__CONTAINER(link, struct tarn_cache, all));
+        set_quick(TARN__CONTAINER(link, struct tarn_cache, all));
     tarn__unlock(&tarn__caches_lock);
 }

@@ -3,6 +3,7 @@
  * objects' memory is not touched, so magazines travel between processors without dragging cache lines along.
  */
 #include "base/bits.h"
+#include "page/meta.h"
 #include "slab/cache.h"
 
 bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine)
@@ -33,6 +34,24 @@ struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache)
         cache->low = depth > 0 ? depth - 1 : 0;
     tarn__unlock(&cache->depot_lock);
     return magazine;
+}
+
+void **tarn__array_take(struct tarn_cache *cache)
+{
+    tarn__lock(&cache->depot_lock);
+    void **array = cache->arrays;
+    if (array)
+        cache->arrays = array[0];
+    tarn__unlock(&cache->depot_lock);
+    return array ? array : tarn__meta_alloc(cache->capacity * sizeof(void *), TARN__CACHE_LINE);
+}
+
+void tarn__array_put(struct tarn_cache *cache, void **array)
+{
+    tarn__lock(&cache->depot_lock);
+    array[0] = cache->arrays;
+    cache->arrays = array;
+    tarn__unlock(&cache->depot_lock);
 }
 
 /* The lowest magazine of the stack if it was not needed, and the end of this reaping otherwise. */

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/fail.h"
 #include "page/meta.h"
+#include "slab/magazine.h"
 
 #include <limits.h>
 
@@ -21,26 +22,16 @@ struct tarn__list tarn__registry = {&tarn__registry, &tarn__registry};
 static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
 static size_t threads;
 
-static uint32_t held(const struct tarn__bin *bin, const struct tarn__rear *rear)
-{
-    return (uint32_t)((long)rear->capacity - (bin->limit - (long)(bin->frees - bin->allocs)));
-}
-
-/* Makes `magazine` the one in use. */
-static void install(struct tarn__bin *bin, const struct tarn__rear *rear, struct tarn__magazine magazine)
-{
-    bin->head = magazine.head;
-    bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->capacity - (long)magazine.count;
-}
-
 /* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
 static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache, unsigned long operations)
 {
     if (operations >= QUICK * (unsigned long)rear->capacity || rear->capacity == cache->capacity)
         return;
     uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
-    if (bin->limit != LONG_MIN)
+    if (cache->linked && !rear->apart)
         bin->limit += (long)(larger - rear->capacity);
+    if (!cache->linked && bin->room > 0)
+        bin->room = larger;
     rear->capacity = larger;
 }
 
@@ -64,6 +55,8 @@ static void put_away(struct tarn_cache *cache, struct tarn__magazine magazine, b
 {
     if (magazine.count > 0 && (to_slabs || !tarn__depot_push(cache, magazine)))
         tarn__cache_put_magazine(cache, magazine);
+    else if (magazine.count == 0 && magazine.head)
+        tarn__array_put(cache, magazine.head);
 }
 
 /* All that a thread has of a cache. */
@@ -72,14 +65,12 @@ struct holding {
 };
 
 /* Takes it from the thread. */
-static struct holding take_all(struct tarn__bin *bin, struct tarn__rear *rear)
+static struct holding take_all(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
 {
     struct holding all = {{{NULL, 0}, rear->spare, rear->foreign}};
-    rear->spare = rear->foreign = (struct tarn__magazine){NULL, 0};
-    if (bin->head) {
-        all.magazine[0] = (struct tarn__magazine){bin->head, held(bin, rear)};
-        install(bin, rear, (struct tarn__magazine){NULL, 0});
-    }
+    rear->spare = rear->foreign = tarn__no_magazine;
+    if (!rear->apart)
+        all.magazine[0] = tarn__bin_take(bin, rear, cache);
     return all;
 }
 
@@ -89,21 +80,24 @@ static void put_all_away(struct tarn_cache *cache, struct holding all, bool to_s
         put_away(cache, all.magazine[i], to_slabs);
 }
 
+/* Objects, or arrays for them. */
 static bool holds_any(const struct tarn__bin *bin, const struct tarn__rear *rear)
 {
-    return bin->head || rear->spare.count || rear->foreign.count;
+    return bin->head || rear->spare.head || rear->foreign.head;
 }
 
 static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool to_slabs)
 {
-    put_all_away(cache, take_all(&local->bin[cache->number], &local->rear[cache->number]), to_slabs);
+    put_all_away(cache, take_all(&local->bin[cache->number], &local->rear[cache->number], cache), to_slabs);
 }
 
 static void begin_bin(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
 {
     rear->capacity = (uint32_t)tarn__min(tarn__max(TARN__PAGE_SIZE / cache->size, 1), cache->capacity);
     rear->epoch = atomic_load_explicit(&cache->epoch, memory_order_relaxed);
-    bin->limit = LONG_MIN;
+    rear->apart = true;
+    if (cache->linked)
+        bin->limit = LONG_MIN;
 }
 
 /* Moves a thread's counts to the cache, and makes its bin, which is empty, one of zeros. */
@@ -250,14 +244,6 @@ static void reap(bool all)
 
 /* Allocation */
 
-static struct tarn__magazine link_objects(const struct tarn_cache *cache, void **objects, size_t count)
-{
-    for (size_t i = 0; i + 1 < count; i++)
-        *tarn__link_of(cache, objects[i]) = objects[i + 1];
-    *tarn__link_of(cache, objects[count - 1]) = NULL;
-    return (struct tarn__magazine){objects[0], (uint32_t)count};
-}
-
 /* When the cache has asked for all that threads have (tarn_cache_shrink), gives it. */
 static void heed(struct tarn__rear *rear, struct tarn_cache *cache)
 {
@@ -286,7 +272,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     heed(rear, cache);
     struct tarn__magazine magazine = rear->spare;
     if (magazine.count > 0) {
-        rear->spare = (struct tarn__magazine){NULL, 0};
+        rear->spare = tarn__no_magazine;
         return magazine;
     }
     note(bin, rear, cache);
@@ -300,7 +286,11 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
             reap(tarn__zone_grew(cache->zone));
         got = take_new(cache, objects, rear->capacity, flags);
     }
-    return got > 0 ? link_objects(cache, objects, got) : magazine;
+    if (got > 0)
+        magazine = tarn__magazine_make(cache, objects, got);
+    for (size_t i = magazine.count; i < got; i++) /* no memory for an array */
+        tarn__cache_put(cache, objects[i]);
+    return magazine;
 }
 
 void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
@@ -324,28 +314,35 @@ static bool has_bin(struct tarn_cache *cache)
     return true;
 }
 
+/* A magazine takes the place of an empty one, whose array is spare. */
+static void replace(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, struct tarn__magazine magazine)
+{
+    struct tarn__magazine empty = rear->apart ? tarn__no_magazine : tarn__bin_take(bin, rear, cache);
+    tarn__bin_install(bin, rear, cache, magazine);
+    if (rear->spare.head)
+        put_away(cache, empty, false);
+    else
+        rear->spare = empty;
+}
+
 void *tarn__local_alloc(struct tarn_cache *cache, size_t requested, tarn_gfp_t flags)
 {
     if (!has_bin(cache))
         return tarn__direct_alloc(cache, flags);
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    if (!bin->head) {
+    if (tarn__bin_is_empty(bin, cache)) {
         struct tarn__magazine magazine = next_magazine(bin, rear, cache, flags);
-        if (!bin->head) {
-            if (magazine.count == 0)
-                return NULL;
-            install(bin, rear, magazine);
-        } else { /* a constructor or a shrinker that used the cache has filled the bin */
+        if (!tarn__bin_is_empty(bin, cache)) /* a constructor or a shrinker that used the cache has filled the bin */
             put_away(cache, magazine, true);
-        }
+        else if (magazine.count > 0)
+            replace(bin, rear, cache, magazine);
+        else
+            return NULL;
         tarn__counter_add(&rear->samples, 1);
         tarn__counter_add(&rear->sampled_bytes, requested);
     }
-    void *object = bin->head;
-    bin->head = *tarn__link_of(cache, object);
-    tarn__counter_add(&bin->allocs, 1);
-    return object;
+    return tarn__bin_pop(bin, cache);
 }
 
 /* Free */
@@ -357,29 +354,29 @@ void tarn__direct_free(struct tarn_cache *cache, void *object)
     tarn__ledger_note(-(long)cache->size);
 }
 
-/* A full bin becomes the spare magazine; what was that goes to the depot, and with it what was set apart. */
+/* A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. */
 static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
     struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
-    rear->spare = (struct tarn__magazine){bin->head, held(bin, rear)};
-    install(bin, rear, (struct tarn__magazine){NULL, 0});
+    rear->spare = tarn__bin_take(bin, rear, cache);
+    tarn__bin_install(bin, rear, cache, spare.count > 0 ? tarn__no_magazine : spare);
     if (spare.count == 0)
         return;
-    rear->foreign = (struct tarn__magazine){NULL, 0};
+    rear->foreign = tarn__no_magazine;
     note(bin, rear, cache);
     put_away(cache, spare, false);
     put_away(cache, foreign, false);
 }
 
 /* Before the first allocation: see local.h. */
-static void set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, void *object)
+static bool set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, void *object)
 {
-    *tarn__link_of(cache, object) = rear->foreign.head;
-    rear->foreign.head = object;
-    rear->foreign.count++;
+    if (!tarn__magazine_push(cache, &rear->foreign, object))
+        return false;
     tarn__counter_add(&bin->frees, 1);
     if (rear->foreign.count == cache->capacity)
-        install(bin, rear, (struct tarn__magazine){NULL, 0});
+        tarn__bin_install(bin, rear, cache, tarn__no_magazine);
+    return true;
 }
 
 void tarn__local_free(struct tarn_cache *cache, void *object)
@@ -390,18 +387,13 @@ void tarn__local_free(struct tarn_cache *cache, void *object)
     }
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    if (bin->limit == LONG_MIN) {
-        set_apart(bin, rear, cache, object);
-        return;
-    }
-    if (held(bin, rear) >= rear->capacity) {
+    while (!rear->apart && tarn__bin_count(bin, rear, cache) >= rear->capacity) { /* destructors may fill it meanwhile */
         heed(rear, cache);
         make_room(bin, rear, cache);
     }
-    *tarn__link_of(cache, object) = bin->head;
-    atomic_signal_fence(memory_order_release);
-    bin->head = object;
-    tarn__counter_add(&bin->frees, 1);
+    bool done = rear->apart ? set_apart(bin, rear, cache, object) : tarn__bin_push(bin, rear, cache, object);
+    if (!done)
+        tarn__direct_free(cache, object);
 }
 
 void tarn__local_flush_cache(struct tarn_cache *cache)
@@ -421,35 +413,28 @@ void tarn__local_flush(void)
     }
 }
 
-/* What the first thread that has any of a cache has of it; none: all are empty. */
-static struct holding take_from_any(unsigned number)
+/* Takes what the first thread that has any of a cache has of it. False: all are empty. */
+static bool take_from_any(struct tarn_cache *cache, struct holding *all)
 {
-    struct holding all = {{{NULL, 0}}};
     struct tarn__list *const lists[] = {&tarn__registry, &spare_locals};
+    bool found = false;
     tarn__lock(&tarn__registry_lock);
-    for (int i = 0; i < 2; i++)
-        for (struct tarn__list *link = lists[i]->next; link != lists[i]; link = link->next) {
+    for (int i = 0; i < 2 && !found; i++)
+        for (struct tarn__list *link = lists[i]->next; link != lists[i] && !found; link = link->next) {
             struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
-            if (!holds_any(&local->bin[number], &local->rear[number]))
-                continue;
-            all = take_all(&local->bin[number], &local->rear[number]);
-            goto found;
+            found = holds_any(&local->bin[cache->number], &local->rear[cache->number]);
+            if (found)
+                *all = take_all(&local->bin[cache->number], &local->rear[cache->number], cache);
         }
-found:
     tarn__unlock(&tarn__registry_lock);
-    return all;
+    return found;
 }
 
 void tarn__local_collect(struct tarn_cache *cache)
 {
-    if (cache->number == 0)
-        return;
-    for (;;) {
-        struct holding all = take_from_any(cache->number);
-        if (all.magazine[0].count + all.magazine[1].count + all.magazine[2].count == 0)
-            return;
+    struct holding all;
+    while (cache->number && take_from_any(cache, &all))
         put_all_away(cache, all, true);
-    }
 }
 
 void tarn__local_forget(struct tarn_cache *cache)
@@ -493,27 +478,13 @@ size_t tarn__local_threads(void)
     return n;
 }
 
-/* The part of a list that can be trusted: its thread may have been stopped anywhere. */
-static struct tarn__magazine trusted(struct tarn_cache *cache, void *head)
-{
-    struct tarn__magazine magazine = {NULL, 0};
-    for (void *object = head; object && magazine.count < cache->capacity; object = *tarn__link_of(cache, object)) {
-        struct tarn__slab *slab = tarn__slab_of(object);
-        if (!slab || slab->cache != cache)
-            break;
-        magazine.head = head;
-        magazine.count++;
-    }
-    return magazine;
-}
-
 static void adopt(struct tarn__local *local)
 {
     for (unsigned i = 1; i < numbers_end(); i++) {
         struct tarn_cache *cache = cache_of_number(i);
         if (!cache || local->rear[i].capacity == 0)
             continue;
-        put_away(cache, trusted(cache, local->bin[i].head), true);
+        put_away(cache, tarn__bin_trusted(&local->bin[i], cache), true);
         end_bin(local, cache);
     }
 }

@@ -1,15 +1,17 @@
 /*
  * What each thread has of each cache: a bin, which the fast path works on, and what stands behind it.
  *
- *     bin    head ──> object ──> object ──> NULL     the magazine in use
- *            allocs, frees                           by this thread, ever: exact counts for free, as one of them moves anyway
- *            limit                                   frees - allocs at which the magazine is full
+ *     bin of a size class     head ──> object ──> object ──> NULL     the magazine in use: a list
+ *                             allocs, frees                           by this thread, ever
+ *                             limit                                   frees - allocs at which the magazine is full
+ *     bin of a users' cache   array ──> object, object, … room        the magazine in use: an array, `count` of it filled
+ *                             allocs, frees
  *
  * A magazine's capacity begins with a page's worth and doubles each time magazines move in quick succession, so threads that
  * exchange much do so in large lots, and what merely sways to and fro keeps little.
  *
- * So malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
- * magazine is capacity - (limit - (frees - allocs)).
+ * In a size class, malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
+ * magazine is capacity - (limit - (frees - allocs)). So the counts, which are exact, cost nothing extra.
  *
  * A bin of zeros is at once empty and full: so the first operation on it takes the slow path, which begins it. A thread begins
  * with a shared set of such bins, in whose place the slow path puts its own; a thread that has ended its cache gets another such set:
@@ -20,7 +22,8 @@
  * is kept apart, to be handed on and not to be used again here, so that threads do not come to write to one cache line. A
  * thread that frees a magazine full of such objects is a consumer; from then on its bin takes them as it takes all others.
  *
- * free stores the object's link before the head: a thread that a fork catches between the two leaves a proper list in the child.
+ * free stores the object's link before the head, or the object before the count: a thread that a fork catches between the two leaves a
+ * proper magazine in the child.
  */
 #ifndef TARN_SLAB_LOCAL_H
 #define TARN_SLAB_LOCAL_H
@@ -28,19 +31,28 @@
 #include "slab/caches.h"
 
 struct tarn__bin {
-    void *head;
+    union {
+        void *head;
+        void **array;
+    };
     tarn__counter allocs, frees;
-    long limit;
+    union {
+        long limit;
+        struct {
+            uint32_t count, room;
+        };
+    };
 };
 
 /* Behind each bin, for the slow path. */
 struct tarn__rear {
-    struct tarn__magazine spare;
+    struct tarn__magazine spare;   /* full, or empty */
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
     unsigned long reaped;          /* allocs + frees at the last reaping */
     uint32_t
         capacity; /* objects of a full magazine here, and of a refill from slabs: from a page's worth up to the cache's; 0: not begun */
     uint32_t epoch;                          /* of the cache, when it was last asked for all it has */
+    bool apart;                              /* nothing was allocated here yet: what is freed is set apart */
     tarn__counter samples, sampled_bytes;    /* sizes asked for, recorded at refills */
     unsigned long noted_allocs, noted_frees; /* already in the ledger */
 };

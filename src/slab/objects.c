@@ -1,7 +1,7 @@
 /*
  * Objects of users' caches: the fast paths, whole, and what they leave out. (Those of tarn_malloc are in alloc/fast.h.)
  *
- * The cache is named by the caller, so allocation is one load more than a pop: the bin's number and the link's place lie side by side. A
+ * The cache is named by the caller, so allocation is one load more than a pop. A
  * free compares the tag of the unit that the object lies in; so an object of another cache never gets into this one's bins.
  */
 #include "base/bits.h"
@@ -13,12 +13,10 @@
 
 #include <string.h>
 
-/* Allocation */
+/* What the fast path does not look at: to be zeroed, or a mistake. */
+#define SLOW_FLAGS (TARN_GFP_ZERO | TARN_GFP_HIGHMEM | TARN_GFP_MOVABLE)
 
-static inline bool is_slow(const struct tarn_cache *cache, tarn_gfp_t flags)
-{
-    return (flags | TARN__EACH_REQUEST) & cache->slow_flags;
-}
+/* Allocation */
 
 static bool flags_can_be(const struct tarn_cache *cache, tarn_gfp_t flags)
 {
@@ -45,13 +43,13 @@ static TARN__NOINLINE void *alloc_slow(struct tarn_cache *cache, tarn_gfp_t flag
 
 static inline void *alloc_for(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
 {
-    struct tarn__bin *bin = &tarn__self->bin[cache->number];
-    void *object = bin->head;
-    if (TARN__UNLIKELY(!object || is_slow(cache, flags)))
+    struct tarn__bin *bin = &tarn__self->bin[cache->quick];
+    uint32_t count = bin->count;
+    if (TARN__UNLIKELY(count == 0 || (flags & SLOW_FLAGS)))
         return alloc_slow(cache, flags, caller);
-    bin->head = *tarn__link_of(cache, object);
+    bin->count = count - 1;
     tarn__counter_add(&bin->allocs, 1);
-    return object;
+    return bin->array[count - 1];
 }
 
 void *tarn_cache_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
@@ -91,16 +89,15 @@ static inline bool is_of(const struct tarn_cache *cache, const void *object)
     return TARN__LIKELY(unit < TARN__UNITS) && tarn__unit_cache[unit] == cache->tag;
 }
 
-static inline bool has_room(const struct tarn__bin *bin) { return (long)(bin->frees - bin->allocs) < bin->limit; }
-
 void tarn_cache_free(struct tarn_cache *cache, void *object)
 {
-    struct tarn__bin *bin = &tarn__self->bin[cache->number];
-    if (TARN__UNLIKELY(!is_of(cache, object) || !has_room(bin)))
+    struct tarn__bin *bin = &tarn__self->bin[cache->quick];
+    uint32_t count = bin->count;
+    if (TARN__UNLIKELY(!is_of(cache, object) || count >= bin->room))
         return free_slow(cache, object, __builtin_return_address(0));
-    *tarn__link_of(cache, object) = bin->head;
-    atomic_signal_fence(memory_order_release); /* see local.h: the link before the head */
-    bin->head = object;
+    bin->array[count] = object;
+    atomic_signal_fence(memory_order_release); /* see local.h: the object before the count */
+    bin->count = count + 1;
     tarn__counter_add(&bin->frees, 1);
 }
 
@@ -109,14 +106,12 @@ void tarn_cache_free(struct tarn_cache *cache, void *object)
 /* Pops up to `count` objects of the bin. */
 static size_t pop_many(struct tarn_cache *cache, size_t count, void **objects)
 {
-    struct tarn__bin *bin = &tarn__self->bin[cache->number];
-    void *head = bin->head;
-    size_t got = 0;
-    if (!head)
+    struct tarn__bin *bin = &tarn__self->bin[cache->quick];
+    size_t got = tarn__min(count, bin->count);
+    if (got == 0)
         return 0; /* it may be a shared bin, which no one writes */
-    for (; got < count && head; head = *tarn__link_of(cache, head))
-        objects[got++] = head;
-    bin->head = head;
+    bin->count -= (uint32_t)got;
+    memcpy(objects, bin->array + bin->count, got * sizeof *objects);
     tarn__counter_add(&bin->allocs, got);
     return got;
 }
@@ -124,7 +119,7 @@ static size_t pop_many(struct tarn_cache *cache, size_t count, void **objects)
 size_t tarn_cache_alloc_bulk(struct tarn_cache *cache, tarn_gfp_t flags, size_t count, void **objects)
 {
     size_t got = 0;
-    bool fast = !is_slow(cache, flags);
+    bool fast = !(flags & SLOW_FLAGS);
     while (got < count) {
         if (fast)
             got += pop_many(cache, count - got, objects + got);
@@ -143,16 +138,14 @@ size_t tarn_cache_alloc_bulk(struct tarn_cache *cache, tarn_gfp_t flags, size_t 
 /* Pushes objects as long as they are of the cache and there is room. */
 static size_t push_many(struct tarn_cache *cache, size_t count, void **objects)
 {
-    struct tarn__bin *bin = &tarn__self->bin[cache->number];
-    size_t done = 0;
-    if (!has_room(bin))
+    struct tarn__bin *bin = &tarn__self->bin[cache->quick];
+    size_t room = bin->room > bin->count ? bin->room - bin->count : 0, done = 0;
+    for (; done < tarn__min(count, room) && is_of(cache, objects[done]); done++)
+        bin->array[bin->count + done] = objects[done];
+    if (done == 0)
         return 0;
-    long room = bin->limit - (long)(bin->frees - bin->allocs);
-    for (; done < count && (long)done < room && is_of(cache, objects[done]); done++) {
-        *tarn__link_of(cache, objects[done]) = bin->head;
-        atomic_signal_fence(memory_order_release);
-        bin->head = objects[done];
-    }
+    atomic_signal_fence(memory_order_release);
+    bin->count += (uint32_t)done;
     tarn__counter_add(&bin->frees, done);
     return done;
 }
@@ -163,7 +156,7 @@ void tarn_cache_free_bulk(struct tarn_cache *cache, size_t count, void **objects
         struct tarn_cache *of = cache ? cache : tarn_cache_of(objects[done]);
         if (!of && objects[done])
             tarn__fail(TARN__INVALID_FREE, "cache_free_bulk", objects[done]);
-        size_t pushed = of && of->number >= TARN__USER_NUMBERS ? push_many(of, count - done, objects + done) : 0;
+        size_t pushed = of ? push_many(of, count - done, objects + done) : 0;
         if (pushed == 0 && of)
             free_slow(of, objects[done], __builtin_return_address(0));
         done += tarn__max(pushed, 1);

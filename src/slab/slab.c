@@ -1,6 +1,7 @@
 /* Slabs: objects taken and put back under the cache's slab lock, slabs made and given up without it. */
 #include "base/bits.h"
 #include "base/fail.h"
+#include "page/request.h"
 #include "slab/cache.h"
 #include "slab/debug.h"
 
@@ -38,11 +39,11 @@ void tarn__cache_init(struct tarn_cache *cache, const char *name, unsigned numbe
         .pages = TARN__UNIT_PAGES,
         .align = (uint32_t)tarn__min(tarn__pow2_factor(size), TARN__PAGE_SIZE),
         .flags = TARN_CACHE_NO_MERGE,
-        .slow_flags = TARN__SLOW_FLAGS,
         .references = 1,
         .number = number,
         .tag = number,
         .permanent = true,
+        .linked = true,
         .marked = true,
     };
     strncpy(cache->name, name, sizeof cache->name - 1);
@@ -65,8 +66,9 @@ static void mark_unit(const struct tarn_cache *cache, const char *base, bool on)
 /* A new slab, all of it free, on no list. */
 static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags)
 {
-    struct tarn_page *run = tarn__pages_alloc(cache->zone, cache->pages, TARN__UNIT_SIZE, NULL);
-    (void)flags;
+    if (cache->flags & TARN_CACHE_RECLAIM_ACCOUNT)
+        flags |= TARN_GFP_RECLAIMABLE;
+    struct tarn_page *run = tarn__pages_request(cache->zone, cache->pages, TARN__UNIT_SIZE, flags, NULL);
     if (!run)
         return NULL;
     struct tarn__section *section = tarn__page_section(run);
@@ -257,6 +259,13 @@ void tarn__cache_release_slabs(struct tarn_cache *cache)
     }
 }
 
+void *tarn__object_around(const void *p)
+{
+    const struct tarn__slab *slab = slab_around(p);
+    size_t index = slab ? tarn__object_index(slab->cache, (size_t)((const char *)p - slab->base)) : SIZE_MAX;
+    return slab && index < slab->cache->objects ? object_at(slab, index) : NULL;
+}
+
 /* Where objects of one cache lie. */
 struct places {
     size_t count;
@@ -332,20 +341,29 @@ void tarn__cache_put(struct tarn_cache *cache, void *object)
     put_places(cache, &places);
 }
 
-/* The links are read before the lock is taken: they are the cold memory. A link that leads out of the cache was written by its user. */
+static _Noreturn void foreign_object(const struct places *places, void *object, bool linked)
+{
+    size_t n = places->count;
+    bool by_link = linked && n > 0; /* a link that leads out of the cache was written by its user */
+    tarn__fail(by_link ? TARN__CORRUPT_LIST : TARN__INVALID_FREE, "free", by_link ? places->object[n - 1] : object);
+}
+
+/* Objects are looked at before the lock is taken: they are the cold memory. */
 void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
     struct places places;
-    void *object = magazine.head;
+    void **array = cache->linked ? NULL : magazine.head, *object = cache->linked ? magazine.head : NULL;
     places.count = 0;
     while (places.count < magazine.count) {
-        if (!locate(cache, &places, object)) {
-            size_t n = places.count;
-            tarn__fail(n == 0 ? TARN__INVALID_FREE : TARN__CORRUPT_LIST, "free", n == 0 ? object : places.object[n - 1]);
-        }
-        object = *tarn__link_of(cache, object);
+        object = array ? array[places.count] : object;
+        if (!locate(cache, &places, object))
+            foreign_object(&places, object, cache->linked);
+        if (!array)
+            object = *(void **)object;
     }
     put_places(cache, &places);
+    if (array)
+        tarn__array_put(cache, array);
 }
 
 bool tarn__object_is_free(const struct tarn__slab *slab, const void *p)

@@ -1,18 +1,19 @@
 #!/bin/sh
 # Tests of the command `tarn`.
 #
-#   run.sh TARN LIBRARY PUBLISHER DIRECTORY
+#   run.sh TARN LIBRARY PUBLISHER DIRECTORY run|live
 #
 # TARN is the command, LIBRARY the real libtarn-malloc.so, PUBLISHER the shared object of fake_publisher.c, and
-# DIRECTORY one for temporary files. Prints a line for each check, and counts at the end; fails if one failed.
+# DIRECTORY one for temporary files, in which the programs of live.c are. The last word says what is tested: `tarn run`, or the
+# reports of live processes. Prints a line for each check, and counts at the end; fails if one failed.
 # What needs something that is not there (a compiler, Python, root) is skipped, with the reason.
 
 case $0 in
 */*) source=$(cd "${0%/*}" && pwd) ;;
 *) source=$PWD ;;
 esac
-[ $# -eq 4 ] || {
-    echo "use: run.sh TARN LIBRARY PUBLISHER DIRECTORY" >&2
+[ $# -eq 5 ] || {
+    echo "use: run.sh TARN LIBRARY PUBLISHER DIRECTORY run|live" >&2
     exit 2
 }
 absolute() {
@@ -25,7 +26,8 @@ tarn=$(absolute "$1")
 library=$(absolute "$2")
 publisher=$(absolute "$3")
 mkdir -p "$4" || exit 2
-scratch=$(cd "$4" && pwd)/cli.$$
+programs=$(cd "$4" && pwd)
+scratch=$programs/cli.$$
 mkdir "$scratch" || exit 2
 trap 'rm -rf "$scratch"' EXIT
 unset NO_COLOR TARN_SNAPSHOT LD_PRELOAD FAKE_MODE
@@ -44,10 +46,15 @@ needs_tree() {
     [ -n "$tree" ] || skip "no C compiler"
 }
 
-. "$source/check_run.sh"
-. "$source/check_report.sh"
-. "$source/check_compare.sh"
-. "$source/check_library.sh"
+case $5 in
+run)
+    . "$source/check_run.sh"
+    . "$source/check_report.sh"
+    . "$source/check_compare.sh"
+    . "$source/check_library.sh"
+    ;;
+live) . "$source/check_live.sh" ;;
+esac
 
 # shellcheck disable=SC2154 # set by lib.sh
 echo "$passed passed, $failed failed, $skipped skipped"

@@ -20,7 +20,9 @@ call_of() {
     source) echo '#include "source/window.h"'; call='tarn__window_source()' ;;
     page) echo '#include "page/zone.h"'; call='tarn__zone_check(0)' ;;
     slab) echo '#include "slab/cache.h"'; call='tarn__cache_check(0)' ;;
+    mempool) echo '#include "mempool/mempool.h"'; call='tarn__mempool_check(0)' ;;
     alloc) echo '#include "alloc/heap.h"'; call='tarn__heap_ready()' ;;
+    kernel) echo '#include "tarn/genpool.h"'; call='tarn_gen_pool_order(0)' ;;
     *) echo "layers: no function is known of floor $1" >&2; exit 1 ;;
     esac
     echo "void upward(void); void upward(void) { (void)$call; }"

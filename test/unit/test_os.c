@@ -4,6 +4,8 @@
 #include "os/os.h"
 
 #include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
 
 static size_t page;
@@ -150,6 +152,8 @@ static void keeps_errno(void **state)
     tarn__os_map(p, 4 * page, TARN__OS_COMMITTED);
     _Atomic uint32_t word = 1;
     tarn__os_wait(&word, 0);
+    tarn__os_wait_for(&word, 0, 1);
+    tarn__os_wait_for(&word, 1, 1);
     tarn__os_wake(&word);
     tarn__os_unmap(p, 4 * page);
     tarn__os_unmap(q, 4 * page);
@@ -169,11 +173,36 @@ static void counts_calls(void **state)
     tarn__os_purge(p, 4 * page);
     _Atomic uint32_t word = 1;
     tarn__os_wait(&word, 0);
+    tarn__os_wait_for(&word, 0, 1);
     tarn__os_wake(&word);
     tarn__os_unmap(p, 4 * page);
     tarn__os_unmap(q, 4 * page);
     for (int call = 0; call < TARN__OS_CALLS; call++)
-        assert_int_equal(tarn__os_calls(call) - before[call], call == TARN__OS_MAP || call == TARN__OS_UNMAP ? 2 : 1);
+        assert_int_equal(tarn__os_calls(call) - before[call],
+                         call == TARN__OS_MAP || call == TARN__OS_UNMAP || call == TARN__OS_WAIT ? 2 : 1);
+}
+
+static void *set_and_wake(void *value)
+{
+    _Atomic uint32_t *word = value;
+    atomic_store_explicit(word, 1, memory_order_release);
+    tarn__os_wake(word);
+    return NULL;
+}
+
+/* However long it might sleep: it ends when nobody wakes it, when the word differs, and when someone wakes it. */
+static void waits_end(void **state)
+{
+    (void)state;
+    _Atomic uint32_t word = 0;
+    tarn__os_wait_for(&word, 0, 20);
+    tarn__os_wait_for(&word, 1, UINT32_MAX);
+    tarn__os_wait(&word, 1);
+    pthread_t waker;
+    assert_int_equal(pthread_create(&waker, NULL, set_and_wake, &word), 0);
+    while (atomic_load_explicit(&word, memory_order_acquire) == 0)
+        tarn__os_wait_for(&word, 0, UINT32_MAX);
+    pthread_join(waker, NULL);
 }
 
 static void time_does_not_go_back(void **state)
@@ -220,6 +249,7 @@ int main(void)
         cmocka_unit_test(moves_pieces_or_nothing),
         cmocka_unit_test(keeps_errno),
         cmocka_unit_test(counts_calls),
+        cmocka_unit_test(waits_end),
         cmocka_unit_test(time_does_not_go_back),
         cmocka_unit_test(dies_with_its_message),
     };

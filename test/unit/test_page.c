@@ -532,7 +532,7 @@ static void spoil_blocks(void *v)
 }
 static void spoil_mask(void *v)
 {
-    zone.filled[TARN__CLEAN] ^= 1;
+    zone.filled[TARN_UNMOVABLE][TARN__CLEAN] ^= 1;
     check_zone(v);
 }
 static void spoil_pages(void *v)

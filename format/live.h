@@ -1,0 +1,143 @@
+/*
+ * The live format: how a running process on tarn is read from outside, without its cooperation.
+ *
+ * Each copy of the library holds one `struct tarn_live` in its writable data. It says where the structures are that reports are made of
+ * (caches, threads' bins, zones, sections) and where in them the fields are. So a reader needs no knowledge of the library's insides, and a
+ * library whose structures have changed is read by the same reader.
+ *
+ *     reader    /proc/PID/maps        writable mappings of files that are also mapped to be executed
+ *               magic, self           found there at a multiple of TARN_LIVE_ALIGN; `self` is its own address, so copies are none
+ *               version, bytes        compared before anything else is looked at
+ *               sets and fields       followed, every address and count taken as a claim to be checked
+ *
+ * The process runs meanwhile. What is described is never unmapped, except pages of users; but lists change while they are followed, and
+ * counters move between two readings. A reader bounds every walk, checks that each element leads back to the one it was reached
+ * from, and reads again when it does not.
+ *
+ * All integers are the process's own: a reader of another word size or byte order does not find the magic where `self` is right.
+ */
+#ifndef TARN_FORMAT_LIVE_H
+#define TARN_FORMAT_LIVE_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define TARN_LIVE_MAGIC "tarn live state" /* 16 bytes with its end */
+#define TARN_LIVE_MAGIC_BYTES 16
+#define TARN_LIVE_VERSION 1u /* changes with this header only, not with the structures it describes */
+#define TARN_LIVE_ALIGN 64
+#define TARN_LIVE_ORDERS 11u         /* of free blocks: 1 to 1024 pages */
+#define TARN_LIVE_GROUPS 3u          /* unmovable, movable, reclaimable */
+#define TARN_LIVE_STATES 16u         /* of pages */
+#define TARN_LIVE_MOST_BYTES 262144u /* of a structure that is described */
+
+/* A field of a structure: `count` values of `size` bytes side by side. A count of 0: there is no such field. */
+struct tarn_live_field {
+    uint32_t offset;
+    uint16_t size;
+    uint16_t count;
+};
+
+#define TARN_LIVE_FIELD(type, member)                                                                                          \
+    {                                                                                                                          \
+        offsetof(type, member), sizeof(((type *)0)->member), 1                                                                 \
+    }
+#define TARN_LIVE_ARRAY(type, member)                                                                                          \
+    {                                                                                                                          \
+        offsetof(type, member), sizeof(((type *)0)->member[0]), sizeof(((type *)0)->member) / sizeof(((type *)0)->member[0])   \
+    }
+
+enum tarn_live_shape {
+    TARN_LIVE_NONE,
+    TARN_LIVE_ONE,   /* `at` is the element */
+    TARN_LIVE_TABLE, /* `at` is an array of `count` pointers to elements, NULL where there is none */
+    TARN_LIVE_LIST,  /* `at` is the head of a circular list, {next, prev}; `link` is the offset of the links in an element */
+};
+
+/* Elements of one kind, `bytes` long each. */
+struct tarn_live_set {
+    uintptr_t at;
+    uint32_t shape, bytes, count, link;
+};
+
+/* An object cache. `name` is a pointer to characters, or the characters. */
+struct tarn_live_cache {
+    struct tarn_live_set set;
+    struct tarn_live_field name, zone;
+    struct tarn_live_field number;                  /* of its bin in each thread; 0: it has none */
+    struct tarn_live_field size, object_size;       /* bytes that an object takes, and as asked for */
+    struct tarn_live_field objects, pages;          /* in a slab */
+    struct tarn_live_field capacity;                /* objects of a full magazine */
+    struct tarn_live_field depot_depth;             /* magazines that its depot may hold */
+    struct tarn_live_field depot_objects;           /* that it holds */
+    struct tarn_live_field slabs;                   /* held now */
+    struct tarn_live_field past_allocs, past_frees; /* not by threads that live */
+    struct tarn_live_field flags, references;
+};
+
+/* A thread's bins: an array of `bins` of them, `bin_bytes` apart, by cache number. Their counters are relative to a bin. */
+struct tarn_live_thread {
+    struct tarn_live_set set;
+    uint32_t bins_at, bin_bytes, bins, unused;
+    struct tarn_live_field allocs, frees;
+};
+
+struct tarn_live_zone {
+    struct tarn_live_set set;
+    struct tarn_live_field name;
+    struct tarn_live_field pages, free_pages, dirty_pages;
+    struct tarn_live_field blocks;       /* free blocks by order */
+    struct tarn_live_field group_blocks; /* the same by group and order, group after group */
+};
+
+/* What a page's state says of the block that begins with it. */
+enum tarn_live_use {
+    TARN_LIVE_INSIDE, /* none begins here */
+    TARN_LIVE_FREE,
+    TARN_LIVE_LARGE, /* of malloc: more than a slab's object */
+    TARN_LIVE_SLAB,
+    TARN_LIVE_PAGES, /* of the program, which asked for pages; references 0: free, in a thread's list */
+};
+
+struct tarn_live_state {
+    uint8_t use;
+    uint8_t by_order; /* 1: it has 2^order pages, and `count` is references; 0: `count` pages */
+};
+
+/*
+ * Sections: what leads from an address to the descriptors of its pages. `root` is an array of 2^root_bits pointers to leaves, a leaf one of
+ * 2^leaf_bits entries; the number of a slot of 2^section_bits bytes is an index into both. An entry is a pointer to a section, or, where its
+ * lowest bit is set, to the first of a chain of partial ones. A section of several slots is entered in each.
+ */
+struct tarn_live_section {
+    uintptr_t root;
+    uint32_t root_bits, leaf_bits, section_bits, page_bits;
+    uint32_t bytes;                           /* of a section's descriptors */
+    uint32_t slab_bytes;                      /* of a slab's */
+    struct tarn_live_field base, zone, slots; /* first address; slots */
+    struct tarn_live_field neighbour;         /* the next of a chain */
+    struct tarn_live_field first, end;        /* pages that are there; without these fields, all */
+    struct tarn_live_field group;             /* mobility groups of equal parts of a slot, its pageblocks */
+    struct tarn_live_field page;              /* descriptors of pages: the array */
+    struct tarn_live_field room;              /* one for each unit: the array; a slab's descriptor is at its first unit's */
+    uint32_t unit_pages, unused;
+    struct tarn_live_field state, order, count; /* of a page */
+    struct tarn_live_state states[TARN_LIVE_STATES];
+    struct tarn_live_field slab_cache; /* of a slab's descriptor: its cache */
+};
+
+struct tarn_live {
+    char magic[TARN_LIVE_MAGIC_BYTES];
+    uint32_t version; /* TARN_LIVE_VERSION */
+    uint32_t bytes;   /* of this structure */
+    uintptr_t self;   /* its address */
+    char library[32]; /* version of the library, as text */
+    uintptr_t window; /* where the first address of the heap's window is kept; 0 there: not yet decided */
+    uint32_t window_bits, unused;
+    struct tarn_live_cache cache;
+    struct tarn_live_thread thread;
+    struct tarn_live_zone zone;
+    struct tarn_live_section section;
+};
+
+#endif

@@ -1,0 +1,97 @@
+/*
+ * What a reader of the running process finds: format/live.h says how. This is the only place that knows both the library's structures and
+ * that format; a field that moves is followed by offsetof, one that goes is to be dropped here, and readers do without.
+ *
+ * Nothing here runs. The addresses are put in by the loader, so the root is whole before the program's first instruction.
+ */
+#include "format/live.h"
+
+#include "alloc/heap.h"
+#include "page/zones.h"
+
+extern struct tarn_live tarn__live __attribute__((aligned(TARN_LIVE_ALIGN)));
+
+__attribute__((used)) struct tarn_live tarn__live = {
+    .magic = TARN_LIVE_MAGIC,
+    .version = TARN_LIVE_VERSION,
+    .bytes = sizeof tarn__live,
+    .self = (uintptr_t)&tarn__live,
+    .library = TARN_VERSION,
+    .window = (uintptr_t)&tarn__window_base,
+    .window_bits = TARN__WINDOW_BITS,
+    .cache =
+        {
+            .set = {(uintptr_t)&tarn__caches, TARN_LIVE_LIST, sizeof(struct tarn_cache), 0, offsetof(struct tarn_cache, all)},
+            .name = TARN_LIVE_ARRAY(struct tarn_cache, name),
+            .zone = TARN_LIVE_FIELD(struct tarn_cache, zone),
+            .number = TARN_LIVE_FIELD(struct tarn_cache, number),
+            .size = TARN_LIVE_FIELD(struct tarn_cache, size),
+            .object_size = TARN_LIVE_FIELD(struct tarn_cache, object_size),
+            .objects = TARN_LIVE_FIELD(struct tarn_cache, objects),
+            .pages = TARN_LIVE_FIELD(struct tarn_cache, pages),
+            .capacity = TARN_LIVE_FIELD(struct tarn_cache, capacity),
+            .depot_depth = TARN_LIVE_FIELD(struct tarn_cache, depot_depth),
+            .depot_objects = TARN_LIVE_FIELD(struct tarn_cache, depot_objects),
+            .slabs = TARN_LIVE_FIELD(struct tarn_cache, slabs),
+            .past_allocs = TARN_LIVE_FIELD(struct tarn_cache, past_allocs),
+            .past_frees = TARN_LIVE_FIELD(struct tarn_cache, past_frees),
+            .flags = TARN_LIVE_FIELD(struct tarn_cache, flags),
+            .references = TARN_LIVE_FIELD(struct tarn_cache, references),
+        },
+    .thread =
+        {
+            .set = {(uintptr_t)&tarn__registry, TARN_LIVE_LIST, sizeof(struct tarn__local), 0,
+                    offsetof(struct tarn__local, link)},
+            .bins_at = offsetof(struct tarn__local, bin),
+            .bin_bytes = sizeof(struct tarn__bin),
+            .bins = TARN__CACHES,
+            .allocs = TARN_LIVE_FIELD(struct tarn__bin, allocs),
+            .frees = TARN_LIVE_FIELD(struct tarn__bin, frees),
+        },
+    .zone =
+        {
+            .set = {(uintptr_t)&tarn__zones, TARN_LIVE_LIST, sizeof(struct tarn_zone), 0, offsetof(struct tarn_zone, link)},
+            .name = TARN_LIVE_FIELD(struct tarn_zone, name),
+            .pages = TARN_LIVE_FIELD(struct tarn_zone, pages),
+            .free_pages = TARN_LIVE_FIELD(struct tarn_zone, free_pages),
+            .dirty_pages = TARN_LIVE_FIELD(struct tarn_zone, dirty_pages),
+            .blocks = TARN_LIVE_ARRAY(struct tarn_zone, blocks),
+            .group_blocks = {offsetof(struct tarn_zone, group_blocks), sizeof(size_t), TARN_MOBILITIES *TARN__ORDERS},
+        },
+    .section =
+        {
+            .root = (uintptr_t)tarn__sections,
+            .root_bits = TARN__ROOT_BITS,
+            .leaf_bits = TARN__LEAF_BITS,
+            .section_bits = TARN__SECTION_BITS,
+            .page_bits = TARN__PAGE_BITS,
+            .bytes = sizeof(struct tarn__section),
+            .slab_bytes = sizeof(struct tarn__slab),
+            .base = TARN_LIVE_FIELD(struct tarn__section, base),
+            .zone = TARN_LIVE_FIELD(struct tarn__section, zone),
+            .slots = TARN_LIVE_FIELD(struct tarn__section, slots),
+            .neighbour = TARN_LIVE_FIELD(struct tarn__section, neighbour),
+            .first = TARN_LIVE_FIELD(struct tarn__section, first),
+            .end = TARN_LIVE_FIELD(struct tarn__section, end),
+            .group = TARN_LIVE_ARRAY(struct tarn__section, group),
+            .page = TARN_LIVE_ARRAY(struct tarn__section, page),
+            .room = TARN_LIVE_ARRAY(struct tarn__section, room),
+            .unit_pages = TARN__UNIT_PAGES,
+            .state = TARN_LIVE_FIELD(struct tarn_page, state),
+            .order = TARN_LIVE_FIELD(struct tarn_page, order),
+            .count = TARN_LIVE_FIELD(struct tarn_page, count),
+            .states =
+                {
+                    [TARN__PAGE_FREE] = {TARN_LIVE_FREE, 1},
+                    [TARN__PAGE_RUN] = {TARN_LIVE_LARGE, 0},
+                    [TARN__PAGE_SLAB] = {TARN_LIVE_SLAB, 0},
+                    [TARN__PAGE_BLOCK] = {TARN_LIVE_PAGES, 1},
+                    [TARN__PAGE_USER_RUN] = {TARN_LIVE_PAGES, 0},
+                },
+            .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
+        },
+};
+
+_Static_assert(TARN__ORDERS == TARN_LIVE_ORDERS && TARN_MOBILITIES == TARN_LIVE_GROUPS, "readers know orders and groups");
+_Static_assert(sizeof(struct tarn__local) <= TARN_LIVE_MOST_BYTES && sizeof(struct tarn__section) <= TARN_LIVE_MOST_BYTES,
+               "readers take structures of such lengths");

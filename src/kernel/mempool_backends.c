@@ -1,0 +1,50 @@
+/*
+ * What a mempool can stand on: a cache, a size, pages. And what such elements are like, for the poison of reserves
+ * (mempool/mempool.h).
+ */
+#include "mempool/mempool.h"
+#include "slab/cache.h"
+#include "tarn/cache.h"
+#include "tarn/kmalloc.h"
+#include "tarn/pages.h"
+
+void *tarn_mempool_alloc_slab(tarn_gfp_t flags, void *cache) { return tarn_cache_alloc(cache, flags); }
+
+void tarn_mempool_free_slab(void *element, void *cache) { tarn_cache_free(cache, element); }
+
+void *tarn_mempool_kmalloc(tarn_gfp_t flags, void *size) { return tarn_kmalloc((size_t)size, flags); }
+
+void tarn_mempool_kfree(void *element, void *size)
+{
+    (void)size;
+    tarn_kfree(element);
+}
+
+void *tarn_mempool_alloc_pages(tarn_gfp_t flags, void *order)
+{
+    return tarn_pages_alloc(NULL, (unsigned)(uintptr_t)order, flags);
+}
+
+void tarn_mempool_free_pages(void *element, void *order) { tarn_pages_free(element, (unsigned)(uintptr_t)order); }
+
+/* A constructed object must stay so between its uses, which a reserve does not promise. */
+static size_t size_in_cache(void *cache)
+{
+    return ((const struct tarn_cache *)cache)->ctor ? SIZE_MAX : tarn_cache_size(cache);
+}
+
+static size_t size_itself(void *size) { return (size_t)size; }
+
+static size_t size_of_pages(void *order) { return (size_t)4096 << (unsigned)(uintptr_t)order; }
+
+static void *memory_of_page(void *page) { return tarn_page_address(page); }
+
+static const struct tarn__mempool_backend backends[] = {
+    {tarn_mempool_alloc_slab, size_in_cache, NULL},
+    {tarn_mempool_kmalloc, size_itself, NULL},
+    {tarn_mempool_alloc_pages, size_of_pages, memory_of_page},
+    {NULL, NULL, NULL},
+};
+
+/* Linked in when a pool can stand on one of them, and before it does. */
+__attribute__((constructor)) static void tell(void) { tarn__mempool_backends = backends; }

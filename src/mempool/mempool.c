@@ -1,0 +1,299 @@
+/*
+ * Reserves (tarn/mempool.h): a stack of elements kept back, and a queue of those who wait for them.
+ *
+ * (After Ingo Molnar's mempool of the Linux kernel, 2001. Other than there, an element goes to the first waiter it suffices
+ * for, who finds it in its slot when it wakes: nobody overtakes, and no herd wakes for one element.)
+ *
+ *     elements   [ e0 | e1 | … | e(curr_nr - 1) |  room up to min_nr  |  room up to capacity ]
+ *     waiters    W1 (needs 1) -> W2 (needs 3) -> …   on the stacks of those who wait, by order of arrival
+ *
+ * Invariants, whenever the lock is free:
+ *   - 0 <= curr_nr <= capacity and 1 <= min_nr <= capacity. curr_nr > min_nr only between a resize and its end.
+ *   - Each waiter needs more than curr_nr: nobody waits while there is enough for it.
+ *   - An element is in the reserve, or in one slot, or with the allocator below.
+ *
+ * Progress: whoever took from the reserve sees, when it frees, that the reserve is short, unless others have filled it since
+ * (the fences in `leave` and `tarn__mempool_give`); so as many frees refill as there were elements taken, and each serves the
+ * queue. A waiter takes its place under the lock under which it found too little, so no element comes between. test/spin has
+ * this as a model, test/litmus the fences.
+ *
+ * Locks: the registry of pools, then those of pools; neither is held while another is taken (but by the fork hooks), nor in a
+ * call of the allocator below. Two things that are not tarn's are touched under a pool's lock: the slots of a request, which it
+ * has written to before, and the bytes of poisoned elements, which are the reserve's as long as they are in it.
+ *
+ * Wrong if: a thread sleeps though the reserve has what it needs, or a program stands still in which everyone frees what it
+ * holds.
+ */
+#include "mempool/mempool.h"
+
+#include "base/atomic.h"
+#include "base/fail.h"
+#include "base/inject.h"
+#include "base/warn.h"
+#include "mempool/reserve.h"
+#include "os/os.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <string.h>
+
+enum {
+    LONGEST = 5000, /* milliseconds of one sleep */
+    BATCH = 16,     /* elements that are given to the reserve under one taking of the lock */
+};
+
+/*
+ * One who waits, on its own stack; in a pool's queue until it is served or gives up. Guarded by the pool's lock, but for
+ * `served`.
+ */
+struct waiter {
+    struct tarn__list link;
+    void **slots; /* the empty ones are to be filled */
+    unsigned count;
+    int need;         /* how many are empty */
+    uint64_t arrival; /* its place; it keeps that when it queues again after a sleep */
+    uint32_t forks;   /* the queue's, when it took its place */
+    _Atomic uint32_t served;
+};
+
+static void fill_slots(struct tarn_mempool *pool, void **slots, unsigned count)
+{
+    for (unsigned i = 0; i < count; i++)
+        if (!slots[i])
+            slots[i] = tarn__reserve_remove(pool);
+}
+
+/* Waiting */
+
+/* By order of arrival: behind all who came before, most often at the end. */
+static void enqueue(struct tarn_mempool *pool, struct waiter *waiter)
+{
+    struct tarn__list *before = tarn__mempool_queue(pool)->prev;
+    while (before != tarn__mempool_queue(pool) && TARN__CONTAINER(before, struct waiter, link)->arrival > waiter->arrival)
+        before = before->prev;
+    tarn__list_insert_between(&waiter->link, before, before->next);
+}
+
+/*
+ * Serves the first waiter that there is enough for, if any, and returns its word, to be woken once the lock is free. Each needs
+ * more than there was before an element came, so that one uses up all there is; one element serves one waiter at most.
+ */
+static _Atomic uint32_t *serve(struct tarn_mempool *pool)
+{
+    struct tarn__list *queue = tarn__mempool_queue(pool);
+    for (struct tarn__list *item = queue->next; item != queue; item = item->next) {
+        struct waiter *waiter = TARN__CONTAINER(item, struct waiter, link);
+        if (waiter->need <= pool->curr_nr) {
+            tarn__list_remove(item);
+            fill_slots(pool, waiter->slots, waiter->count);
+            atomic_store_explicit(&waiter->served, 1, memory_order_release); /* pairs with the load in `was_served` */
+            return &waiter->served;
+        }
+    }
+    return NULL;
+}
+
+static bool was_served(const struct waiter *waiter)
+{
+    return atomic_load_explicit(&waiter->served, memory_order_acquire) != 0; /* pairs with the store in `serve` */
+}
+
+/*
+ * Sleeps in the queue until it is served, or for five seconds. Other ends of a sleep (signals) do not count. In the child of a
+ * fork that a signal handler made meanwhile the queue is another one, in which it has no place.
+ */
+static bool sleep_in_queue(struct tarn_mempool *pool, struct waiter *waiter)
+{
+    uint64_t begin = tarn__os_now(), now = begin;
+    while (!was_served(waiter) && waiter->forks == tarn__mempool_forks_now() && now - begin < LONGEST) {
+        tarn__os_wait_for(&waiter->served, 0, (uint32_t)(LONGEST - (now - begin)));
+        now = tarn__os_now();
+    }
+    if (was_served(waiter))
+        return true;
+    tarn__mempool_lock(pool);
+    bool served = was_served(waiter);
+    if (!served && waiter->forks == pool->forks)
+        tarn__list_remove(&waiter->link);
+    tarn__mempool_unlock(pool);
+    return served;
+}
+
+/*
+ * Fills the waiter's slots from the reserve: all that is missing, or nothing. Where that does not suffice, and it may sleep, it
+ * sleeps once: having taken its place before the lock was let go, it misses nothing that comes afterwards.
+ */
+static bool take(struct tarn_mempool *pool, struct waiter *waiter, bool may_sleep)
+{
+    tarn__mempool_lock(pool);
+    bool enough = pool->curr_nr >= waiter->need;
+    if (enough) {
+        fill_slots(pool, waiter->slots, waiter->count);
+    } else if (may_sleep) {
+        waiter->forks = pool->forks;
+        if (!waiter->arrival)
+            waiter->arrival = ++pool->arrivals;
+        enqueue(pool, waiter);
+    }
+    tarn__mempool_unlock(pool);
+    return enough || (may_sleep && sleep_in_queue(pool, waiter));
+}
+
+/* Allocating */
+
+void *tarn__mempool_ask(struct tarn_mempool *pool, tarn_gfp_t flags)
+{
+    return tarn__inject(TARN_FAIL_MEMPOOL, flags, 0, pool) ? NULL : pool->alloc(flags, pool->pool_data);
+}
+
+/* Fills empty slots from below up to the first failure. Returns how many are empty still. */
+static unsigned fill_from_below(struct tarn_mempool *pool, void **slots, unsigned count, tarn_gfp_t flags)
+{
+    unsigned missing = 0;
+    for (unsigned i = 0; i < count; i++) {
+        if (!slots[i] && missing == 0)
+            slots[i] = tarn__mempool_ask(pool, flags);
+        missing += !slots[i];
+    }
+    return missing;
+}
+
+/*
+ * An element leaves the reserve, by whichever way. Its new owner may hand it to another thread by a relaxed store. This fence
+ * goes before that store, the one in `tarn__mempool_give` after the load that saw it; so that load's thread sees curr_nr as it
+ * was after this element left, or later.
+ */
+static void leave(void) { atomic_thread_fence(memory_order_release); }
+
+/*
+ * The order of attempts: below without sleeping, the reserve, below with all flags, the reserve, and then to wait, and again.
+ */
+static int fill(struct tarn_mempool *pool, void **slots, unsigned count, tarn_gfp_t flags)
+{
+    flags |= TARN_GFP_NOMEMALLOC | TARN_GFP_NORETRY | TARN_GFP_NOWARN;
+    tarn_gfp_t asked = flags & ~(TARN_GFP_DIRECT_RECLAIM | TARN_GFP_IO);
+    struct waiter waiter = {.slots = slots, .count = count};
+    for (;;) {
+        unsigned missing = fill_from_below(pool, slots, count, asked);
+        if (TARN__LIKELY(missing == 0))
+            return 0;
+        waiter.need = missing <= INT_MAX ? (int)missing : INT_MAX;
+        if (take(pool, &waiter, asked & TARN_GFP_DIRECT_RECLAIM)) {
+            leave();
+            return 0;
+        }
+        if (asked == flags && !(flags & TARN_GFP_DIRECT_RECLAIM))
+            return -ENOMEM;
+        asked = flags;
+    }
+}
+
+TARN__COLD bool tarn__mempool_refuses(tarn_gfp_t flags)
+{
+    if (flags & TARN_GFP_ZERO)
+        tarn__warn("mempool: elements of a reserve are not zero: TARN_GFP_ZERO is refused");
+    return flags & TARN_GFP_ZERO;
+}
+
+void *tarn_mempool_alloc(struct tarn_mempool *pool, tarn_gfp_t flags)
+{
+    void *element = NULL;
+    if (TARN__UNLIKELY(flags & TARN_GFP_ZERO) && tarn__mempool_refuses(flags))
+        return NULL;
+    fill(pool, &element, 1, flags);
+    return element;
+}
+
+void *tarn_mempool_alloc_preallocated(struct tarn_mempool *pool)
+{
+    void *element = NULL;
+    struct waiter waiter = {.slots = &element, .count = 1, .need = 1};
+    take(pool, &waiter, false);
+    leave();
+    return element;
+}
+
+int tarn_mempool_alloc_bulk(struct tarn_mempool *pool, void **elements, unsigned count, unsigned allocated, tarn_gfp_t flags)
+{
+    (void)allocated; /* the slots themselves tell */
+    if (TARN__UNLIKELY(flags & TARN_GFP_ZERO) && tarn__mempool_refuses(flags))
+        return -EINVAL;
+    if (TARN__UNLIKELY(count > (unsigned)tarn__mempool_read(&pool->min_nr)))
+        tarn__warn("mempool: a request for %u elements from a reserve of %d", count, tarn__mempool_read(&pool->min_nr));
+    return fill(pool, elements, count, flags);
+}
+
+/* Freeing */
+
+/*
+ * Gives up to BATCH elements to the reserve, as long as that is short, and to those who wait. Returns how many, from the first
+ * on.
+ *
+ * Whether it is short is read without the lock. That must not be missed when the elements in use and those in the reserve are
+ * min_nr together, for then nobody else might come to refill. It is not: whoever took one from the reserve had seen curr_nr
+ * below min_nr, and this fence, with the one in `leave`, lets this thread see that count or a later one, however the element
+ * came here. A later count that is min_nr means that others have refilled.
+ */
+unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned count)
+{
+    _Atomic uint32_t *wake[BATCH];
+    unsigned given = 0, served = 0;
+    atomic_thread_fence(memory_order_acquire); /* pairs with the fence in `leave` */
+    if (TARN__LIKELY(!tarn__mempool_is_short(pool)))
+        return 0;
+    if (count > BATCH)
+        count = BATCH;
+    if (TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_POISON))
+        for (unsigned i = 0; i < count; i++)
+            tarn__reserve_poison(pool, elements[i]);
+    tarn__mempool_lock(pool);
+    while (given < count && pool->curr_nr < pool->min_nr)
+        tarn__reserve_add(pool, elements[given++]);
+    while (served < given && (wake[served] = serve(pool)))
+        served++;
+    tarn__mempool_unlock(pool);
+    for (unsigned i = 0; i < served; i++)
+        tarn__os_wake(wake[i]);
+    return given;
+}
+
+void tarn_mempool_free(void *element, struct tarn_mempool *pool)
+{
+    if (TARN__LIKELY(element != NULL) && !tarn__mempool_give(pool, &element, 1))
+        pool->free(element, pool->pool_data);
+}
+
+unsigned tarn_mempool_free_bulk(struct tarn_mempool *pool, void **elements, unsigned count)
+{
+    unsigned done = 0, run, given;
+    do {
+        while (done < count && !elements[done])
+            done++;
+        for (run = 0; run < BATCH && done + run < count && elements[done + run];)
+            run++;
+        given = run ? tarn__mempool_give(pool, elements + done, run) : 0;
+        memset(elements + done, 0, given * sizeof *elements);
+        done += given;
+    } while (given);
+    return done;
+}
+
+void tarn__mempool_check(struct tarn_mempool *pool)
+{
+    uint64_t last = 0;
+    tarn__mempool_lock(pool);
+    TARN__ASSERT(pool->min_nr >= 1 && (uint32_t)pool->min_nr <= pool->capacity,
+                 "a reserve has room for min_nr elements, at least 1");
+    TARN__ASSERT(pool->curr_nr >= 0 && (uint32_t)pool->curr_nr <= pool->capacity,
+                 "a reserve holds as many elements as it has room for");
+    for (int i = 0; i < pool->curr_nr; i++)
+        TARN__ASSERT(pool->elements[i], "what is in a reserve is an element");
+    for (struct tarn__list *item = tarn__mempool_queue(pool)->next; item != tarn__mempool_queue(pool); item = item->next) {
+        struct waiter *waiter = TARN__CONTAINER(item, struct waiter, link);
+        TARN__ASSERT(waiter->need > pool->curr_nr, "nobody waits while there is enough for it");
+        TARN__ASSERT(waiter->arrival > last, "who came first is first in the queue");
+        TARN__ASSERT(!was_served(waiter), "who is served waits no more");
+        last = waiter->arrival;
+    }
+    tarn__mempool_unlock(pool);
+}

@@ -1,0 +1,40 @@
+/*
+ * What the floors above need of mempools beside tarn/mempool.h: the fork hooks, the check, and a place to say what back ends
+ * are like.
+ */
+#ifndef TARN_MEMPOOL_MEMPOOL_H
+#define TARN_MEMPOOL_MEMPOOL_H
+
+#include "tarn/mempool.h"
+
+/* What is known of the elements of an allocator below. */
+struct tarn__mempool_backend {
+    tarn_mempool_alloc_t *alloc;             /* by which its pools are known; NULL ends an array of these */
+    size_t (*element_size)(void *pool_data); /* bytes, greater than 0; SIZE_MAX: not fit for a pool */
+    void *(*memory)(void *element);          /* where an element's bytes are; NULL: at the element */
+};
+
+/* Set once, before any pool that stands on one of them is made. */
+extern const struct tarn__mempool_backend *tarn__mempool_backends;
+
+/* Asks the allocator below, unless a failure is injected. */
+void *tarn__mempool_ask(struct tarn_mempool *pool, tarn_gfp_t flags);
+
+/*
+ * Gives elements to the reserve, as long as it is short, and to those who wait. Returns how many, from the first on; 0: it is
+ * full.
+ */
+unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned count);
+
+/* Whether flags do not go with mempools; warns. */
+bool tarn__mempool_refuses(tarn_gfp_t flags);
+
+/* For the fork hooks, in the order of their names: between `prepare` and one of the others no pool changes. */
+void tarn__mempool_fork_prepare(void);
+void tarn__mempool_fork_parent(void);
+void tarn__mempool_fork_child(void);
+
+/* Verifies a pool's whole structure, taking its lock. */
+void tarn__mempool_check(struct tarn_mempool *pool);
+
+#endif

@@ -1,0 +1,54 @@
+/*
+ * The stack of elements that a pool keeps back, its lock, and its poison: what mempool.c and make.c share.
+ *
+ * The members of struct tarn_mempool are public only in that they lie in users' memory. Here is what they are.
+ */
+#ifndef TARN_MEMPOOL_RESERVE_H
+#define TARN_MEMPOOL_RESERVE_H
+
+#include "base/list.h"
+#include "os/lock.h"
+#include "tarn/mempool.h"
+
+enum tarn__mempool_flags {
+    TARN__MEMPOOL_OURS = 1,   /* the struct is tarn's, in a page whose rest is the first array */
+    TARN__MEMPOOL_POISON = 2, /* elements in the reserve are poisoned */
+};
+
+_Static_assert(sizeof(struct tarn__lock) <= sizeof(uint64_t), "a lock fits its place in tarn_mempool");
+_Static_assert(sizeof(struct tarn__list) == sizeof(void *[2]), "a link fits its place in tarn_mempool");
+
+static inline struct tarn__lock *tarn__mempool_lock_of(struct tarn_mempool *pool) { return (struct tarn__lock *)&pool->lock; }
+
+static inline struct tarn__list *tarn__mempool_queue(struct tarn_mempool *pool) { return (struct tarn__list *)pool->waiters; }
+
+/*
+ * How many forks lie between the first process and this one. A queue that has another number holds waiters that do not exist
+ * here; whoever locks the pool next begins a new one.
+ */
+extern _Atomic uint32_t tarn__mempool_forks;
+static inline uint32_t tarn__mempool_forks_now(void)
+{
+    return atomic_load_explicit(&tarn__mempool_forks, memory_order_relaxed);
+}
+
+void tarn__mempool_lock(struct tarn_mempool *pool);
+void tarn__mempool_unlock(struct tarn_mempool *pool);
+
+/* min_nr and curr_nr are changed under the lock only, and read without it: so never by plain accesses. */
+static inline int tarn__mempool_read(const int *nr) { return __atomic_load_n(nr, __ATOMIC_RELAXED); }
+static inline void tarn__mempool_write(int *nr, int value) { __atomic_store_n(nr, value, __ATOMIC_RELAXED); }
+
+/* At a moment. `tarn__mempool_give` says when it may be relied on. */
+static inline bool tarn__mempool_is_short(const struct tarn_mempool *pool)
+{
+    return tarn__mempool_read(&pool->curr_nr) < tarn__mempool_read(&pool->min_nr);
+}
+
+/* With the lock held, and room, or elements, there. An element that is poisoned was so before, outside of the lock. */
+void tarn__reserve_add(struct tarn_mempool *pool, void *element);
+void *tarn__reserve_remove(struct tarn_mempool *pool);
+
+void tarn__reserve_poison(const struct tarn_mempool *pool, void *element);
+
+#endif
