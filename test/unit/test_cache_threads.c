@@ -107,7 +107,7 @@ static void use_up_the_bin(struct worker *worker)
 {
     struct tarn__bin *bin = &tarn__self->bin[worker->cache->number];
     worker->count = 0;
-    while (bin->head)
+    while (bin->count > 0)
         worker->objects[worker->count++] = take(worker->cache);
     worker->objects[worker->count++] = take(worker->cache); /* the exchange */
     assert_int_equal(tarn__self->rear[worker->cache->number].spare.count, 0);
@@ -117,7 +117,7 @@ static void free_until_the_bin_is_full(struct worker *worker)
 {
     uint32_t number = worker->cache->number;
     struct tarn__bin *bin = &tarn__self->bin[number];
-    while ((long)(bin->frees - bin->allocs) < bin->limit)
+    while (bin->count < bin->room)
         tarn_cache_free(worker->cache, worker->objects[--worker->count]);
     tarn_cache_free(worker->cache, worker->objects[--worker->count]); /* the exchange */
     assert_int_equal(tarn__self->rear[number].spare.count, 0);
