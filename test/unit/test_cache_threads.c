@@ -1,6 +1,8 @@
 /* Caches and threads: shrinking, destruction beside living threads, numbers used again, ends of threads. */
 #include "test/unit/caches.h"
 
+#include "page/meta.h"
+
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -310,6 +312,24 @@ static void numbers_are_clean_when_they_come_back(void **state)
     end_cache(kept);
 }
 
+/* Nor does it cost memory: what a cache had beside its objects is the next one's. */
+static void ended_caches_leave_nothing(void **state)
+{
+    (void)state;
+    size_t bytes = 0;
+    for (unsigned round = 0; round < 2000; round++) {
+        struct tarn_cache_args args = {.sheaf_capacity = 1 + round % 128};
+        struct tarn_cache *cache = make_with("brief", 100, &args, 0);
+        one.cache = cache;
+        one.count = 300;
+        take_and_give(&one);
+        end_cache(cache);
+        if (round == 500)
+            bytes = tarn__meta_bytes();
+    }
+    assert_int_equal(tarn__meta_bytes(), bytes);
+}
+
 /* Threads that end, and begin, while caches that they used are destroyed. */
 
 enum { LIVES = 150, SLOTS = 8 };
@@ -425,6 +445,7 @@ int main(void)
         CACHE_TEST(lists_the_first_of_many),
         CACHE_TEST(ends_beside_living_threads),
         CACHE_TEST(numbers_are_clean_when_they_come_back),
+        CACHE_TEST(ended_caches_leave_nothing),
         CACHE_TEST(ends_beside_ends_of_threads),
         CACHE_TEST(objects_are_used_until_the_very_end),
     };
