@@ -171,6 +171,9 @@ struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache);
 void **tarn__array_take(struct tarn_cache *cache);
 void tarn__array_put(struct tarn_cache *cache, void **array);
 
+/* Leaves the empty arrays of a cache that ends to others. */
+void tarn__arrays_leave(struct tarn_cache *cache);
+
 /* Puts back to slabs the magazines that were not needed since the last reaping, or all of them. */
 void tarn__depot_reap(struct tarn_cache *cache, bool all);
 

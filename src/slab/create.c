@@ -343,6 +343,7 @@ int tarn_cache_destroy(struct tarn_cache *cache)
     if (cache->flags & TARN_CACHE_TYPESAFE_BY_RCU)
         tarn_rcu_barrier();
     tarn__local_forget(cache);
+    tarn__arrays_leave(cache);
     tarn__cache_release(cache);
     keep_memory(cache);
     return 0;

@@ -4,7 +4,11 @@
  */
 #include "base/bits.h"
 #include "page/meta.h"
-#include "slab/cache.h"
+#include "slab/caches.h"
+
+/* Of caches that have ended, by the logarithm of what they hold; linked as those of caches. Under the caches' lock. */
+static void **spare_arrays[8];
+_Static_assert(TARN__MAGAZINE_MOST == 1 << 7, "there is a list for the largest arrays");
 
 bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
@@ -36,14 +40,26 @@ struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache)
     return magazine;
 }
 
+static void **take_spare_array(unsigned order)
+{
+    tarn__lock(&tarn__caches_lock);
+    void **array = spare_arrays[order];
+    if (array)
+        spare_arrays[order] = array[0];
+    tarn__unlock(&tarn__caches_lock);
+    return array;
+}
+
 void **tarn__array_take(struct tarn_cache *cache)
 {
+    unsigned order = tarn__log2_ceil(cache->capacity);
     tarn__lock(&cache->depot_lock);
     void **array = cache->arrays;
     if (array)
         cache->arrays = array[0];
     tarn__unlock(&cache->depot_lock);
-    return array ? array : tarn__meta_alloc(cache->capacity * sizeof(void *), TARN__CACHE_LINE);
+    array = array ? array : take_spare_array(order);
+    return array ? array : tarn__meta_alloc(sizeof(void *) << order, TARN__CACHE_LINE);
 }
 
 void tarn__array_put(struct tarn_cache *cache, void **array)
@@ -52,6 +68,20 @@ void tarn__array_put(struct tarn_cache *cache, void **array)
     array[0] = cache->arrays;
     cache->arrays = array;
     tarn__unlock(&cache->depot_lock);
+}
+
+void tarn__arrays_leave(struct tarn_cache *cache)
+{
+    void **last = cache->arrays;
+    unsigned order = tarn__log2_ceil(cache->capacity);
+    if (!last)
+        return;
+    while (last[0])
+        last = last[0];
+    tarn__lock(&tarn__caches_lock);
+    last[0] = spare_arrays[order];
+    spare_arrays[order] = cache->arrays;
+    tarn__unlock(&tarn__caches_lock);
 }
 
 /* The lowest magazine of the stack if it was not needed, and the end of this reaping otherwise. */

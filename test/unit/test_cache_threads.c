@@ -1,6 +1,8 @@
 /* Caches and threads: shrinking, destruction beside living threads, numbers used again, ends of threads. */
 #include "test/unit/caches.h"
 
+#include "page/meta.h"
+
 #include <pthread.h>
 #include <semaphore.h>
 
@@ -146,6 +148,30 @@ static void threads_give_theirs_at_their_next_exchange(void **state)
     end_cache(cache);
 }
 
+static void take_one_more(struct worker *worker)
+{
+    worker->objects[0] = take(worker->cache);
+    assert_int_equal(tarn__self->rear[worker->cache->number].foreign.count, 0);
+}
+
+/* So do those that have only freed so far, of what they set apart. */
+static void threads_give_what_they_set_apart(void **state)
+{
+    (void)state;
+    struct tarn_cache *cache = make("set-apart", 100, 0);
+    start(&one);
+    start(&two);
+    tell(&one, take_some, cache, 50);
+    memcpy(two.objects, one.objects, 50 * sizeof one.objects[0]);
+    tell(&two, give_some, cache, 50);
+    tarn_cache_shrink(cache);
+    tell(&two, take_one_more, cache, 1);
+    tell(&two, give_some, cache, 1);
+    stop(&one);
+    stop(&two);
+    end_cache(cache);
+}
+
 static void shrink_tells_whether_slabs_are_left(void **state)
 {
     (void)state;
@@ -286,6 +312,24 @@ static void numbers_are_clean_when_they_come_back(void **state)
     end_cache(kept);
 }
 
+/* Nor does it cost memory: what a cache had beside its objects is the next one's. */
+static void ended_caches_leave_nothing(void **state)
+{
+    (void)state;
+    size_t bytes = 0;
+    for (unsigned round = 0; round < 2000; round++) {
+        struct tarn_cache_args args = {.sheaf_capacity = 1 + round % 128};
+        struct tarn_cache *cache = make_with("brief", 100, &args, 0);
+        one.cache = cache;
+        one.count = 300;
+        take_and_give(&one);
+        end_cache(cache);
+        if (round == 500)
+            bytes = tarn__meta_bytes();
+    }
+    assert_int_equal(tarn__meta_bytes(), bytes);
+}
+
 /* Threads that end, and begin, while caches that they used are destroyed. */
 
 enum { LIVES = 150, SLOTS = 8 };
@@ -394,12 +438,14 @@ int main(void)
     const struct CMUnitTest tests[] = {
         CACHE_TEST(shrink_empties_what_ended_threads_had),
         CACHE_TEST(threads_give_theirs_at_their_next_exchange),
+        CACHE_TEST(threads_give_what_they_set_apart),
         CACHE_TEST(shrink_tells_whether_slabs_are_left),
         CACHE_TEST(trim_empties_users_caches),
         CACHE_TEST(reports_live_objects_once),
         CACHE_TEST(lists_the_first_of_many),
         CACHE_TEST(ends_beside_living_threads),
         CACHE_TEST(numbers_are_clean_when_they_come_back),
+        CACHE_TEST(ended_caches_leave_nothing),
         CACHE_TEST(ends_beside_ends_of_threads),
         CACHE_TEST(objects_are_used_until_the_very_end),
     };

@@ -204,7 +204,7 @@ static bool is_in(const char *line, const char *what, void *function)
     char format[60];
     snprintf(format, sizeof format, "  %s at %%p by thread %%u, %%u ms", what);
     return sscanf(line, format, &caller, &thread, &when) == 3 && thread == tarn__thread_id() &&
-           (!function || (uintptr_t)caller - (uintptr_t)function < 300);
+           (!function || (uintptr_t)caller - (uintptr_t)function < 1500);
 }
 
 static void reports_who_allocated_and_freed(void **state)
