@@ -67,6 +67,7 @@ def show(samples):
         ("cross-thread / same-thread", own["cache-cross-thread"] / own["cache-same-thread"], 1.5),
         ("page pair / cache pair", own["page-pair"] / pair, 3.0),
         ("mempool pair / cache pair", own["mempool-pair"] / pair, 1.2),
+        ("metadata of full slabs, per cent", own["cache-metadata-percent"], 3.0),
     ]:
         print(f"{text:48}{value:8.2f}  at most {most:.2f}{'' if value <= most else '   MISSED'}")
 
