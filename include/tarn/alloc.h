@@ -15,7 +15,7 @@
 #ifndef TARN_ALLOC_H
 #define TARN_ALLOC_H
 
-#include <tarn/api.h>
+#include "api.h"
 
 #include <stddef.h>
 

@@ -12,7 +12,7 @@
 #ifndef TARN_CACHE_H
 #define TARN_CACHE_H
 
-#include <tarn/gfp.h>
+#include "gfp.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -9,7 +9,7 @@
 #ifndef TARN_DMAPOOL_H
 #define TARN_DMAPOOL_H
 
-#include <tarn/gfp.h>
+#include "gfp.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -7,7 +7,7 @@
 #ifndef TARN_FAIL_H
 #define TARN_FAIL_H
 
-#include <tarn/gfp.h>
+#include "gfp.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
 #ifndef TARN_GFP_H
 #define TARN_GFP_H
 
-#include <tarn/api.h>
+#include "api.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -8,8 +8,8 @@
 #ifndef TARN_KMALLOC_H
 #define TARN_KMALLOC_H
 
-#include <tarn/gfp.h>
-#include <tarn/rcu.h>
+#include "gfp.h"
+#include "rcu.h"
 
 #include <stdarg.h>
 #include <stddef.h>

@@ -19,7 +19,7 @@
 #ifndef TARN_MEMPOOL_H
 #define TARN_MEMPOOL_H
 
-#include <tarn/gfp.h>
+#include "gfp.h"
 
 #include <stdbool.h>
 #include <stddef.h>

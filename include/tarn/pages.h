@@ -19,8 +19,8 @@
 #ifndef TARN_PAGES_H
 #define TARN_PAGES_H
 
-#include <tarn/gfp.h>
-#include <tarn/source.h>
+#include "gfp.h"
+#include "source.h"
 
 #include <stdbool.h>
 #include <stddef.h>

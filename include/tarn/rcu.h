@@ -12,7 +12,7 @@
 #ifndef TARN_RCU_H
 #define TARN_RCU_H
 
-#include <tarn/api.h>
+#include "api.h"
 
 #ifdef __cplusplus
 extern "C" {

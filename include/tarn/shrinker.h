@@ -8,7 +8,7 @@
 #ifndef TARN_SHRINKER_H
 #define TARN_SHRINKER_H
 
-#include <tarn/gfp.h>
+#include "gfp.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -16,7 +16,7 @@
 #ifndef TARN_SOURCE_H
 #define TARN_SOURCE_H
 
-#include <tarn/api.h>
+#include "api.h"
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -8,7 +8,7 @@
 #ifndef TARN_STATS_H
 #define TARN_STATS_H
 
-#include <tarn/api.h>
+#include "api.h"
 
 #include <stddef.h>
 #include <stdint.h>

@@ -47,7 +47,12 @@ check_tree() { # ROOT
         [ "$(rank_of "$floor")" -ne 99 ] || echo "includes: $file: $floor is no floor"
         check_file "$file" "$floor"
     done
-    find "$1/include" -name '*.h' | while read -r file; do check_file "$file" tarn; done
+    # Public headers name each other from where they lie, so that any of their directories may be the only one on the path.
+    find "$1/include" -name '*.h' | while read -r file; do
+        for header in $(quoted "$file"); do
+            [ -f "${file%/*}/$header" ] || echo "includes: $file: \"$header\" is not beside it"
+        done
+    done
 }
 
 self_test() { # ROOT
@@ -73,6 +78,8 @@ src/alloc/heap.h #include "door/door.h"
 src/source/window.c #include "window.h"
 src/page/zone.h #include "format/snapshot.h"
 include/tarn/alloc.h #include "base/bits.h"
+include/tarn/cache.h #include <tarn/gfp.h>
+include/tarn/linux/linux/slab.h #include "../../src/slab/cache.h"
 END
     echo "includes: self-test: $planted planted violations found"
 }

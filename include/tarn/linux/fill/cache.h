@@ -4,7 +4,7 @@
 
 #include <linux/gfp_types.h>
 
-#include <tarn/cache.h>
+#include "../../cache.h"
 
 #include <ctype.h>
 #include <errno.h>

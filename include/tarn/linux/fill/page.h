@@ -2,7 +2,7 @@
 #ifndef TARN_LINUX_FILL_PAGE_H
 #define TARN_LINUX_FILL_PAGE_H
 
-#include <tarn/pages.h>
+#include "../../pages.h"
 
 #ifndef PAGE_SHIFT
 #define PAGE_SHIFT 12

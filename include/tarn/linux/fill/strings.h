@@ -4,9 +4,9 @@
 
 #include <linux/gfp_types.h>
 
-#include <tarn/linux/fill/overflow.h>
+#include "overflow.h"
 
-#include <tarn/kmalloc.h>
+#include "../../kmalloc.h"
 
 #include <string.h>
 

@@ -7,7 +7,7 @@
 #ifndef TARN_LINUX_FILL_WARN_H
 #define TARN_LINUX_FILL_WARN_H
 
-#include <tarn/fail.h>
+#include "../../fail.h"
 
 #ifndef TARN_LINUX_QUIET
 #ifdef __cplusplus

@@ -5,7 +5,7 @@
 
 #include <linux/gfp.h>
 
-#include <tarn/dmapool.h>
+#include "../../dmapool.h"
 
 #ifdef __cplusplus
 extern "C" {

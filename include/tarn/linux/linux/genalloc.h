@@ -3,10 +3,10 @@
 #define TARN_LINUX_GENALLOC_H
 #define __GENALLOC_H__
 
-#include <tarn/linux/fill/types.h>
-#include <tarn/linux/fill/warn.h>
+#include "../fill/types.h"
+#include "../fill/warn.h"
 
-#include <tarn/genpool.h>
+#include "../../genpool.h"
 
 #include <string.h>
 

@@ -12,10 +12,10 @@
 #include <linux/mm_types.h>
 #endif
 
-#include <tarn/linux/fill/page.h>
-#include <tarn/linux/fill/warn.h>
+#include "../fill/page.h"
+#include "../fill/warn.h"
 
-#include <tarn/pages.h>
+#include "../../pages.h"
 
 #ifdef __cplusplus
 extern "C" {

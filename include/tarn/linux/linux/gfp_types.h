@@ -6,9 +6,9 @@
 #define TARN_LINUX_GFP_TYPES_H
 #define __LINUX_GFP_TYPES_H
 
-#include <tarn/linux/fill/types.h>
+#include "../fill/types.h"
 
-#include <tarn/gfp.h>
+#include "../../gfp.h"
 
 #define __GFP_DMA ((__force gfp_t)TARN_GFP_DMA)
 #define __GFP_HIGHMEM ((__force gfp_t)TARN_GFP_HIGHMEM)

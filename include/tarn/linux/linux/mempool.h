@@ -6,7 +6,7 @@
 #include <linux/gfp.h>
 #include <linux/slab.h>
 
-#include <tarn/mempool.h>
+#include "../../mempool.h"
 
 #ifdef __cplusplus
 extern "C" {

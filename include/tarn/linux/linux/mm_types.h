@@ -6,10 +6,10 @@
 #define TARN_LINUX_MM_TYPES_H
 #define _LINUX_MM_TYPES_H
 
-#include <tarn/linux/fill/page.h>
-#include <tarn/linux/fill/types.h>
+#include "../fill/page.h"
+#include "../fill/types.h"
 
-#include <tarn/pages.h>
+#include "../../pages.h"
 
 /* While a page is allocated, either `lru`, or `index` and `private`, are its user's. (`private` is a word of C++: private_data there.) */
 struct page {

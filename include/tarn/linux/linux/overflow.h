@@ -6,6 +6,6 @@
 #if __has_include_next(<linux/overflow.h>)
 #include_next <linux/overflow.h>
 #endif
-#include <tarn/linux/fill/overflow.h>
+#include "../fill/overflow.h"
 
 #endif

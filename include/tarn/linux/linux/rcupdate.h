@@ -6,13 +6,13 @@
 #define TARN_LINUX_RCUPDATE_H
 #pragma GCC system_header
 
-#include <tarn/linux/fill/types.h>
+#include "../fill/types.h"
 
 #if __has_include_next(<linux/rcupdate.h>) && !defined(TARN_LINUX_RCU)
 #include_next <linux/rcupdate.h>
 #elif !defined(_URCU_CALL_RCU_H)
 
-#include <tarn/rcu.h>
+#include "../../rcu.h"
 
 #ifdef __cplusplus
 extern "C" {

@@ -5,9 +5,9 @@
 
 #include <linux/gfp_types.h>
 
-#include <tarn/linux/fill/warn.h>
+#include "../fill/warn.h"
 
-#include <tarn/shrinker.h>
+#include "../../shrinker.h"
 
 #include <stdarg.h>
 #include <stdio.h>

@@ -10,11 +10,11 @@
 #include <linux/cleanup.h>
 #include <linux/gfp.h>
 
-#include <tarn/linux/fill/cache.h>
-#include <tarn/linux/fill/overflow.h>
-#include <tarn/linux/fill/strings.h>
+#include "../fill/cache.h"
+#include "../fill/overflow.h"
+#include "../fill/strings.h"
 
-#include <tarn/kmalloc.h>
+#include "../../kmalloc.h"
 
 #include <string.h>
 

@@ -6,6 +6,6 @@
 #if __has_include_next(<linux/string.h>)
 #include_next <linux/string.h>
 #endif
-#include <tarn/linux/fill/strings.h>
+#include "../fill/strings.h"
 
 #endif

@@ -6,6 +6,6 @@
 #if __has_include_next(<linux/types.h>)
 #include_next <linux/types.h>
 #endif
-#include <tarn/linux/fill/types.h>
+#include "../fill/types.h"
 
 #endif

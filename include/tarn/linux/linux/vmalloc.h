@@ -5,9 +5,9 @@
 
 #include <linux/gfp.h>
 
-#include <tarn/linux/fill/overflow.h>
+#include "../fill/overflow.h"
 
-#include <tarn/kmalloc.h>
+#include "../../kmalloc.h"
 
 #ifdef __cplusplus
 extern "C" {
