@@ -5,6 +5,8 @@
  * request ends with NULL, an error or success, bulk and sheaves with all or none; objects keep their contents, constructed ones their
  * state; then the system works again, the whole script must succeed, and everything be given back.
  */
+#include "test/oom/oom.h"
+
 #include "alloc/heap.h"
 #include "base/fail.h"
 #include "os/fake.h"
@@ -20,22 +22,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { CACHES = 6, BULK = 900, NO_FAILURE = 2, STATE = 0x5a };
+enum { CACHES = 6, BULK = 900, STATE = 0x5a };
 
-#define REQUIRE(condition, sentence)                                                                                           \
-    do {                                                                                                                       \
-        if (!(condition))                                                                                                      \
-            broken(sentence, __LINE__);                                                                                        \
-    } while (0)
-
-static bool must; /* the system works: every request must succeed */
 static _Atomic long constructed, destructed;
-
-static _Noreturn void broken(const char *sentence, int line)
-{
-    fprintf(stderr, "oom: line %d: does not hold: %s\n", line, sentence);
-    abort();
-}
 
 static void construct(void *object)
 {
@@ -69,7 +58,7 @@ static struct tarn_cache *make(unsigned k, const char *name)
                                    .dtor = kinds[k].constructs ? destruct : NULL};
     int error = tarn_cache_make(&cache, name, kinds[k].size, &args, kinds[k].flags);
     REQUIRE(error == 0 ? cache != NULL : error == -ENOMEM && !cache, "a cache is made, or there is no memory");
-    REQUIRE(cache || !must, "a request succeeds when the system works");
+    REQUIRE(cache || !oom_must, "a request succeeds when the system works");
     return cache;
 }
 
@@ -92,7 +81,7 @@ static size_t take_some(struct tarn_cache *cache, unsigned k, void **objects, si
     size_t got = 0;
     for (size_t i = 0; i < count; i++) {
         void *object = tarn_cache_alloc(cache, i % 2 ? TARN_GFP_KERNEL : TARN_GFP_ATOMIC);
-        REQUIRE(object || !must, "a request succeeds when the system works");
+        REQUIRE(object || !oom_must, "a request succeeds when the system works");
         if (object)
             mark(objects[got] = object, k, got), got++;
     }
@@ -103,7 +92,7 @@ static void use_bulk(struct tarn_cache *cache, unsigned k, size_t count)
 {
     static void *objects[BULK];
     size_t got = tarn_cache_alloc_bulk(cache, TARN_GFP_KERNEL, count, objects);
-    REQUIRE(got == count || (got == 0 && !must), "bulk is all or none");
+    REQUIRE(got == count || (got == 0 && !oom_must), "bulk is all or none");
     for (size_t i = 0; i < got; i++)
         mark(objects[i], k, i);
     for (size_t i = 0; i < got; i++)
@@ -114,7 +103,7 @@ static void use_bulk(struct tarn_cache *cache, unsigned k, size_t count)
 static void use_sheaf(struct tarn_cache *cache, unsigned size)
 {
     struct tarn_sheaf *sheaf = tarn_cache_prefill_sheaf(cache, TARN_GFP_KERNEL, size);
-    REQUIRE(sheaf || !must, "a request succeeds when the system works");
+    REQUIRE(sheaf || !oom_must, "a request succeeds when the system works");
     if (!sheaf)
         return;
     for (unsigned i = 0; i < size; i++) {
@@ -123,7 +112,7 @@ static void use_sheaf(struct tarn_cache *cache, unsigned size)
         tarn_cache_free(cache, object);
     }
     int error = tarn_cache_refill_sheaf(cache, TARN_GFP_KERNEL, &sheaf, 2 * size);
-    REQUIRE(error == 0 ? tarn_sheaf_size(sheaf) == 2 * size : error == -ENOMEM && !must, "a sheaf is filled or not");
+    REQUIRE(error == 0 ? tarn_sheaf_size(sheaf) == 2 * size : error == -ENOMEM && !oom_must, "a sheaf is filled or not");
     tarn_cache_return_sheaf(cache, TARN_GFP_KERNEL, sheaf);
 }
 
@@ -181,7 +170,7 @@ static void script(void)
     REQUIRE(constructed == destructed, "what was constructed is destructed");
 }
 
-static int run(uint64_t n, uint64_t times)
+int oom_run(uint64_t n, uint64_t times)
 {
     tarn__heap_ready();
     tarn__fake_fail(TARN__FAKE_ANY, n, times);
@@ -189,39 +178,9 @@ static int run(uint64_t n, uint64_t times)
     uint64_t failed = tarn__fake_failed();
     tarn__fake_fail(0, 0, 0);
     tarn__zone_check(&tarn__heap.zone);
-    must = true;
+    oom_must = true;
     script();
     tarn_trim(0);
     REQUIRE(tarn__heap.zone.pages == 0, "every page is given back");
-    return failed ? 0 : NO_FAILURE;
-}
-
-static int run_child(uint64_t n, uint64_t times)
-{
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(run(n, times));
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
-        return -1;
-    return WEXITSTATUS(status);
-}
-
-int main(int argc, char **argv)
-{
-    uint64_t times = argc > 1 && strcmp(argv[1], "on") == 0 ? UINT64_MAX : 1, n = 1;
-    int failures = 0, result;
-    if (argc > 2)
-        return run(strtoull(argv[2], NULL, 10), times);
-    while ((result = run_child(n, times)) != NO_FAILURE) {
-        if (result != 0) {
-            failures++;
-            fprintf(stderr, "oom: failed; again: %s %s %llu\n", argv[0], times == 1 ? "once" : "on", (unsigned long long)n);
-        }
-        n++;
-    }
-    printf("%llu calls failed in turn, %s; %d of them not survived\n", (unsigned long long)n - 1,
-           times == 1 ? "once" : "with all that followed", failures);
-    return failures != 0;
+    return failed ? 0 : OOM_NO_FAILURE;
 }

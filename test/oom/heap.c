@@ -6,6 +6,8 @@
  * contents, each structure hold its invariants; once the system works again the whole script must succeed, everything be freed and
  * every page given back. With n, only that one is run, in this process.
  */
+#include "test/oom/oom.h"
+
 #include "alloc/heap.h"
 #include "base/fail.h"
 #include "os/fake.h"
@@ -22,26 +24,13 @@
 #include <unistd.h>
 
 #define MIB ((size_t)1 << 20)
-enum { OBJECTS = 1000, NO_FAILURE = 2 };
-
-#define REQUIRE(condition, sentence)                                                                                           \
-    do {                                                                                                                       \
-        if (!(condition))                                                                                                      \
-            broken(sentence, __LINE__);                                                                                        \
-    } while (0)
+enum { OBJECTS = 1000 };
 
 static struct object {
     unsigned char *p;
     size_t size;
 } objects[OBJECTS];
 static size_t count;
-static bool must; /* the system works: every request must succeed */
-
-static _Noreturn void broken(const char *sentence, int line)
-{
-    fprintf(stderr, "oom: line %d: does not hold: %s\n", line, sentence);
-    abort();
-}
 
 /* The edges of an object hold its number. */
 static void mark(size_t i)
@@ -71,7 +60,7 @@ static void verify_all(void)
 
 static void keep(void *p, size_t size)
 {
-    REQUIRE(p || !must, "a request succeeds when the system works");
+    REQUIRE(p || !oom_must, "a request succeeds when the system works");
     if (!p)
         return;
     REQUIRE(tarn_usable_size(p) >= size, "an object is as large as was asked for");
@@ -102,7 +91,7 @@ static void resize(size_t i, size_t size)
         return;
     struct object *o = &objects[i], was = *o;
     unsigned char *p = tarn_realloc(o->p, size);
-    REQUIRE(p || !must, "a request succeeds when the system works");
+    REQUIRE(p || !oom_must, "a request succeeds when the system works");
     REQUIRE(p || size > was.size, "a smaller size never fails");
     if (!p) {
         verify(i);
@@ -236,50 +225,20 @@ static void require_empty(void)
         REQUIRE(tarn__heap.cache[i].slabs == 0, "every slab is given back");
 }
 
-/* Returns 0 or NO_FAILURE. What the system refuses to unmap may stay mapped: at most an alignment's worth for each such call. */
-static int run(uint64_t n, uint64_t times)
+/* Returns 0 or OOM_NO_FAILURE. What the system refuses to unmap may stay mapped: at most an alignment's worth for each such call. */
+int oom_run(uint64_t n, uint64_t times)
 {
     tarn__fake_fail(TARN__FAKE_ANY, n, times);
     script();
     uint64_t failed = tarn__fake_failed();
     tarn__fake_fail(0, 0, 0);
     verify_all();
-    must = true;
+    oom_must = true;
     script();
     require_empty();
     size_t lost = tarn__fake_mapped() - tarn__meta_bytes();
     REQUIRE(lost <= failed * 4 * MIB, "nothing is lost but what the system refused to take back");
     if (getenv("OOM_VERBOSE") && lost)
         fprintf(stderr, "oom: call %llu: %zu bytes stay mapped\n", (unsigned long long)n, lost);
-    return failed ? 0 : NO_FAILURE;
-}
-
-static int run_child(uint64_t n, uint64_t times)
-{
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(run(n, times));
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
-        return -1;
-    return WEXITSTATUS(status);
-}
-
-int main(int argc, char **argv)
-{
-    uint64_t times = argc > 1 && strcmp(argv[1], "on") == 0 ? UINT64_MAX : 1, n = 1;
-    int failures = 0, result;
-    if (argc > 2)
-        return run(strtoull(argv[2], NULL, 10), times);
-    while ((result = run_child(n, times)) != NO_FAILURE) {
-        if (result != 0) {
-            failures++;
-            fprintf(stderr, "oom: failed; again: %s %s %llu\n", argv[0], times == 1 ? "once" : "on", (unsigned long long)n);
-        }
-        n++;
-    }
-    printf("%llu calls failed in turn, %s; %d of them not survived\n", (unsigned long long)n - 1,
-           times == 1 ? "once" : "with all that followed", failures);
-    return failures != 0;
+    return failed ? 0 : OOM_NO_FAILURE;
 }

@@ -4,6 +4,8 @@
  * The script asks for objects of all classes and kinds, pages, copies, dma blocks and chunks of ranges. A request ends with NULL or with
  * success; what is had keeps its contents; when the system works again all succeeds and everything can be given back.
  */
+#include "test/oom/oom.h"
+
 #include "alloc/heap.h"
 #include "base/fail.h"
 #include "kernel/kmalloc.h"
@@ -20,28 +22,15 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { OBJECTS = 2000, NO_FAILURE = 2 };
-
-#define REQUIRE(condition, sentence)                                                                                           \
-    do {                                                                                                                       \
-        if (!(condition))                                                                                                      \
-            broken(sentence, __LINE__);                                                                                        \
-    } while (0)
+enum { OBJECTS = 2000 };
 
 static unsigned char *objects[OBJECTS];
 static size_t count;
-static bool must; /* the system works: every request must succeed */
-
-static _Noreturn void broken(const char *sentence, int line)
-{
-    fprintf(stderr, "oom: line %d: does not hold: %s\n", line, sentence);
-    abort();
-}
 
 /* All of an object holds its number. */
 static void keep(void *p)
 {
-    REQUIRE(p || !must, "a request succeeds when the system works");
+    REQUIRE(p || !oom_must, "a request succeeds when the system works");
     if (!p)
         return;
     memset(p, (int)count + 1, tarn_ksize(p));
@@ -87,13 +76,13 @@ static void pages(void)
 static void growing(void)
 {
     unsigned char *p = tarn_kmalloc(10, TARN_GFP_KERNEL);
-    REQUIRE(p || !must, "a request succeeds when the system works");
+    REQUIRE(p || !oom_must, "a request succeeds when the system works");
     if (!p)
         return;
     memset(p, 7, 10);
     for (size_t size = 20; size < 6000000; size *= 3) {
         unsigned char *q = tarn_kvrealloc(p, size, TARN_GFP_KERNEL);
-        REQUIRE(q || !must, "a request succeeds when the system works");
+        REQUIRE(q || !oom_must, "a request succeeds when the system works");
         p = q ? q : p;
         REQUIRE(p[0] == 7 && p[9] == 7, "contents are intact");
     }
@@ -105,12 +94,12 @@ static void blocks(void)
     enum { BLOCKS = 200 };
     void *block[BLOCKS];
     struct tarn_dma_pool *pool = tarn_dma_pool_create("oom", 1000, 8, 1024);
-    REQUIRE(pool || !must, "a request succeeds when the system works");
+    REQUIRE(pool || !oom_must, "a request succeeds when the system works");
     if (!pool)
         return;
     for (int i = 0; i < BLOCKS; i++) {
         block[i] = tarn_dma_pool_alloc(pool, TARN_GFP_KERNEL, NULL);
-        REQUIRE(block[i] || !must, "a request succeeds when the system works");
+        REQUIRE(block[i] || !oom_must, "a request succeeds when the system works");
     }
     tarn_dma_pool_verify(pool);
     for (int i = 0; i < BLOCKS; i++)
@@ -123,10 +112,10 @@ static void blocks(void)
 static void ranges(void)
 {
     struct tarn_gen_pool *pool = tarn_gen_pool_create(4, 0);
-    REQUIRE(pool || !must, "a request succeeds when the system works");
+    REQUIRE(pool || !oom_must, "a request succeeds when the system works");
     for (unsigned long i = 1; pool && i < 5; i++) {
         int error = tarn_gen_pool_add(pool, i << 28, 0, (size_t)1 << (16 + 2 * i), NULL);
-        REQUIRE(error == 0 || !must, "a request succeeds when the system works");
+        REQUIRE(error == 0 || !oom_must, "a request succeeds when the system works");
         unsigned long p = tarn_gen_pool_alloc(pool, (size_t)1 << (16 + 2 * i), NULL, NULL, NULL);
         REQUIRE((p != 0) == (error == 0), "a chunk that was added is there, and no other");
         if (p)
@@ -149,48 +138,18 @@ static void script(void)
     tarn_trim(0);
 }
 
-/* Returns 0 or NO_FAILURE. What the system refuses to unmap may stay mapped: at most an alignment's worth for each such call. */
-static int run(uint64_t n, uint64_t times)
+/* Returns 0 or OOM_NO_FAILURE. What the system refuses to unmap may stay mapped: at most an alignment's worth for each such call. */
+int oom_run(uint64_t n, uint64_t times)
 {
     tarn__fake_fail(TARN__FAKE_ANY, n, times);
     script();
     uint64_t failed = tarn__fake_failed();
     tarn__fake_fail(0, 0, 0);
-    must = true;
+    oom_must = true;
     script();
     script();
     REQUIRE(tarn__heap.zone.pages == 0, "every page is given back");
     REQUIRE(tarn__fake_mapped() - tarn__meta_bytes() <= failed * ((size_t)4 << 20),
             "nothing is lost but what the system refused to take back");
-    return failed ? 0 : NO_FAILURE;
-}
-
-static int run_child(uint64_t n, uint64_t times)
-{
-    int status;
-    fflush(NULL);
-    pid_t child = fork();
-    if (child == 0)
-        _exit(run(n, times));
-    if (child < 0 || waitpid(child, &status, 0) != child || !WIFEXITED(status))
-        return -1;
-    return WEXITSTATUS(status);
-}
-
-int main(int argc, char **argv)
-{
-    uint64_t times = argc > 1 && strcmp(argv[1], "on") == 0 ? UINT64_MAX : 1, n = 1;
-    int failures = 0, result;
-    if (argc > 2)
-        return run(strtoull(argv[2], NULL, 10), times);
-    while ((result = run_child(n, times)) != NO_FAILURE) {
-        if (result != 0) {
-            failures++;
-            fprintf(stderr, "oom: failed; again: %s %s %llu\n", argv[0], times == 1 ? "once" : "on", (unsigned long long)n);
-        }
-        n++;
-    }
-    printf("%llu calls failed in turn, %s; %d of them not survived\n", (unsigned long long)n - 1,
-           times == 1 ? "once" : "with all that followed", failures);
-    return failures != 0;
+    return failed ? 0 : OOM_NO_FAILURE;
 }
