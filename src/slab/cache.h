@@ -102,7 +102,6 @@ struct tarn_cache {
     struct tarn_zone *zone;
     size_t useroffset, usersize;
     struct tarn__list all; /* caches.h */
-    uint64_t serial;       /* grows from cache to cache */
     uint32_t references;   /* who share it; 0: it is being destroyed. Under the caches' lock, as the next two */
     bool left;             /* one of them has left */
     struct tarn__list aliases;
