@@ -32,7 +32,7 @@ static void emit_class(struct tool_emitter *e, const struct tarn_snapshot_class 
 {
     char name[32];
 
-    snprintf(name, sizeof name, "size-%u", class->size);
+    snprintf(name, sizeof name, "malloc-%u", class->size);
     tool_emit_open(e, NULL, '{');
     tool_emit_string(e, "name", name);
     tool_emit_count(e, "object_bytes", class->size);

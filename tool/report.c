@@ -234,7 +234,7 @@ static void write_live(const struct tool_text *text, const struct tarn_snapshot 
         if (!active)
             continue;
         all[count] = (struct live){.objects = active, .bytes = active * s->class[i].size};
-        snprintf(all[count++].name, sizeof all[0].name, "size-%u", s->class[i].size);
+        snprintf(all[count++].name, sizeof all[0].name, "malloc-%u", s->class[i].size);
     }
     if (s->large_live_objects) {
         all[count] = (struct live){.objects = s->large_live_objects, .bytes = s->large_live_bytes};
@@ -285,7 +285,7 @@ static void add_class(struct tool_table *table, const struct row *row)
     tool_table_add(table, TOOL_PLAIN, "%s", tool_count(row->class->slabs).s);
     tool_table_add(table, TOOL_PLAIN, "%s", tool_count(row->class->slab_objects).s);
     tool_table_add(table, TOOL_PLAIN, "%s", tool_bytes(row->bytes).s);
-    tool_table_add(table, TOOL_PLAIN, "size-%u", row->class->size);
+    tool_table_add(table, TOOL_PLAIN, "malloc-%u", row->class->size);
 }
 
 static void add_large(struct tool_table *table, const struct row *row)

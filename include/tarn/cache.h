@@ -33,7 +33,7 @@ enum tarn_cache_flags {
     TARN_CACHE_HWCACHE_ALIGN = 0x1, /**< aligned to cache lines, or to a fraction of one for objects of less than half a line */
     TARN_CACHE_PANIC = 0x2,         /**< failing to make it ends the process */
     TARN_CACHE_POISON =
-        0x4, /**< free objects are filled with 0x6b … 0xa5, verified at reuse; not with ctor or TYPESAFE_BY_RCU. No magazines */
+        0x4, /**< free objects are filled with 0x6b … 0xa5, verified at reuse and when their slab is given back; not with ctor or TYPESAFE_BY_RCU. No magazines */
     TARN_CACHE_RED_ZONE = 0x8,    /**< bytes around objects, 0xbb free, 0xcc in use, verified at each step. No magazines */
     TARN_CACHE_STORE_USER = 0x10, /**< remembers who allocated and who freed. No magazines */
     TARN_CACHE_CONSISTENCY_CHECKS = 0x20, /**< every step verified against the slab. No magazines */
@@ -53,7 +53,8 @@ struct tarn_cache_args {
     void (*dtor)(void *);   /**< called for constructed objects whose slab is given back; not without ctor */
     struct tarn_zone *zone; /**< NULL: NORMAL, or what the flags say */
     size_t useroffset, usersize; /**< the part of an object that may be copied to users; verified to lie in it, reported */
-    unsigned sheaf_capacity;     /**< objects of a magazine, up to 128, and then never shared; 0: chosen by size */
+    unsigned
+        sheaf_capacity; /**< objects of a magazine, up to 128, and then never shared; 0: chosen by size, none above 64 KiB */
 };
 
 /**

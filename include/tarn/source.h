@@ -47,8 +47,8 @@ struct tarn_source {
  *
  * @param size   bytes, a multiple of 4096, greater than 0
  * @param align  a power of two, at least 4096
- * @return memory that reads as zero (except from a buffer that did not), or NULL when there is none.
- * Cost: that of the source; for the system one mmap, and two munmap where alignment above a page is asked.
+ * @return memory that reads as zero (a buffer's is cleared for that), or NULL when there is none.
+ * Cost: that of the source; for the system one mmap, and two munmap where alignment above a page is asked; for a buffer the clearing.
  */
 TARN_API void *tarn_source_acquire(struct tarn_source *source, size_t size, size_t align);
 
@@ -76,13 +76,12 @@ TARN_API int tarn_source_move(struct tarn_source *source, void *from, void *to, 
 /** The system's anonymous memory, by mmap. One for the process; never destroyed. */
 TARN_API struct tarn_source *tarn_source_system(void);
 
-/** A caller's buffer. Released ranges are handed out again; pages cannot be purged. */
+/** A caller's buffer. Released ranges are handed out again; pages cannot be purged. Without a lock, so safe beside a fork. */
 struct tarn_source_buffer {
     struct tarn_source source;
     char *base;      /**< first whole page of the buffer */
     size_t pages;    /**< whole pages of 4096 bytes in it */
-    uint64_t *taken; /**< one bit a page, at the end of the buffer */
-    uint32_t busy;   /**< lock */
+    uint64_t *taken; /**< one bit a page, at the end of the buffer; changed atomically */
 };
 
 /**

@@ -17,7 +17,10 @@
 extern "C" {
 #endif
 
-/** The whole heap. Bytes unless a name says otherwise. */
+/**
+ * The whole heap: requests are those of tarn_malloc and kmalloc, of all object caches there are or were, and large ones. Pages that users
+ * take themselves (tarn/pages.h) count in used_bytes only. Bytes unless a name says otherwise.
+ */
 struct tarn_stats {
     uint64_t allocations; /**< requests served; a realloc that moved is one, and one free */
     uint64_t frees;
@@ -41,7 +44,7 @@ struct tarn_stats {
     uint64_t system_calls;    /**< made by tarn, of all kinds */
 };
 
-/** One size class. */
+/** One size class of tarn_malloc. What other caches hold is told by tarn_cache_stats. */
 struct tarn_class_stats {
     uint32_t size;                   /**< bytes of an object */
     uint32_t slab_objects;           /**< objects in a slab */
@@ -53,7 +56,7 @@ struct tarn_class_stats {
 
 #define TARN_CLASSES 72u
 
-/** Fills in the heap's counters. Takes short locks; O(threads * classes). */
+/** Fills in the heap's counters. Takes short locks; O(threads * caches). */
 TARN_API void tarn_stats(struct tarn_stats *stats);
 
 /** Fills in those of class `index`, 0 … TARN_CLASSES - 1. @return 0, or -EINVAL for another index. */

@@ -54,18 +54,27 @@ static void add_pages(struct tarn_stats *stats)
         stats->system_calls += tarn__os_calls(call);
 }
 
+/* Of all caches, those of size classes among them. */
+static void add_cache(struct tarn_cache *cache, void *context)
+{
+    struct tarn_stats *stats = context;
+    struct tarn__local_sums sums;
+    tarn__local_sum(cache, &sums);
+    stats->allocations += sums.allocs;
+    stats->frees += sums.frees;
+    stats->live_bytes += (sums.allocs - sums.frees) * cache->size;
+}
+
 void tarn_stats(struct tarn_stats *stats)
 {
     struct tarn__heap *heap = &tarn__heap;
     memset(stats, 0, sizeof *stats);
     tarn__heap_ready();
-    for (unsigned i = 0; i < TARN__CLASSES; i++) {
-        struct tarn_class_stats class;
-        tarn_class_stats(i, &class);
-        stats->allocations += class.allocations;
-        stats->frees += class.frees;
-        stats->live_bytes += (class.allocations - class.frees) * class.size;
-    }
+    tarn_cache_each(add_cache, stats);
+    tarn__lock(&tarn__caches_lock);
+    stats->allocations += tarn__ended_allocs;
+    stats->frees += tarn__ended_allocs;
+    tarn__unlock(&tarn__caches_lock);
     stats->large_allocations = read_count(&heap->large_allocs);
     stats->large_frees = read_count(&heap->large_frees);
     stats->large_live_bytes = read_count(&heap->large_pages) * TARN__PAGE_SIZE;

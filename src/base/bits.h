@@ -69,11 +69,12 @@ static inline size_t tarn__bits_count(const uint64_t *map, size_t first, size_t 
     return n;
 }
 
-/* First bit at or after `from` whose value is `value`; `limit` if there is none below it. */
+/* First bit at or after `from` whose value is `value`; `limit` if there is none below it. Others may change the map meanwhile, by atomics. */
 static inline size_t tarn__bits_find(const uint64_t *map, size_t from, size_t limit, bool value)
 {
     while (from < limit) {
-        uint64_t word = (value ? map[from / 64] : ~map[from / 64]) >> (from % 64);
+        uint64_t word = __atomic_load_n(&map[from / 64], __ATOMIC_RELAXED);
+        word = (value ? word : ~word) >> (from % 64);
         if (word) {
             from += (size_t)__builtin_ctzll(word);
             return from < limit ? from : limit;

@@ -41,8 +41,7 @@ void tarn__block_verify(const struct tarn_page *page, unsigned order, const char
 {
     struct tarn__section *section = tarn__page_section(page);
     size_t offset = (uintptr_t)page - (uintptr_t)section->page;
-    if (offset >= sizeof section->page || offset % sizeof *page != 0 ||
-        tarn__section_of(tarn__section_start(section)) != section)
+    if (offset >= sizeof section->page || offset % sizeof *page != 0 || !tarn__section_known(section))
         tarn__fail(TARN__INVALID_FREE, where, page);
     unsigned state = tarn__page_state(page);
     if (state == TARN__PAGE_USER_RUN)

@@ -199,8 +199,7 @@ static void free_run(struct tarn_page *page, size_t count, const char *where)
 {
     struct tarn__section *section = tarn__page_section(page);
     size_t offset = (uintptr_t)page - (uintptr_t)section->page;
-    if (offset >= sizeof section->page || offset % sizeof *page != 0 ||
-        tarn__section_of(tarn__section_start(section)) != section)
+    if (offset >= sizeof section->page || offset % sizeof *page != 0 || !tarn__section_known(section))
         tarn__fail(TARN__INVALID_FREE, where, page);
     if (tarn__page_state(page) != TARN__PAGE_USER_RUN)
         tarn__block_verify(page, TARN_MAX_PAGE_ORDER + 1, where);

@@ -63,26 +63,18 @@ static _Atomic(struct tarn__section *) *entry_of(struct tarn__leaf *leaf, uintpt
     return &leaf->section[slot & ((1 << TARN__LEAF_BITS) - 1)];
 }
 
-/* Points the slots of `section` from number `first` below `end` at `value`. */
-static int point(struct tarn__section *section, size_t first, size_t end, struct tarn__section *value)
-{
-    for (size_t i = first; i < end; i++) {
-        uintptr_t slot = ((uintptr_t)section->base >> TARN__SECTION_BITS) + i;
-        struct tarn__leaf *leaf = leaf_for(slot);
-        if (!leaf) {
-            point(section, first, i, NULL);
-            return -ENOMEM;
-        }
-        atomic_store_explicit(entry_of(leaf, slot), value, memory_order_release);
-    }
-    return 0;
-}
+static uintptr_t slot_of(const void *p) { return (uintptr_t)p >> TARN__SECTION_BITS; }
 
-/* Partial sections. The entry of their slot is changed under the lock, and read without it by who need not look further. */
+/* Chains. The entry of a slot is changed under the lock, and read without it by who need not look further. */
 
 static struct tarn__section *untagged(struct tarn__section *entry)
 {
     return (struct tarn__section *)((uintptr_t)entry & ~(uintptr_t)1);
+}
+
+static struct tarn__section *chain_of(_Atomic(struct tarn__section *) *entry)
+{
+    return untagged(atomic_load_explicit(entry, memory_order_relaxed));
 }
 
 /* Makes an entry lead to a chain: tagged when there are several. */
@@ -92,55 +84,72 @@ static void enter(_Atomic(struct tarn__section *) *entry, struct tarn__section *
     atomic_store_explicit(entry, (struct tarn__section *)((uintptr_t)chain | tag), memory_order_release);
 }
 
-static int publish_partial(struct tarn__section *section)
+/* A section of several slots came fresh from the system, so it is the last of each chain that it is in, and one link is enough. */
+static void push(_Atomic(struct tarn__section *) *entry, struct tarn__section *section)
 {
-    uintptr_t slot = (uintptr_t)section->base >> TARN__SECTION_BITS;
-    struct tarn__leaf *leaf = leaf_for(slot);
-    if (!leaf)
-        return -ENOMEM;
+    section->neighbour = section->slots == 1 ? chain_of(entry) : NULL;
+    enter(entry, section);
+}
+
+static void take_out(_Atomic(struct tarn__section *) *entry, const struct tarn__section *section)
+{
+    struct tarn__section *chain = chain_of(entry), **place = &chain;
+    while (*place && *place != section)
+        place = &(*place)->neighbour;
+    if (*place)
+        *place = section->neighbour;
+    enter(entry, chain);
+}
+
+int tarn__section_publish(struct tarn__section *section)
+{
+    uintptr_t first = slot_of(section->base);
+    for (size_t i = 0; i < section->slots; i++)
+        if (!leaf_for(first + i))
+            return -ENOMEM;
     tarn__lock(&tarn__meta_lock);
-    section->neighbour = untagged(atomic_load_explicit(entry_of(leaf, slot), memory_order_relaxed));
-    enter(entry_of(leaf, slot), section);
+    for (size_t i = 0; i < section->slots; i++)
+        push(entry_of(leaf_for(first + i), first + i), section);
     tarn__unlock(&tarn__meta_lock);
     return 0;
 }
 
-static void withdraw_partial(struct tarn__section *section)
+void tarn__section_withdraw(struct tarn__section *section)
 {
-    uintptr_t slot = (uintptr_t)section->base >> TARN__SECTION_BITS;
-    _Atomic(struct tarn__section *) *entry = entry_of(leaf_for(slot), slot);
+    uintptr_t first = slot_of(section->base);
     tarn__lock(&tarn__meta_lock);
-    struct tarn__section *chain = untagged(atomic_load_explicit(entry, memory_order_relaxed)), **place = &chain;
-    while (*place != section)
-        place = &(*place)->neighbour;
-    *place = section->neighbour;
+    for (size_t i = 0; i < section->slots; i++)
+        take_out(entry_of(leaf_for(first + i), first + i), section);
     section->neighbour = NULL;
-    enter(entry, chain);
     tarn__unlock(&tarn__meta_lock);
 }
 
-struct tarn__section *tarn__section_among(const void *p)
+/* The first of a slot's chain, or NULL. Any slot may be asked for. The lock is held. */
+static struct tarn__section *first_in(uintptr_t slot)
 {
-    uintptr_t slot = (uintptr_t)p >> TARN__SECTION_BITS;
-    size_t index = ((uintptr_t)p & (TARN__SECTION_SIZE - 1)) >> TARN__PAGE_BITS;
+    if (slot >> (TARN__ROOT_BITS + TARN__LEAF_BITS))
+        return NULL;
     struct tarn__leaf *leaf = atomic_load_explicit(&tarn__sections[slot >> TARN__LEAF_BITS], memory_order_acquire);
+    return leaf ? chain_of(entry_of(leaf, slot)) : NULL;
+}
+
+struct tarn__section *tarn__section_among(const void *p, const struct tarn_zone *zone)
+{
+    size_t index = ((uintptr_t)p & (TARN__SECTION_SIZE - 1)) >> TARN__PAGE_BITS;
     tarn__lock(&tarn__meta_lock);
-    struct tarn__section *section = untagged(atomic_load_explicit(entry_of(leaf, slot), memory_order_relaxed));
-    while (section && (index < section->first || index >= section->end))
+    struct tarn__section *section = first_in(slot_of(p));
+    while (section && (index < section->first || index >= section->end || (zone && section->zone != zone)))
         section = section->neighbour;
     tarn__unlock(&tarn__meta_lock);
     return section;
 }
 
-int tarn__section_publish(struct tarn__section *section)
+bool tarn__section_beneath(const struct tarn__section *section)
 {
-    return tarn__section_whole(section) ? point(section, 0, section->slots, section) : publish_partial(section);
-}
-
-void tarn__section_withdraw(struct tarn__section *section)
-{
-    if (tarn__section_whole(section))
-        point(section, 0, section->slots, NULL);
-    else
-        withdraw_partial(section);
+    tarn__lock(&tarn__meta_lock);
+    struct tarn__section *found = first_in(slot_of(section->base));
+    while (found && found != section)
+        found = found->neighbour;
+    tarn__unlock(&tarn__meta_lock);
+    return found;
 }

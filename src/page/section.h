@@ -13,8 +13,10 @@
  * Blocks from 64 MiB on ("mapped") are sections of several slots: all their slots lead to one descriptor.
  *
  * The memory of a zone that was made over a buffer begins and ends anywhere. Its first and last section are then partial: only pages
- * [first, end) are there. Several zones may have pages in one slot; the slot's entry is then tagged (its lowest bit), and leads to the first
- * of a chain of partial sections, in which the one is searched that has the page. That takes the descriptors' lock.
+ * [first, end) are there. Several zones may have pages in one slot, side by side, or one within memory that it was given by the other. The
+ * slot's entry is then tagged (its lowest bit), and leads to a chain, the latest first: so the first that has the page is the innermost.
+ * Searching it takes the descriptors' lock. Wrong if: an outer zone looks for a section of its own by an address that it has given
+ * away; it must say that it means its own.
  */
 #ifndef TARN_PAGE_SECTION_H
 #define TARN_PAGE_SECTION_H
@@ -68,7 +70,7 @@ struct tarn__section {
     char *base;
     struct tarn_zone *zone;
     size_t slots;                    /* 1; more when the section is one mapped block */
-    struct tarn__section *neighbour; /* partial ones: the next with pages in the same slot; under the descriptors' lock */
+    struct tarn__section *neighbour; /* the next with pages in the same slot; under the descriptors' lock */
     uint16_t first, end;             /* its pages; the others are absent: neither free nor in use */
     uint8_t group[TARN__PAGEBLOCKS]; /* enum tarn_mobility of its pageblocks; under the zone's lock */
     uint16_t free_pages;
@@ -98,8 +100,11 @@ struct tarn__leaf {
 
 extern _Atomic(struct tarn__leaf *) tarn__sections[1 << TARN__ROOT_BITS];
 
-/* Of sections that share a slot, the one that has the page of `p`, or NULL. */
-struct tarn__section *tarn__section_among(const void *p);
+/* Of sections that share a slot, the innermost that has the page of `p`, of any zone (NULL) or of this one. NULL: none. */
+struct tarn__section *tarn__section_among(const void *p, const struct tarn_zone *zone);
+
+/* Whether `section`, which may be no section at all but can be read, is in the table, if only beneath another. */
+bool tarn__section_beneath(const struct tarn__section *section);
 
 /* The section that holds address `p`, or NULL. Any value may be asked for. A partial section that is alone in its slot has all of it. */
 static inline struct tarn__section *tarn__section_of(const void *p)
@@ -112,7 +117,7 @@ static inline struct tarn__section *tarn__section_of(const void *p)
         return NULL;
     struct tarn__section *section =
         atomic_load_explicit(&leaf->section[slot & ((1 << TARN__LEAF_BITS) - 1)], memory_order_acquire);
-    return __builtin_expect((uintptr_t)section & 1, 0) ? tarn__section_among(p) : section;
+    return __builtin_expect((uintptr_t)section & 1, 0) ? tarn__section_among(p, NULL) : section;
 }
 
 static inline struct tarn__section *tarn__page_section(const struct tarn_page *page)
@@ -161,6 +166,19 @@ static inline char *tarn__section_start(const struct tarn__section *section)
     return section->base + ((size_t)section->first << TARN__PAGE_BITS);
 }
 
+/* The section of `zone`, in which address `p` lies, or NULL: it has none there. Another zone may have been made over it. */
+static inline struct tarn__section *tarn__zone_section(const struct tarn_zone *zone, const void *p)
+{
+    struct tarn__section *section = tarn__section_of(p);
+    return !section || section->zone == zone ? section : tarn__section_among(p, zone);
+}
+
+/* Whether `section` is one that addresses lead to; mostly its first does. */
+static inline bool tarn__section_known(const struct tarn__section *section)
+{
+    return tarn__section_of(tarn__section_start(section)) == section || tarn__section_beneath(section);
+}
+
 /*
  * Descriptors for `slots` sections from `base`, all its pages there, none free or in use; not yet to be found. NULL: no memory. Who wants
  * a partial one sets `first` and `end` before it is published.
@@ -170,7 +188,7 @@ struct tarn__section *tarn__section_create(struct tarn_zone *zone, char *base, s
 /* Lets addresses lead to the section. -ENOMEM: no memory for the table; nothing is published then. */
 int tarn__section_publish(struct tarn__section *section);
 
-/* Lets no address lead to it any more. */
+/* Lets no address lead to it any more; what lies beneath is found again. */
 void tarn__section_withdraw(struct tarn__section *section);
 
 /* Keeps a withdrawn (or never published) section's descriptors for the next create. */

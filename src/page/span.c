@@ -91,10 +91,10 @@ static struct tarn_page *find_chain(struct tarn_zone *zone, size_t wanted, bool 
 
 void tarn__span_forget(struct tarn_zone *zone) { memset(zone->span_from, 0, sizeof zone->span_from); }
 
-/* The section at `from`, which is on the zone's list; the first one when nothing is known. */
+/* The section at `from`, which is on the zone's list, though another zone may lie over it; the first one when nothing is known. */
 static struct tarn__list *begin_at(struct tarn_zone *zone, const char *from)
 {
-    return from ? &tarn__section_of(from)->link : zone->sections.next;
+    return from ? &tarn__zone_section(zone, from)->link : zone->sections.next;
 }
 
 void tarn__span_freed(struct tarn__section *section)

@@ -9,10 +9,10 @@
  *             slabs     bitmaps of free objects, out of line; partial slabs in four lists, the fullest first
  *     zone              runs of 16 pages
  *
- * A magazine holds at most `capacity` free objects: 16 KiB worth, from 2 to 128. In size classes it is a list, linked through the
- * objects' first words; in users' caches an array of pointers, as the objects must stay as they are. Free objects in slabs, and all of users'
- * caches, hold nothing of tarn's; so their pages can be purged, and a write after free reaches no list. Which of the two is better
- * where: docs/decisions/0006-arrays.md.
+ * A magazine holds at most `capacity` free objects: 16 KiB worth, from 2 to 128. Objects above 64 KiB have none: they go back to
+ * the zone. In size classes it is a list, linked through the objects' first words; in users' caches an array of pointers, as the
+ * objects must stay as they are. Free objects in slabs, and all of users' caches, hold nothing of tarn's; so their pages can be
+ * purged, and a write after free reaches no list. Which of the two is better where: docs/decisions/0006-arrays.md.
  *
  * A slab is a run of pages that begins at a multiple of 64 KiB, and its descriptor lies in the room of its first unit: 64 KiB of objects, or one
  * object larger than that. A slot is what an object takes of it:
@@ -102,7 +102,6 @@ struct tarn_cache {
     struct tarn_zone *zone;
     size_t useroffset, usersize;
     struct tarn__list all; /* caches.h */
-    uint64_t serial;       /* grows from cache to cache */
     uint32_t references;   /* who share it; 0: it is being destroyed. Under the caches' lock, as the next two */
     bool left;             /* one of them has left */
     struct tarn__list aliases;

@@ -11,7 +11,8 @@ _Atomic unsigned tarn__cache_table_end = 1;
 struct tarn__list tarn__caches = {&tarn__caches, &tarn__caches};
 struct tarn__lock tarn__caches_lock = TARN__LOCK_INIT(TARN__RANK_CACHES);
 
-static uint64_t last_serial;
+uint64_t tarn__ended_allocs;
+
 static bool number_taken[TARN__CACHES]; /* longer than in the table: until threads' bins are clean again */
 
 static void put_into_table(struct tarn_cache *cache)
@@ -63,7 +64,6 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
                 cache->number = i;
         if (cache->number)
             cache->tag = tag_of(cache->number);
-        cache->serial = ++last_serial;
         put_into_table(cache);
         tarn__list_push_back(&tarn__caches, &cache->all);
     }
@@ -96,43 +96,74 @@ void tarn__cache_release(struct tarn_cache *cache)
 {
     tarn__lock(&tarn__caches_lock);
     tarn__list_remove(&cache->all);
+    tarn__ended_allocs += atomic_load_explicit(&cache->past_allocs, memory_order_relaxed);
     number_taken[cache->number] = false;
     tarn__unlock(&tarn__caches_lock);
 }
 
-struct tarn_cache *tarn__cache_pin(unsigned number)
+/* This thread's, the latest first. Changed under the lock, by which a fork in a signal handler knows whether they were at rest. */
+static TARN__TLS struct tarn__pin *pins;
+
+/* Moves a pin, which may hold none, to a cache, or NULL. The lock is held. What it held, if whoever ends that waits for it now. */
+static struct tarn_cache *move_pin(struct tarn__pin *pin, struct tarn_cache *to)
 {
+    struct tarn_cache *from = pin->cache;
+    if (to && !to->permanent)
+        atomic_fetch_add(&to->pins, 1);
+    if (to && !from) {
+        pin->outer = pins;
+        pins = pin;
+    } else if (from && !to) {
+        pins = pin->outer;
+    }
+    pin->cache = to;
+    bool last = from && !from->permanent && atomic_fetch_sub(&from->pins, 1) == (TARN__LEAVING | 1);
+    return last ? from : NULL;
+}
+
+/* After the last pin of one that leaves, its memory may be another's; a wake-up too many does no harm there. */
+static void wake(struct tarn_cache *awaited)
+{
+    if (awaited)
+        tarn__os_wake(&awaited->pins);
+}
+
+struct tarn_cache *tarn__cache_pin(struct tarn__pin *pin, unsigned number)
+{
+    *pin = (struct tarn__pin){NULL, NULL};
     struct tarn_cache *cache = atomic_load_explicit(&tarn__cache_table[number], memory_order_acquire);
     if (!cache || number < TARN__CLASS_NUMBERS) /* those stay, and what another number led to may have gone already */
         return cache;
     tarn__lock(&tarn__caches_lock);
-    cache = atomic_load_explicit(&tarn__cache_table[number], memory_order_relaxed);
-    if (cache)
-        atomic_fetch_add_explicit(&cache->pins, 1, memory_order_relaxed);
+    move_pin(pin, atomic_load_explicit(&tarn__cache_table[number], memory_order_relaxed));
     tarn__unlock(&tarn__caches_lock);
-    return cache;
+    return pin->cache;
 }
 
-/* After the last pin of one that leaves, its memory may be another's; a wake-up too many does no harm there. */
-void tarn__cache_unpin(struct tarn_cache *cache)
+void tarn__cache_unpin(struct tarn__pin *pin)
 {
-    if (!cache->permanent && atomic_fetch_sub(&cache->pins, 1) == (TARN__LEAVING | 1))
-        tarn__os_wake(&cache->pins);
-}
-
-struct tarn_cache *tarn__cache_pin_after(uint64_t serial)
-{
-    struct tarn_cache *found = NULL;
+    if (!pin->cache)
+        return;
     tarn__lock(&tarn__caches_lock);
-    for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next) {
-        struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
-        if (cache->serial > serial && !(atomic_load(&cache->pins) & TARN__LEAVING) && (!found || cache->serial < found->serial))
-            found = cache;
-    }
-    if (found && !found->permanent)
-        atomic_fetch_add_explicit(&found->pins, 1, memory_order_relaxed);
+    struct tarn_cache *awaited = move_pin(pin, NULL);
     tarn__unlock(&tarn__caches_lock);
-    return found;
+    wake(awaited);
+}
+
+struct tarn_cache *tarn__cache_pin_next(struct tarn__pin *pin)
+{
+    struct tarn_cache *next = NULL;
+    tarn__lock(&tarn__caches_lock);
+    struct tarn__list *link = pin->cache ? pin->cache->all.next : tarn__caches.next;
+    for (; link != &tarn__caches && !next; link = link->next) {
+        struct tarn_cache *cache = TARN__CONTAINER(link, struct tarn_cache, all);
+        if (!(atomic_load(&cache->pins) & TARN__LEAVING))
+            next = cache;
+    }
+    struct tarn_cache *awaited = move_pin(pin, next);
+    tarn__unlock(&tarn__caches_lock);
+    wake(awaited);
+    return next;
 }
 
 /* The list's own lock is let go of last: from then on caches leave it, and others come. */
@@ -149,8 +180,14 @@ void tarn__caches_each_lock(void (*act)(struct tarn__lock *))
         act(&tarn__caches_lock);
 }
 
+/* This thread's own pins stay: it may have forked while it worked on a cache, in what the cache or a walk calls. */
 void tarn__caches_after_fork(void)
 {
+    if (tarn__lock_is_mine(&tarn__caches_lock))
+        return; /* in a signal handler that interrupted a change of pins */
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         atomic_fetch_and(&TARN__CONTAINER(link, struct tarn_cache, all)->pins, TARN__LEAVING);
+    for (const struct tarn__pin *pin = pins; pin; pin = pin->outer)
+        if (!pin->cache->permanent)
+            atomic_fetch_add(&pin->cache->pins, 1);
 }

@@ -16,6 +16,7 @@ extern _Atomic(struct tarn_cache *) tarn__cache_table[TARN__CACHES];
 extern _Atomic unsigned tarn__cache_table_end; /* no number from this one on is taken */
 extern struct tarn__list tarn__caches;         /* by `all`, in the order of their making */
 extern struct tarn__lock tarn__caches_lock;
+extern uint64_t tarn__ended_allocs; /* of caches that have ended, each freed again; under the lock */
 
 /* The name that a cache is shared under. */
 struct tarn__alias {
@@ -41,14 +42,25 @@ void tarn__cache_readmit(struct tarn_cache *cache);
 /* Takes a withdrawn cache off the list, and lets its number be given to another. */
 void tarn__cache_release(struct tarn_cache *cache);
 
-/* The cache of a number, which stays until tarn__cache_unpin; NULL: there is none. */
-struct tarn_cache *tarn__cache_pin(unsigned number);
+/*
+ * A hold on a cache, on the stack of who works on it: a thread's holds are linked, so that the child of a fork knows which of them go on.
+ */
+struct tarn__pin {
+    struct tarn_cache *cache;
+    struct tarn__pin *outer;
+};
 
-/* The same for the cache with the next serial; for walks over all, beside which caches come and go. */
-struct tarn_cache *tarn__cache_pin_after(uint64_t serial);
-void tarn__cache_unpin(struct tarn_cache *cache);
+/* The cache of a number, which stays until tarn__cache_unpin; NULL: there is none, and nothing to unpin. */
+struct tarn_cache *tarn__cache_pin(struct tarn__pin *pin, unsigned number);
+void tarn__cache_unpin(struct tarn__pin *pin);
 
-/* For fork hooks: `act` on every lock of the floor but the threads' registry's, in order of rank; and the end of other threads' pins. */
+/*
+ * For walks over all, beside which caches come and go: a pin begun with {NULL} moves to the first cache, then on from cache to cache.
+ * NULL: that was the last, and it is unpinned.
+ */
+struct tarn_cache *tarn__cache_pin_next(struct tarn__pin *pin);
+
+/* For fork hooks: `act` on every lock of the floor but the threads' registry's, in order of rank; and, in the child, the end of other threads' pins. */
 void tarn__caches_each_lock(void (*act)(struct tarn__lock *));
 void tarn__caches_after_fork(void);
 

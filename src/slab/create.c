@@ -212,7 +212,16 @@ static void keep_memory(struct tarn_cache *cache)
     tarn__unlock(&tarn__caches_lock);
 }
 
-/* Gives a description memory and a place among the caches. Debugged caches have no bins, so that no check is passed by. */
+/*
+ * Debugged caches have no bins, so that no check is passed by. Nor have those of objects that are slabs of their own, unless a size of magazines
+ * was asked for: a thread would keep megabytes idle, and save little beside what it does with such an object.
+ */
+static bool has_bins(const struct tarn_cache *cache)
+{
+    return !(cache->flags & TARN__DEBUG_FLAGS) && (cache->size <= TARN__UNIT_SIZE || cache->capacity > 0);
+}
+
+/* Gives a description memory and a place among the caches. */
 static int establish(const struct tarn_cache *wanted, struct tarn_cache **cache)
 {
     struct tarn_cache *memory = take_memory();
@@ -220,7 +229,7 @@ static int establish(const struct tarn_cache *wanted, struct tarn_cache **cache)
         return -ENOMEM;
     *memory = *wanted;
     tarn__cache_set_up(memory, TARN__CONTAINER(memory, struct made, cache)->depot);
-    int error = tarn__cache_enter(memory, TARN__USER_NUMBERS, wanted->flags & TARN__DEBUG_FLAGS ? 0 : TARN__CACHES);
+    int error = tarn__cache_enter(memory, TARN__USER_NUMBERS, has_bins(wanted) ? TARN__CACHES : 0);
     if (error) {
         keep_memory(memory);
     } else {

@@ -103,15 +103,27 @@ void tarn__debug_prepare(const struct tarn_cache *cache, char *base)
     }
 }
 
+/* What a user can have spoilt of a free object. */
+static void check_free(const struct tarn_cache *cache, const void *object, const char *where)
+{
+    if (!is_painted(cache, object, TARN__RED_FREE))
+        report(TARN__RED_ZONE, cache, where, object);
+    if (!is_poisoned(cache, object))
+        report(TARN__POISONED, cache, where, object);
+}
+
+void tarn__debug_leave(const struct tarn_cache *cache, const char *base)
+{
+    for (size_t i = 0; i < cache->objects; i++)
+        check_free(cache, base + i * cache->size + cache->start, "slab_release");
+}
+
 void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
 {
     void *object = tarn__direct_alloc(cache, flags);
     if (!object)
         return NULL;
-    if (!is_painted(cache, object, TARN__RED_FREE))
-        report(TARN__RED_ZONE, cache, "cache_alloc", object);
-    if (!is_poisoned(cache, object))
-        report(TARN__POISONED, cache, "cache_alloc", object);
+    check_free(cache, object, "cache_alloc");
     paint(cache, object, TARN__RED_USED);
     track(cache, object, 0, caller);
     return object;

@@ -24,6 +24,9 @@ struct tarn__track {
 /* Gives a new slab's slots their colours. */
 void tarn__debug_prepare(const struct tarn_cache *cache, char *base);
 
+/* Looks at all objects of a slab that is given back, each of them free. Ends the process when what was written to one shows. */
+void tarn__debug_leave(const struct tarn_cache *cache, const char *base);
+
 /* `caller` is where the user's call returns to. Ends the process when what was written between shows. NULL: no memory. */
 void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller);
 void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller);

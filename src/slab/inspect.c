@@ -42,12 +42,9 @@ void tarn_cache_stats(struct tarn_cache *cache, struct tarn_cache_stats *stats)
 
 void tarn_cache_each(void (*visit)(struct tarn_cache *cache, void *context), void *context)
 {
-    uint64_t serial = 0;
-    for (struct tarn_cache *cache; (cache = tarn__cache_pin_after(serial)) != NULL;) {
-        serial = cache->serial;
+    struct tarn__pin pin = {NULL, NULL};
+    for (struct tarn_cache *cache; (cache = tarn__cache_pin_next(&pin)) != NULL;)
         visit(cache, context);
-        tarn__cache_unpin(cache);
-    }
 }
 
 void tarn_cache_walk(struct tarn_cache *cache, void (*visit)(void *object, void *context), void *context)

@@ -131,14 +131,15 @@ static void detach(struct tarn__thread_exit *exit)
     struct tarn__local *local = tarn__self;
     tarn__self = &ended;
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn_cache *cache = tarn__cache_pin(i); /* before a look at the bin: who destroys the cache changes it */
+        struct tarn__pin pin;
+        struct tarn_cache *cache = tarn__cache_pin(&pin, i); /* before a look at the bin: who destroys the cache changes it */
         if (!cache)
             continue;
         if (local->rear[i].capacity) {
             note(&local->bin[i], &local->rear[i], cache);
             empty_bin(local, cache, false);
         }
-        tarn__cache_unpin(cache);
+        tarn__cache_unpin(&pin);
     }
     tarn__lock(&tarn__registry_lock);
     for (unsigned i = 1; i < numbers_end(); i++)
@@ -233,11 +234,12 @@ static void reap_bin(struct tarn__local *local, struct tarn_cache *cache, bool a
 static void reap(bool all)
 {
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn_cache *cache = tarn__cache_pin(i);
+        struct tarn__pin pin;
+        struct tarn_cache *cache = tarn__cache_pin(&pin, i);
         if (cache) {
             reap_bin(tarn__self, cache, all);
             tarn__depot_reap(cache, all);
-            tarn__cache_unpin(cache);
+            tarn__cache_unpin(&pin);
         }
     }
 }
@@ -405,10 +407,11 @@ void tarn__local_flush_cache(struct tarn_cache *cache)
 void tarn__local_flush(void)
 {
     for (unsigned i = 1; i < numbers_end(); i++) {
-        struct tarn_cache *cache = tarn__cache_pin(i);
+        struct tarn__pin pin;
+        struct tarn_cache *cache = tarn__cache_pin(&pin, i);
         if (cache) {
             tarn__local_flush_cache(cache);
-            tarn__cache_unpin(cache);
+            tarn__cache_unpin(&pin);
         }
     }
 }

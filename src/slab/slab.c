@@ -96,6 +96,8 @@ static char *object_at(const struct tarn__slab *slab, size_t index)
 static void give_up(struct tarn__slab *slab)
 {
     struct tarn__section *section = tarn__section_of(slab->base);
+    if (slab->cache->flags & TARN__DEBUG_FLAGS)
+        tarn__debug_leave(slab->cache, slab->base);
     for (size_t i = 0; slab->cache->dtor && i < slab->constructed; i++)
         slab->cache->dtor(object_at(slab, i));
     mark_unit(slab->cache, slab->base, false);

@@ -3,6 +3,9 @@
  *
  *     memory                base                                   taken            memory + size
  *     | to the next page    | pages * 4096                         | one bit a page |
+ *
+ * No lock: bits are flipped word by word, so a fork in the middle leaves nothing held, at worst pages taken by a thread that the child does
+ * not have. Wrong if: two threads get one page, or a range that is refused leaves bits behind.
  */
 #include "base/bits.h"
 #include "tarn/source.h"
@@ -12,13 +15,24 @@
 
 enum { PAGE = 4096 };
 
-static void lock(struct tarn_source_buffer *buffer)
+/*
+ * Sets bits that are clear, or clears ones that are set, word by word. False: one of them was so already; nothing has changed then. The
+ * acquire of who takes a page pairs with the release of who gave it back: what was written to it before is written.
+ */
+static bool flip(uint64_t *taken, size_t first, size_t count, bool set)
 {
-    while (__atomic_exchange_n(&buffer->busy, 1, __ATOMIC_ACQUIRE))
-        ;
+    for (size_t w = first / 64; w <= (first + count - 1) / 64; w++) {
+        uint64_t mask = tarn__word_mask(w, first, count), was = __atomic_load_n(&taken[w], __ATOMIC_RELAXED);
+        do {
+            if ((set ? was : ~was) & mask) {
+                if (w > first / 64)
+                    flip(taken, first, w * 64 - first, !set);
+                return false;
+            }
+        } while (!__atomic_compare_exchange_n(&taken[w], &was, was ^ mask, true, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED));
+    }
+    return true;
 }
-
-static void unlock(struct tarn_source_buffer *buffer) { __atomic_store_n(&buffer->busy, 0, __ATOMIC_RELEASE); }
 
 static void *buffer_acquire(struct tarn_source *source, size_t size, size_t align)
 {
@@ -26,14 +40,11 @@ static void *buffer_acquire(struct tarn_source *source, size_t size, size_t alig
     size_t count = tarn__align_up(size, PAGE) / PAGE;
     if (count == 0 || count > buffer->pages)
         return NULL;
-    lock(buffer);
-    size_t bias = (uintptr_t)buffer->base / PAGE & (align / PAGE - 1);
-    size_t at = tarn__bits_find_clear_run(buffer->taken, buffer->pages, count, align / PAGE, bias);
-    bool found = at < buffer->pages;
-    if (found)
-        tarn__bits_set(buffer->taken, at, count);
-    unlock(buffer);
-    return found ? memset(buffer->base + at * PAGE, 0, count * PAGE) : NULL;
+    size_t bias = (uintptr_t)buffer->base / PAGE & (align / PAGE - 1), at;
+    do /* again when another thread was faster */
+        at = tarn__bits_find_clear_run(buffer->taken, buffer->pages, count, align / PAGE, bias);
+    while (at < buffer->pages && !flip(buffer->taken, at, count, true));
+    return at < buffer->pages ? memset(buffer->base + at * PAGE, 0, count * PAGE) : NULL;
 }
 
 static int buffer_release(struct tarn_source *source, void *p, size_t size)
@@ -42,12 +53,7 @@ static int buffer_release(struct tarn_source *source, void *p, size_t size)
     size_t first = (size_t)((char *)p - buffer->base) / PAGE, count = tarn__align_up(size, PAGE) / PAGE;
     if (count == 0 || (char *)p < buffer->base || first >= buffer->pages || count > buffer->pages - first)
         return -EINVAL;
-    lock(buffer);
-    bool all_taken = tarn__bits_count(buffer->taken, first, count) == count;
-    if (all_taken)
-        tarn__bits_clear(buffer->taken, first, count);
-    unlock(buffer);
-    return all_taken ? 0 : -EINVAL;
+    return flip(buffer->taken, first, count, false) ? 0 : -EINVAL;
 }
 
 int tarn_source_buffer_init(struct tarn_source_buffer *buffer, void *memory, size_t size)

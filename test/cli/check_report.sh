@@ -81,7 +81,7 @@ json_document() {
     json '(lambda p: p["requests"] == 1000000 and p["system_calls"] == 212 and len(p["classes"]) == 16
         and p["fragmentation"]["internal"] == 0.25 and p["fragmentation"]["external"] == 0.25 and p["fragmentation"]["external_peak"] == 0.125
         and p["calls"]["map"] == 150 and p["end"] == "exited" and p["launched"]
-        and p["classes"][6]["name"] == "size-112" and p["classes"][6]["objects"] == 7 * 36)(d["processes"][0])' ||
+        and p["classes"][6]["name"] == "malloc-112" and p["classes"][6]["objects"] == 7 * 36)(d["processes"][0])' ||
         return 1
     status_is 137 "$tarn" run --json -- sh -c 'kill -9 $$' &&
         json 'd["run"]["signal"] == 9 and d["run"]["signal_name"] == "KILL" and d["run"]["exit_status"] is None' &&

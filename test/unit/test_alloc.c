@@ -263,6 +263,45 @@ static void counts_small(void **state)
     assert_int_equal(tarn_class_stats(UINT32_MAX, &now), -EINVAL);
 }
 
+static void count_cache(struct tarn_cache *cache, void *count)
+{
+    (void)cache;
+    ++*(unsigned *)count;
+}
+
+/* Users' caches count in the totals, also after their end; the size classes' own figures do not know of them. */
+static void counts_users_caches(void **state)
+{
+    (void)state;
+    enum { COUNT = 200 };
+    void *p[COUNT];
+    unsigned caches = 0;
+    struct tarn_stats before = stats(), now;
+    struct tarn_cache *cache = tarn_cache_create("counted", 1000, 0, TARN_CACHE_NO_MERGE, NULL, NULL);
+    struct tarn_cache *debugged = tarn_cache_create("without-bins", 1000, 0, TARN_CACHE_POISON, NULL, NULL);
+    tarn_cache_each(count_cache, &caches);
+    assert_int_equal(caches, TARN_CLASSES + 2);
+    for (int i = 0; i < COUNT; i++)
+        assert_non_null(p[i] = tarn_cache_alloc(i % 2 ? cache : debugged, TARN_GFP_KERNEL));
+    now = stats();
+    assert_int_equal(now.allocations, before.allocations + COUNT);
+    assert_int_equal(now.live_objects, COUNT);
+    assert_int_equal(now.live_bytes, COUNT / 2 * (cache->size + debugged->size));
+    for (unsigned class = 0; class < TARN_CLASSES; class ++) {
+        struct tarn_class_stats of_class;
+        assert_int_equal(tarn_class_stats(class, &of_class), 0);
+        assert_int_equal(of_class.allocations, of_class.frees);
+    }
+    for (int i = 0; i < COUNT; i++)
+        tarn_cache_free(i % 2 ? cache : debugged, p[i]);
+    assert_int_equal(stats().live_bytes, 0);
+    assert_int_equal(tarn_cache_destroy(cache), 0);
+    assert_int_equal(tarn_cache_destroy(debugged), 0);
+    now = stats();
+    assert_int_equal(now.allocations, before.allocations + COUNT);
+    assert_int_equal(now.frees, before.frees + COUNT);
+}
+
 static void counts_large(void **state)
 {
     (void)state;
@@ -473,6 +512,7 @@ int main(void)
         HEAP_TEST(frees_with_sizes),
         HEAP_TEST(misuse_is_reported),
         HEAP_TEST(counts_small),
+        HEAP_TEST(counts_users_caches),
         HEAP_TEST(counts_large),
         HEAP_TEST(counts_the_system),
         HEAP_TEST(trim_keeps),

@@ -265,6 +265,28 @@ static void holds_large_objects(void **state)
             }
 }
 
+/* What is a slab of its own goes back to the zone at once, but for who asks for magazines. */
+static void large_objects_are_not_kept(void **state)
+{
+    (void)state;
+    static const size_t sizes[] = {65537, 256 * 1024, 4 * MIB};
+    for (size_t s = 0; s < sizeof sizes / sizeof *sizes; s++) {
+        struct tarn_cache *cache = make("large", sizes[s], 0);
+        assert_int_equal(stats_of(cache).capacity, 0);
+        tarn_cache_free(cache, take(cache));
+        assert_int_equal(stats_of(cache).slabs, 0);
+        end_cache(cache);
+        cache = make_with("large-sized", sizes[s], &(struct tarn_cache_args){.sheaf_capacity = 3}, 0);
+        assert_int_equal(stats_of(cache).capacity, 3);
+        tarn_cache_free(cache, take(cache));
+        assert_int_equal(stats_of(cache).slabs, 1);
+        end_cache(cache);
+    }
+    struct tarn_cache *cache = make("not-so-large", 65536, 0);
+    assert_int_equal(stats_of(cache).capacity, 2);
+    end_cache(cache);
+}
+
 static void magazines_have_the_size_asked_for(void **state)
 {
     (void)state;
@@ -442,6 +464,7 @@ int main(void)
         CACHE_TEST(panic_ends_the_process),
         CACHE_TEST(lies_where_it_should),
         CACHE_TEST(holds_large_objects),
+        CACHE_TEST(large_objects_are_not_kept),
         CACHE_TEST(magazines_have_the_size_asked_for),
         CACHE_TEST(gives_zeroed_objects),
         CACHE_TEST(refuses_flags_that_cannot_be),

@@ -280,12 +280,45 @@ static void children_end_caches(void **state)
     assert_int_equal(constructed, destructed);
 }
 
+/* A fork in the middle of a walk: the child walks on, and what it held of the cache it was at is neither lost nor let go of twice. */
+struct walk {
+    struct tarn_cache *at;
+    pid_t child;
+};
+
+static void fork_there(struct tarn_cache *cache, void *context)
+{
+    struct walk *walk = context;
+    if (cache == walk->at && walk->child < 0)
+        walk->child = fork();
+    if (walk->child == 0 && cache == walk->at && atomic_load(&cache->pins) != 1)
+        abort();
+}
+
+static void forks_inside_a_walk(void **state)
+{
+    (void)state;
+    int status;
+    struct tarn_cache *cache = make_with("walked", 64, &(struct tarn_cache_args){0}, TARN_CACHE_NO_MERGE);
+    struct walk walk = {cache, -1};
+    tarn_cache_each(fork_there, &walk);
+    if (walk.child == 0) {
+        alarm(10);
+        _exit(tarn_cache_destroy(cache) == 0 ? 0 : 1);
+    }
+    assert_int_equal(waitpid(walk.child, &status, 0), walk.child);
+    assert_int_equal(status, 0);
+    assert_int_equal(atomic_load(&cache->pins), 0);
+    end_cache(cache);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         CACHE_TEST(all_at_once),
         CACHE_TEST(children_are_whole),
         CACHE_TEST(children_end_caches),
+        CACHE_TEST(forks_inside_a_walk),
     };
     if (tarn__thread_at_fork(tarn__heap_fork_prepare, tarn__heap_fork_parent, tarn__heap_fork_child) != 0)
         return 1;

@@ -153,6 +153,32 @@ static void each_poisoned_byte(void **state)
     }
 }
 
+/* The slab goes with the last of its objects; what was written to the others since they were free is seen then. */
+static void spoil_and_free(void *last)
+{
+    memset((char *)last + 210, 1, 1); /* of the other object, or before it */
+    tarn_cache_free(tarn_cache_of(last), last);
+}
+
+static void slabs_are_verified_as_they_go(void **state)
+{
+    (void)state;
+    struct tarn_cache *cache = make("going", 200, TARN_CACHE_POISON);
+    char *object = take(cache), *next = take(cache);
+    assert_int_equal(next - object, 200);
+    tarn_cache_free(cache, next);
+    check_dies(spoil_and_free, object, "poison overwritten: a write after free (slab_release of 0x");
+    tarn_cache_free(cache, object);
+    end_cache(cache);
+    cache = make("going-red", 192, TARN_CACHE_RED_ZONE);
+    object = take(cache), next = take(cache);
+    assert_int_equal(next - object, 224);
+    tarn_cache_free(cache, next);
+    check_dies(spoil_and_free, object, "red zone overwritten: a write beyond an object's bounds (slab_release of 0x");
+    tarn_cache_free(cache, object);
+    end_cache(cache);
+}
+
 static void constructed_objects_are_not_poisoned(void **state)
 {
     (void)state;
@@ -392,6 +418,7 @@ int main(void)
         CACHE_TEST(red_zones_are_whole),
         CACHE_TEST(verify_looks_at_live_objects),
         CACHE_TEST(each_poisoned_byte),
+        CACHE_TEST(slabs_are_verified_as_they_go),
         CACHE_TEST(constructed_objects_are_not_poisoned),
         CACHE_TEST(reports_who_allocated_and_freed),
         CACHE_TEST(second_frees_are_certainly_found),

@@ -7,8 +7,11 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 enum { PAGE = 4096 };
 #define MIB ((size_t)1 << 20)
@@ -166,9 +169,66 @@ static void buffer_misuse(void **state)
     assert_int_equal(tarn_source_release(source, &buffer, PAGE), -EINVAL);
     assert_int_equal(tarn_source_release(source, p, 2 * PAGE), 0);
     assert_int_equal(tarn_source_release(source, p + 3 * PAGE, PAGE), 0);
+    p = tarn_source_acquire(source, buffer.pages * PAGE, PAGE);
+    assert_int_equal(tarn_source_release(source, p + 100 * PAGE, PAGE), 0);
+    assert_int_equal(tarn_source_release(source, p, buffer.pages * PAGE), -EINVAL); /* and nothing of it is free by that */
+    assert_ptr_equal(tarn_source_acquire(source, PAGE, PAGE), p + 100 * PAGE);
+    assert_null(tarn_source_acquire(source, PAGE, PAGE));
     assert_int_equal(tarn_source_purge(source, p, PAGE), -ENOTSUP);
     assert_int_equal(tarn_source_populate(source, p, PAGE), -ENOTSUP);
     assert_int_equal(tarn_source_move(source, p, p + PAGE, PAGE), -ENOTSUP);
+}
+
+/* Takes pages of a shared buffer, each thread its own while it has them. */
+static struct tarn_source_buffer shared;
+static _Atomic int stop;
+
+static void *use_shared(void *mark)
+{
+    for (uintptr_t i = 0; !stop; i++) {
+        size_t size = (1 + i % 70) * PAGE;
+        char *p = tarn_source_acquire(&shared.source, size, PAGE);
+        for (int j = 0; p && j < 100; j++) /* looks in vain */
+            if (tarn_source_acquire(&shared.source, shared.pages * PAGE, PAGE))
+                abort();
+        if (!p)
+            continue;
+        memset(p, *(char *)mark, size);
+        sched_yield();
+        if (!check_all_bytes(p, size, *(unsigned char *)mark) || tarn_source_release(&shared.source, p, size) != 0)
+            abort();
+    }
+    return NULL;
+}
+
+static void buffer_beside_threads_and_forks(void **state)
+{
+    (void)state;
+    static char marks[2] = {1, 2};
+    pthread_t threads[2];
+    make_buffer(&shared);
+    stop = 0;
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(pthread_create(&threads[i], NULL, use_shared, &marks[i]), 0);
+    for (int i = 0; i < 100; i++) {
+        int status;
+        pid_t child = fork();
+        if (child == 0) {
+            alarm(5);
+            for (int j = 0; j < 10; j++) {
+                void *p = tarn_source_acquire(&shared.source, PAGE, PAGE);
+                if (p && tarn_source_release(&shared.source, p, PAGE) != 0)
+                    _exit(1);
+            }
+            _exit(0);
+        }
+        assert_int_equal(waitpid(child, &status, 0), child);
+        assert_int_equal(status, 0);
+    }
+    stop = 1;
+    for (int i = 0; i < 2; i++)
+        pthread_join(threads[i], NULL);
+    assert_non_null(tarn_source_acquire(&shared.source, shared.pages * PAGE, PAGE));
 }
 
 /* Links */
@@ -346,13 +406,21 @@ static void window_fails(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(system_aligns),    cmocka_unit_test(system_passes_on),
-        cmocka_unit_test(system_fails),     cmocka_unit_test(buffer_fits_anywhere),
-        cmocka_unit_test(buffer_too_small), cmocka_unit_test(buffer_exhausts),
-        cmocka_unit_test(buffer_aligns),    cmocka_unit_test(buffer_misuse),
-        cmocka_unit_test(counts),           cmocka_unit_test(limits),
-        cmocka_unit_test(limits_threads),   cmocka_unit_test(fails),
-        cmocka_unit_test(window_by_system), cmocka_unit_test(window_fails),
+        cmocka_unit_test(system_aligns),
+        cmocka_unit_test(system_passes_on),
+        cmocka_unit_test(system_fails),
+        cmocka_unit_test(buffer_fits_anywhere),
+        cmocka_unit_test(buffer_too_small),
+        cmocka_unit_test(buffer_exhausts),
+        cmocka_unit_test(buffer_aligns),
+        cmocka_unit_test(buffer_misuse),
+        cmocka_unit_test(buffer_beside_threads_and_forks),
+        cmocka_unit_test(counts),
+        cmocka_unit_test(limits),
+        cmocka_unit_test(limits_threads),
+        cmocka_unit_test(fails),
+        cmocka_unit_test(window_by_system),
+        cmocka_unit_test(window_fails),
     };
     return cmocka_run_group_tests_name("source", tests, NULL, NULL);
 }

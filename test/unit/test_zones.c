@@ -114,6 +114,56 @@ static void several_in_one_slot(void **state)
     assert_null(tarn__section_of(place(0)));
 }
 
+/* A zone over memory that another zone gave: `run` of it. From 64 MiB on that is one block of several slots. */
+static void lay_within(struct tarn_zone *outer, struct tarn_page *run, size_t offset)
+{
+    char *p = tarn__page_address(run), *end = p + run->count * PAGE;
+    size_t size = run->count * PAGE - offset - PAGE;
+    struct tarn_source_buffer buffer;
+    assert_int_equal(tarn_source_buffer_init(&buffer, p + offset, size + PAGE), 0);
+    struct tarn_zone *inner = tarn_zone_create("inner", &buffer.source, size, 0);
+    assert_non_null(inner);
+    for (const char *at = inner->memory; at < inner->memory + size; at += MIB)
+        assert_ptr_equal(tarn__section_of(at)->zone, inner);
+    assert_ptr_equal(tarn__section_of(end - PAGE)->zone, outer);
+    if (outer->fixed) { /* lives on beside it, where it begins with what the other lies over, too */
+        exhaust(outer, stats_of(outer).free);
+        struct tarn_page *taken[4]; /* all of a section that is partly lain over; then searches begin there */
+        for (size_t i = 0; i < 4; i++)
+            assert_non_null(taken[i] = tarn__pages_alloc(outer, i == 0 ? 3 * 1024 - 2500 : i, PAGE, NULL));
+        tarn_zone_verify(outer);
+        for (size_t i = 0; i < 4; i++)
+            tarn__pages_free(taken[i]);
+        tarn_zone_verify(outer);
+    }
+    exhaust(inner, tarn__min(size / PAGE, 4096));
+    end_zone_of(inner);
+    for (const char *at = p; at < end; at += MIB)
+        assert_ptr_equal(tarn__section_of(at)->zone, outer);
+    assert_ptr_equal(tarn__run_at(p), run);
+}
+
+static void zones_within_zones(void **state)
+{
+    (void)state;
+    static const size_t offsets[] = {0, 5 * PAGE, 4 * MIB, 5 * MIB};
+    struct tarn_zone *outer = new_zone(16 * MIB, 0);
+    static struct tarn_zone growing;
+    tarn__zone_init(&growing, "growing", tarn_source_system());
+    for (size_t i = 0; i < sizeof offsets / sizeof *offsets; i++) {
+        struct tarn_page *run = tarn__pages_alloc(outer, 2500, PAGE, NULL);
+        struct tarn_page *mapped = tarn__pages_alloc(&growing, TARN__MAPPED_LEAST, PAGE, NULL);
+        lay_within(outer, run, offsets[i]);
+        lay_within(&growing, mapped, offsets[i] + 48 * MIB);
+        tarn__pages_free(run);
+        tarn__pages_free(mapped);
+        tarn_zone_verify(outer);
+    }
+    tarn__zone_trim(&growing, 0);
+    assert_int_equal(growing.pages, 0);
+    end_zone_of(outer);
+}
+
 static void names_are_unique(void **state)
 {
     (void)state;
@@ -372,6 +422,7 @@ int main(void)
         ZONES_TEST(over_buffers),
         ZONES_TEST(runs_in_odd_places),
         ZONES_TEST(several_in_one_slot),
+        ZONES_TEST(zones_within_zones),
         ZONES_TEST(names_are_unique),
         ZONES_TEST(keeps_what_is_in_use),
         ZONES_TEST(ends_under_idle_threads),
