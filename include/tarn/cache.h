@@ -54,7 +54,7 @@ struct tarn_cache_args {
     struct tarn_zone *zone; /**< NULL: NORMAL, or what the flags say */
     size_t useroffset, usersize; /**< the part of an object that may be copied to users; verified to lie in it, reported */
     unsigned
-        sheaf_capacity; /**< objects of a magazine, up to 128, and then never shared; 0: chosen by size, none above 64 KiB */
+        sheaf_capacity; /**< objects of a magazine, up to 128, and then never shared; 0: chosen by size, none above 64 KiB but with a constructor */
 };
 
 /**

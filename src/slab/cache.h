@@ -9,8 +9,8 @@
  *             slabs     bitmaps of free objects, out of line; partial slabs in four lists, the fullest first
  *     zone              runs of 16 pages
  *
- * A magazine holds at most `capacity` free objects: 16 KiB worth, from 2 to 128. Objects above 64 KiB have none: they go back to
- * the zone. In size classes it is a list, linked through the objects' first words; in users' caches an array of pointers, as the
+ * A magazine holds at most `capacity` free objects: 16 KiB worth, from 2 to 128. Objects above 64 KiB have none, unless they are
+ * constructed: they go back to the zone. In size classes it is a list, linked through the objects' first words; in users' caches an array of pointers, as the
  * objects must stay as they are. Free objects in slabs, and all of users' caches, hold nothing of tarn's; so their pages can be
  * purged, and a write after free reaches no list. Which of the two is better where: docs/decisions/0006-arrays.md.
  *

@@ -218,7 +218,7 @@ static void keep_memory(struct tarn_cache *cache)
  */
 static bool has_bins(const struct tarn_cache *cache)
 {
-    return !(cache->flags & TARN__DEBUG_FLAGS) && (cache->size <= TARN__UNIT_SIZE || cache->capacity > 0);
+    return !(cache->flags & TARN__DEBUG_FLAGS) && (cache->size <= TARN__UNIT_SIZE || cache->capacity > 0 || cache->ctor);
 }
 
 /* Gives a description memory and a place among the caches. */

@@ -266,6 +266,14 @@ static void holds_large_objects(void **state)
 }
 
 /* What is a slab of its own goes back to the zone at once, but for who asks for magazines. */
+static unsigned *large_runs;
+
+static void count_run(void *object)
+{
+    (void)object;
+    ++*large_runs;
+}
+
 static void large_objects_are_not_kept(void **state)
 {
     (void)state;
@@ -282,7 +290,14 @@ static void large_objects_are_not_kept(void **state)
         assert_int_equal(stats_of(cache).slabs, 1);
         end_cache(cache);
     }
-    struct tarn_cache *cache = make("not-so-large", 65536, 0);
+    unsigned runs = 0;
+    struct tarn_cache *cache = make_with("large-built", 256 * 1024, &(struct tarn_cache_args){.ctor = count_run}, 0);
+    large_runs = &runs;
+    tarn_cache_free(cache, take(cache));
+    tarn_cache_free(cache, take(cache));
+    assert_int_equal(runs, 1); /* what is constructed is kept */
+    end_cache(cache);
+    cache = make("not-so-large", 65536, 0);
     assert_int_equal(stats_of(cache).capacity, 2);
     end_cache(cache);
 }
