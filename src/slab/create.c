@@ -34,9 +34,9 @@ struct made {
     struct tarn__magazine depot[TARN__DEPOT_DEPTH];
 };
 
-static struct tarn__list spare_caches = {&spare_caches, &spare_caches};    /* by `all` */
-static struct tarn__list spare_aliases = {&spare_aliases, &spare_aliases}; /* both under the caches' lock */
-static _Atomic bool injecting;
+static struct tarn__list spare_caches = {&spare_caches, &spare_caches}; /* by `all` */
+static struct tarn__list spare_aliases = {&spare_aliases, &spare_aliases};
+static bool injecting; /* all three under the caches' lock */
 
 /* Arguments */
 
@@ -92,11 +92,13 @@ static void lay_out(struct tarn_cache *cache)
     cache->tag = TARN__SHARED_TAG + 1;
 }
 
-/* While failures are injected, no request takes the fast path; nor ever do those of size classes, whose bins are of another kind. */
+/*
+ * While failures are injected, no request takes the fast path; nor ever do those of size classes, whose bins are of another kind. The
+ * caches' lock is held; the cache may be in use already.
+ */
 static void set_quick(struct tarn_cache *cache)
 {
-    bool on = atomic_load_explicit(&injecting, memory_order_relaxed);
-    uint32_t quick = on || cache->linked ? 0 : cache->number;
+    uint32_t quick = injecting || cache->linked ? 0 : cache->number;
     __atomic_store_n(&cache->quick, quick * sizeof(struct tarn__bin), __ATOMIC_RELAXED);
 }
 
@@ -233,7 +235,9 @@ static int establish(const struct tarn_cache *wanted, struct tarn_cache **cache)
     if (error) {
         keep_memory(memory);
     } else {
+        tarn__lock(&tarn__caches_lock);
         set_quick(memory);
+        tarn__unlock(&tarn__caches_lock);
         *cache = memory;
     }
     return error;
@@ -371,8 +375,8 @@ int tarn_cache_shrink(struct tarn_cache *cache)
 
 void tarn__caches_inject(bool on)
 {
-    atomic_store_explicit(&injecting, on, memory_order_relaxed);
     tarn__lock(&tarn__caches_lock);
+    injecting = on;
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         set_quick(TARN__CONTAINER(link, struct tarn_cache, all));
     tarn__unlock(&tarn__caches_lock);

@@ -115,5 +115,6 @@ static inline int shim_run(const char *group, const struct CMUnitTest *tests, si
 
 #define cmocka_run_group_tests_name(group, tests, setup, teardown)                                                             \
     shim_run(group, tests, sizeof(tests) / sizeof *(tests), setup, teardown)
+#define cmocka_run_group_tests(tests, setup, teardown) cmocka_run_group_tests_name(#tests, tests, setup, teardown)
 
 #endif

@@ -134,10 +134,11 @@ static void use_cache(struct tarn_cache *cache, unsigned k)
 {
     void *objects[60];
     pthread_t thread;
+    struct shared shared = {cache, k};
     size_t bulk = kinds[k].size > 10000 ? 30 : BULK, got = take_some(cache, k, objects, kinds[k].size > 10000 ? 10 : 60);
     use_bulk(cache, k, bulk);
     use_sheaf(cache, kinds[k].size > 10000 ? 5 : 50);
-    REQUIRE(pthread_create(&thread, NULL, use_in_thread, &(struct shared){cache, k}) == 0, "a thread starts");
+    REQUIRE(pthread_create(&thread, NULL, use_in_thread, &shared) == 0, "a thread starts");
     pthread_join(thread, NULL);
     REQUIRE(got == 0 || tarn_cache_destroy(cache) == -EBUSY, "a cache with live objects is kept");
     for (size_t i = 0; i < got; i++) {

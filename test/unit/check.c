@@ -1,7 +1,10 @@
 #include "test/unit/check.h"
 
+#include "base/atomic.h"
+
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +58,14 @@ void check_lives(void (*act)(void *), void *value)
     struct end end = end_of(act, value);
     if (!WIFEXITED(end.status) || WEXITSTATUS(end.status) != 0)
         fail_msg("expected success, not status %d and \"%s\"", end.status, end.text);
+}
+
+bool check_children_bear_threads(void)
+{
+    bool emulated = getenv("MESON_EXE_WRAPPER") != NULL; /* meson has it so where machines differ */
+    if (TARN__SANITIZE_THREAD || emulated)
+        printf("# not tested: threads in a child, under %s\n", emulated ? "emulation" : "ThreadSanitizer");
+    return !TARN__SANITIZE_THREAD && !emulated;
 }
 
 bool check_all_bytes(const void *p, size_t size, unsigned char value)

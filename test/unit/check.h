@@ -17,6 +17,12 @@ void check_dies(void (*act)(void *), void *value, const char *message);
 /* The same without a death: runs `act(value)` in a child process, which must end on its own with status 0. */
 void check_lives(void (*act)(void *), void *value);
 
+/*
+ * Whether threads may begin in the child of a process with threads. ThreadSanitizer does not bear that, nor do emulators of other
+ * machines; a line says then what is not tested.
+ */
+bool check_children_bear_threads(void);
+
 /* The next of a sequence of numbers that look random (xorshift64*, after Vigna). The state is not 0. */
 static inline uint64_t check_random(uint64_t *state)
 {

@@ -152,9 +152,10 @@ static void run_short_of_descriptors(void *value)
 static void runs_short_of_descriptors(void **state)
 {
     static const size_t requests[][2] = {{3000, PAGE}, {3000, 2 * SECTION}, {LEAST, PAGE}, {LEAST, 4 * SECTION}};
+    const size_t step = TARN__SANITIZE_THREAD ? 5 : 1; /* a fork takes that sanitizer a second */
     (void)state;
     for (size_t r = 0; r < 4; r++)
-        for (size_t sections = 0; sections < 18; sections += sections ? 1 : 8)
+        for (size_t sections = 0; sections < 18; sections += sections ? step : 8)
             for (size_t failing = 1; failing <= 3; failing++)
                 check_lives(run_short_of_descriptors, &(struct shortage){sections, requests[r][0], requests[r][1], failing});
 }

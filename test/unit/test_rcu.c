@@ -23,14 +23,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ThreadSanitizer does not bear threads that begin in the child of a process with threads. */
-static bool children_bear_threads(void)
-{
-    if (TARN__SANITIZE_THREAD)
-        printf("# not tested: threads in a child, under ThreadSanitizer\n");
-    return !TARN__SANITIZE_THREAD;
-}
-
 static void pause_ms(long ms) { nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL); }
 
 /* A thread that enters and leaves readers when told. */
@@ -241,7 +233,7 @@ static void only_synchronize(void *value)
 static void readers_at_a_threads_end(void **state)
 {
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     struct writer writer;
     late.wanted = late.depth = 0;
@@ -411,7 +403,7 @@ static void use_in_child(void *value)
 static void children(void **state)
 {
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     struct tarn_rcu_head heads[2];
     struct reader reader;
@@ -501,7 +493,7 @@ static void swap_cells(void *late_sandbox)
 static void without_membarrier(void **state)
 {
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     check_lives(swap_cells, NULL);
     check_lives(swap_cells, &cells);

@@ -20,14 +20,6 @@
 #include <time.h>
 #include <unistd.h>
 
-/* ThreadSanitizer does not bear threads that begin in the child of a process with threads. */
-static bool children_bear_threads(void)
-{
-    if (TARN__SANITIZE_THREAD)
-        printf("# not tested: threads in a child, under ThreadSanitizer\n");
-    return !TARN__SANITIZE_THREAD;
-}
-
 static void pause_ms(long ms) { nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL); }
 
 /* What shrinkers see and may do */
@@ -385,7 +377,7 @@ static void children(void **state)
     struct cache cache;
     pthread_t walk;
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     make(&cache, 100);
     cache.shrinker->scan_objects = stay;
@@ -421,7 +413,7 @@ static void a_callback_forks(void **state)
     struct cache cache;
     pid_t before = getpid();
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     make(&cache, 100);
     cache.shrinker->scan_objects = fork_there;

@@ -26,14 +26,6 @@ static _Atomic int runs, at_once, most_at_once;
 static _Atomic pid_t ran_on;
 static _Atomic uint32_t gate; /* 0: a run of `held` waits */
 
-/* ThreadSanitizer does not bear threads that begin in the child of a process with threads. */
-static bool children_bear_threads(void)
-{
-    if (TARN__SANITIZE_THREAD)
-        printf("# not tested: threads in a child, under ThreadSanitizer\n");
-    return !TARN__SANITIZE_THREAD;
-}
-
 static void pause_ms(long ms) { nanosleep(&(struct timespec){ms / 1000, ms % 1000 * 1000000}, NULL); }
 
 static void count_run(struct tarn__job *job)
@@ -295,7 +287,7 @@ static void work_without_threads(void *value)
 static void without_threads_waiters_do_it(void **state)
 {
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     check_lives(work_without_threads, NULL);
 }
@@ -340,7 +332,7 @@ static void use_in_child(void *value)
 static void children_begin_their_own(void **state)
 {
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     tarn__worker_ask(&held);
     while (runs == 0)
@@ -409,7 +401,7 @@ static void end_main_thread(void *value)
 static void keeps_no_process(void **state)
 {
     (void)state;
-    if (!children_bear_threads())
+    if (!check_children_bear_threads())
         return;
     check_lives(end_main_thread, NULL);
 }
