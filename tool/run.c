@@ -275,7 +275,8 @@ int tool_run(char **argv)
 {
     static struct tool_allocators allocators;
     static struct tool_result result;
-    char library[PATH_MAX], why[3 * PATH_MAX];
+    static char library[PATH_MAX]; /* the result refers to it */
+    char why[3 * PATH_MAX];
     struct options options;
     int fd, status;
 

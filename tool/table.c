@@ -73,6 +73,8 @@ static void print_cell(const struct tool_text *text, const char *string, enum to
 void tool_table_print(const struct tool_table *table, const struct tool_text *text)
 {
     unsigned widths[TOOL_TABLE_COLUMNS];
+    if (table->count == 0)
+        return;
     unsigned gap = tool_table_width(table, false) > text->width ? GAP_NARROW : GAP;
     unsigned owed = 0;
 

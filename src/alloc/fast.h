@@ -37,7 +37,7 @@ static inline void tarn__free(void *p)
     struct tarn__bin *bin = &tarn__self->bin[tarn__unit_cache[unit]];
     if (TARN__UNLIKELY((long)(bin->frees - bin->allocs) >= bin->limit))
         return tarn__free_slow(p);
-    *(void **)p = bin->head;
+    *(void **)p = bin->head; /* NOLINT(clang-analyzer-core.NullDereference): NULL is in no unit that has a bin with room */
     atomic_signal_fence(memory_order_release); /* see local.h: the link before the head */
     bin->head = p;
     tarn__counter_add(&bin->frees, 1);

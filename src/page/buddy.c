@@ -188,6 +188,7 @@ bool tarn__buddy_claim(struct tarn__section *section, size_t first, size_t count
         return false;
     for (; count > 0; section = tarn__section_next(section), first = 0) {
         size_t end = tarn__min(first + count, TARN__SECTION_PAGES);
+        TARN__ASSERT(section, "a range that is free lies in sections that follow each other");
         cut_out(section, first, end);
         count -= end - first;
     }

@@ -354,13 +354,14 @@ static _Noreturn void foreign_object(const struct places *places, void *object, 
 void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
     struct places places;
-    void **array = cache->linked ? NULL : magazine.head, *object = cache->linked ? magazine.head : NULL;
+    bool linked = cache->linked;
+    void **array = linked ? NULL : magazine.head, *object = magazine.head;
     places.count = 0;
     while (places.count < magazine.count) {
-        object = array ? array[places.count] : object;
+        object = linked ? object : array[places.count];
         if (!locate(cache, &places, object))
-            foreign_object(&places, object, cache->linked);
-        if (!array)
+            foreign_object(&places, object, linked);
+        if (linked)
             object = *(void **)object;
     }
     put_places(cache, &places);
