@@ -9,6 +9,7 @@
 #include <tarn/pages.h>
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -113,12 +114,20 @@ static void empty_lot(struct ring *ring, unsigned lot)
         ring->give(ring->object[lot % LOTS][i]);
 }
 
+/* Where the machine is busy, the other side needs this processor. */
+static void wait_a_moment(unsigned *spins)
+{
+    if (++*spins % 1000 == 0)
+        sched_yield();
+}
+
 static void *consume(void *argument)
 {
     struct ring *ring = argument;
+    unsigned spins = 0;
     for (unsigned lot = 0; lot < CROSSINGS; lot++) {
         while (atomic_load_explicit(&ring->filled, memory_order_acquire) == lot)
-            ;
+            wait_a_moment(&spins);
         empty_lot(ring, lot);
         atomic_store_explicit(&ring->emptied, lot + 1, memory_order_release);
     }
@@ -129,6 +138,7 @@ static void cross(const char *name, void *(*alloc)(void), void (*give)(void *))
 {
     static struct ring ring;
     char full[64];
+    unsigned spins = 0;
     pthread_t consumer;
     memset(&ring, 0, sizeof ring);
     ring.alloc = alloc;
@@ -145,7 +155,7 @@ static void cross(const char *name, void *(*alloc)(void), void (*give)(void *))
         abort();
     for (unsigned lot = 0; lot < CROSSINGS; lot++) {
         while (lot - atomic_load_explicit(&ring.emptied, memory_order_acquire) == LOTS)
-            ;
+            wait_a_moment(&spins);
         fill_lot(&ring, lot);
         atomic_store_explicit(&ring.filled, lot + 1, memory_order_release);
     }
