@@ -12,6 +12,7 @@
 #include "page/meta.h"
 #include "page/shrinker.h"
 #include "page/zones.h"
+#include "pool/forks.h"
 #include "slab/create.h"
 
 struct tarn__heap tarn__heap;
@@ -80,6 +81,7 @@ size_t tarn__heap_trim(size_t keep)
 /* In order of rank. */
 static void each_lock(void (*act)(struct tarn__lock *))
 {
+    tarn__guards_each_lock(act);
     if (tarn__locks_above)
         tarn__locks_above(act);
     tarn__worker_each_lock(act);

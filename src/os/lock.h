@@ -21,6 +21,11 @@
 #include <stdint.h>
 
 enum tarn__rank {
+    TARN__RANK_GUARD_RACE, /* pools that stand alone: who makes one first */
+    TARN__RANK_GUARDS,     /* their list */
+    TARN__RANK_GUARD,      /* one of them */
+    TARN__RANK_HEAPS,      /* the tree of users' heaps */
+    TARN__RANK_HEAP,       /* a user's heap */
     TARN__RANK_POOLS,     /* the list of dma pools */
     TARN__RANK_POOL,      /* a dma pool */
     TARN__RANK_MEMPOOLS,  /* the list of mempools */

@@ -18,6 +18,7 @@ call_of() {
     case $1 in
     os) echo '#include "os/os.h"'; call='tarn__os_page_size()' ;;
     source) echo '#include "source/window.h"'; call='tarn__window_source()' ;;
+    pool) echo '#include "pool/host.h"'; call='tarn__host_source()' ;;
     page) echo '#include "page/zone.h"'; call='tarn__zone_check(0)' ;;
     slab) echo '#include "slab/cache.h"'; call='tarn__cache_check(0)' ;;
     mempool) echo '#include "mempool/mempool.h"'; call='tarn__mempool_check(0)' ;;

@@ -1,0 +1,12 @@
+/*
+ * For fork hooks: the built-in locks of pools.
+ */
+#ifndef TARN_POOL_FORKS_H
+#define TARN_POOL_FORKS_H
+
+#include "os/lock.h"
+
+/* `act` on the lock of the list, and on that of each pool. A walk that releases begins with what it took. */
+void tarn__guards_each_lock(void (*act)(struct tarn__lock *));
+
+#endif
