@@ -5,6 +5,7 @@
 
 #include "alloc/fast.h"
 #include "alloc/heap.h"
+#include "alloc/heaps.h"
 #include "alloc/realloc.h"
 #include "base/fail.h"
 #include "slab/debug.h"
@@ -89,6 +90,11 @@ TARN__NOINLINE void tarn__free_slow(void *p)
         tarn__large_free(run, false);
         return;
     }
+    struct tarn__piece *piece = tarn__piece_of(p);
+    if (piece) {
+        tarn__heap_free(piece, p);
+        return;
+    }
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "free", p);
@@ -134,10 +140,13 @@ size_t tarn_usable_size(const void *p)
     struct tarn_page *run = tarn__run_at(p);
     if (run)
         return run->count * TARN__PAGE_SIZE;
-    struct tarn__slab *slab = tarn__slab_of(p);
-    if (!slab)
+    bool free;
+    struct tarn__piece *piece = tarn__piece_of(p);
+    struct tarn__slab *slab = piece ? NULL : tarn__slab_of(p);
+    size_t size = piece ? tarn__piece_size(piece, p, &free) : slab ? tarn__object_size(slab->cache) : 0;
+    if (size == 0)
         tarn__fail(TARN__INVALID_FREE, "usable_size", p);
-    return tarn__object_size(slab->cache);
+    return size;
 }
 
 void tarn_free_sized(void *p, size_t size)
