@@ -52,8 +52,8 @@ static inline void enqueue(struct tarn_classpool *pool, unsigned number, void *p
     pool->live_bytes -= tarn__class_size(number);
 }
 
-static void *alloc_slow(struct tarn_classpool *pool, size_t size);
-static int free_slow(struct tarn_classpool *pool, void *p);
+static void *alloc_slow(struct tarn_classpool *pool, size_t size) __attribute__((noinline));
+static int free_slow(struct tarn_classpool *pool, void *p) __attribute__((noinline));
 
 void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 {

@@ -25,6 +25,7 @@
 #define TARN_POOL_CLASSPOOL_H
 
 #include "base/bits.h"
+#include "base/scan.h"
 #include "pool/passed.h"
 #include "tarn/classpool.h"
 
@@ -83,7 +84,7 @@ typedef uint64_t __attribute__((aligned(1), may_alias)) tarn__loose_word;
 
 static inline unsigned tarn__class_of(size_t size)
 {
-    return 28u - (unsigned)__builtin_clz((unsigned)(size - (size != 0)) | (TARN__CLASS_GRAIN - 1));
+    return tarn__scan_high((size - (size != 0)) | (TARN__CLASS_GRAIN - 1)) - 3;
 }
 
 static inline size_t tarn__class_size(unsigned number) { return (size_t)TARN__CLASS_GRAIN << number; }

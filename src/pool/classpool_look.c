@@ -3,21 +3,14 @@
  */
 #include "pool/classpool.h"
 
+#include "pool/bitmap.h"
 #include "pool/bytes.h"
 
 /* The first block that begins at `offset` bytes from the base or behind; `carved`: none does. */
 static size_t next_start(const struct tarn_classpool *pool, size_t offset)
 {
-    size_t i = offset / TARN__CLASS_GRAIN, limit = pool->carved / TARN__CLASS_GRAIN;
-    while (i < limit) {
-        uint64_t word = pool->starts[i / 64] >> i % 64;
-        if (word) {
-            i += (unsigned)__builtin_ctzll(word);
-            return tarn__min(i, limit) * TARN__CLASS_GRAIN;
-        }
-        i = (i / 64 + 1) * 64;
-    }
-    return pool->carved;
+    size_t limit = pool->carved / TARN__CLASS_GRAIN;
+    return tarn__bitmap_next(pool->starts, offset / TARN__CLASS_GRAIN, limit) * TARN__CLASS_GRAIN;
 }
 
 /* What the untouched rest gives, largest blocks first; and the largest of them. */
@@ -38,8 +31,10 @@ static size_t rest_of(const struct tarn_classpool *pool, size_t *largest)
 
 void tarn_classpool_stats(struct tarn_classpool *pool, struct tarn_pool_stats *stats)
 {
+    tarn__bytes_fill(stats, 0, sizeof *stats);
     tarn__guard_take(&pool->guard);
-    *stats = (struct tarn_pool_stats){.size = pool->size, .segments = 1};
+    stats->size = pool->size;
+    stats->segments = 1;
     stats->capacity = rest_of(pool, &stats->largest_free);
     stats->live_blocks = pool->passed.count;
     for (unsigned number = 0; number < TARN_CLASSPOOL_CLASSES; number++) {
@@ -118,7 +113,9 @@ static bool queue_sound(const struct tarn_classpool *pool, unsigned number)
 
 static bool pool_sound(const struct tarn_classpool *pool)
 {
-    size_t live[TARN__CLASS_NUMBERS] = {0}, waiting[TARN__CLASS_NUMBERS] = {0}, bytes = tarn__passed_bytes(&pool->passed);
+    size_t live[TARN__CLASS_NUMBERS], waiting[TARN__CLASS_NUMBERS], bytes = tarn__passed_bytes(&pool->passed);
+    tarn__bytes_fill(live, 0, sizeof live);
+    tarn__bytes_fill(waiting, 0, sizeof waiting);
     size_t at = next_start(pool, 0), next;
     if (at != TARN__CLASS_GRAIN)
         return false;
