@@ -73,15 +73,12 @@ static inline unsigned tarn__level_of(size_t size) { return (unsigned)((size - (
 
 static inline size_t tarn__level_size(unsigned number) { return ((size_t)number + 1) * TARN__LEVEL_GRAIN; }
 
-static inline size_t tarn__level_zone(const struct tarn_levelpool *pool)
-{
-    return pool->flags & TARN_POOL_RED_ZONE ? TARN__LEVEL_ZONE : 0;
-}
+static inline size_t tarn__level_zone(unsigned flags) { return flags & TARN_POOL_RED_ZONE ? TARN__LEVEL_ZONE : 0; }
 
 /* From one block to the next. */
 static inline size_t tarn__level_stride(const struct tarn_levelpool *pool, unsigned number)
 {
-    return tarn__level_size(number) + tarn__level_zone(pool);
+    return tarn__level_size(number) + tarn__level_zone(pool->flags);
 }
 
 static inline struct tarn__level_segment *tarn__level_segment(struct tarn_levelpool *pool, const void *p)

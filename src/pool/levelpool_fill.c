@@ -61,13 +61,13 @@ static bool add_segment(struct tarn_levelpool *pool, void *memory, size_t size, 
     return true;
 }
 
-/* Bytes of units that so many blocks of a class need; SIZE_MAX: not representable. */
-static size_t units_for(const struct tarn_levelpool *pool, unsigned number, size_t blocks)
+/* Bytes of units that so many blocks of a class need, with red zones of `zone` bytes each; SIZE_MAX: not representable. */
+static size_t units_for(size_t zone, unsigned number, size_t blocks)
 {
     size_t bytes;
-    if (__builtin_mul_overflow(blocks, tarn__level_stride(pool, number), &bytes) || bytes > PTRDIFF_MAX / 2)
+    if (__builtin_mul_overflow(blocks, tarn__level_size(number) + zone, &bytes) || bytes > PTRDIFF_MAX / 2)
         return SIZE_MAX;
-    return tarn__align_up(bytes + tarn__level_zone(pool), TARN__LEVEL_UNIT);
+    return tarn__align_up(bytes + zone, TARN__LEVEL_UNIT);
 }
 
 /* Filling levels */
@@ -78,8 +78,8 @@ static bool new_chunk(struct tarn_levelpool *pool, unsigned number, size_t block
     struct tarn__level *level = &pool->levels[number];
     struct tarn__level_segment *segment = pool->segment;
     size_t left = segment->span.end - segment->span.base - segment->taken;
-    size_t bytes = tarn__min(units_for(pool, number, blocks), left);
-    if (bytes < tarn__level_stride(pool, number) + tarn__level_zone(pool))
+    size_t bytes = tarn__min(units_for(tarn__level_zone(pool->flags), number, blocks), left);
+    if (bytes < tarn__level_stride(pool, number) + tarn__level_zone(pool->flags))
         return false;
     tarn__bytes_fill(segment->class_of + segment->taken / TARN__LEVEL_UNIT, (unsigned char)number, bytes / TARN__LEVEL_UNIT);
     level->chunk = segment;
@@ -92,14 +92,14 @@ static bool new_chunk(struct tarn_levelpool *pool, unsigned number, size_t block
 static bool chunk_has_block(const struct tarn_levelpool *pool, unsigned number)
 {
     const struct tarn__level *level = &pool->levels[number];
-    return level->end - level->next >= tarn__level_stride(pool, number) + tarn__level_zone(pool);
+    return level->end - level->next >= tarn__level_stride(pool, number) + tarn__level_zone(pool->flags);
 }
 
 /* The link of the only ready block leads nowhere, whatever lies there. */
 static void prepare_block(struct tarn_levelpool *pool, unsigned number)
 {
     struct tarn__level *level = &pool->levels[number];
-    size_t size = tarn__level_size(number), zone = tarn__level_zone(pool);
+    size_t size = tarn__level_size(number), zone = tarn__level_zone(pool->flags);
     char *p = (char *)level->next + zone;
     if (zone) {
         tarn__bytes_fill(p - zone / 2, TARN__LEVEL_ZONE_FILL, zone / 2);
@@ -127,7 +127,7 @@ static void prepare(struct tarn_levelpool *pool, unsigned number, size_t blocks)
 static void grow(struct tarn_levelpool *pool, unsigned number, size_t least, size_t most)
 {
     struct tarn_source *source = pool->source;
-    size_t units = units_for(pool, number, most);
+    size_t units = units_for(tarn__level_zone(pool->flags), number, most);
     if (!source || units > PTRDIFF_MAX / 2)
         return;
     size_t size = tarn__align_up(tarn__max(memory_for(units), GROWTH), PAGE);
@@ -176,10 +176,9 @@ static size_t struct_bytes(const struct tarn_levelpool_options *options)
 /* Bytes of memory in which all blocks can be prepared; 0: not representable. */
 static size_t bytes_needed(const struct tarn_levelpool_options *options)
 {
-    struct tarn_levelpool shape = {.flags = options->flags};
-    size_t sum = 0;
+    size_t sum = 0, zone = tarn__level_zone(options->flags);
     for (unsigned number = 0; number < options->classes; number++) {
-        size_t units = units_for(&shape, number, options->blocks);
+        size_t units = units_for(zone, number, options->blocks);
         if (units > PTRDIFF_MAX / 4 || __builtin_add_overflow(sum, units, &sum) || sum > PTRDIFF_MAX / 2)
             return 0;
     }
@@ -234,7 +233,8 @@ static struct tarn_levelpool *make(void *memory, size_t size, const struct tarn_
 
 struct tarn_levelpool *tarn_levelpool_create(void *memory, size_t size, const struct tarn_levelpool_options *given)
 {
-    struct tarn_levelpool_options options = {.flags = 0};
+    struct tarn_levelpool_options options;
+    tarn__bytes_fill(&options, 0, sizeof options);
     if (given)
         options = *given;
     if (!complete(&options) || size > PTRDIFF_MAX / 2 || (uintptr_t)memory + size < size)

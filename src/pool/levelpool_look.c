@@ -28,7 +28,7 @@ void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *s
 {
     tarn__bytes_fill(stats, 0, sizeof *stats);
     tarn__guard_take(&pool->guard);
-    size_t zone = tarn__level_zone(pool), rest = untouched(pool), largest = tarn__level_stride(pool, pool->classes - 1);
+    size_t zone = tarn__level_zone(pool->flags), rest = untouched(pool), largest = tarn__level_stride(pool, pool->classes - 1);
     for (const struct tarn__level_segment *segment = pool->segment; segment; segment = segment->next)
         stats->size += segment->size;
     stats->segments = pool->spans.count;
