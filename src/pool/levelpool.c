@@ -11,52 +11,46 @@
 
 static inline void note_live(struct tarn_levelpool *pool, size_t bytes)
 {
-    pool->live_bytes += bytes;
-    if (pool->live_bytes > pool->peak_bytes)
-        pool->peak_bytes = pool->live_bytes;
+    pool->below_peak -= (ptrdiff_t)bytes;
+    if (__builtin_expect(pool->below_peak < 0, 0)) {
+        pool->peak_bytes -= (size_t)pool->below_peak;
+        pool->below_peak = 0;
+    }
 }
 
-static inline bool bit_is(const struct tarn__level_segment *segment, const void *p, bool live)
-{
-    return (uintptr_t)p % TARN__LEVEL_GRAIN == 0 && tarn__bit_test(segment->live, tarn__level_bit(segment, p)) == live;
-}
+static inline void note_free(struct tarn_levelpool *pool, size_t bytes) { pool->below_peak += (ptrdiff_t)bytes; }
 
 /* The segment that has `p`, if it is aligned and its live bit is `live`; else NULL. So nothing is read where a wild pointer leads. */
 static struct tarn__level_segment *segment_if(struct tarn_levelpool *pool, const void *p, bool live)
 {
     struct tarn__level_segment *segment = tarn__level_segment(pool, p);
-    return segment && bit_is(segment, p, live) ? segment : NULL;
+    bool is =
+        segment && (uintptr_t)p % TARN__LEVEL_GRAIN == 0 && tarn__bit_test(segment->live, tarn__level_bit(segment, p)) == live;
+    if (is)
+        tarn__level_near(pool, segment);
+    return is ? segment : NULL;
 }
 
-/* The same if it is the one found last: without a call, so that nothing is saved for one. */
-static inline struct tarn__level_segment *latest_if(const struct tarn_levelpool *pool, const void *p, bool live)
-{
-    const struct tarn__span *span = pool->spans.latest;
-    struct tarn__level_segment *segment = (struct tarn__level_segment *)(uintptr_t)span;
-    return (uintptr_t)p - span->base < span->end - span->base && bit_is(segment, p, live) ? segment : NULL;
-}
-
-static inline void *hand_out(struct tarn_levelpool *pool, unsigned number, struct tarn__level_segment *segment, void *p)
+/* The ready block `p` becomes live; `bit` is that of it in `live`. */
+static inline void *hand_out(struct tarn_levelpool *pool, unsigned number, uint64_t *live, size_t bit, void *p)
 {
     struct tarn__level *level = &pool->levels[number];
     level->head = *(void **)p;
     level->ready--;
-    tarn__bit_set(segment->live, tarn__level_bit(segment, p));
+    tarn__bit_set(live, bit);
     note_live(pool, tarn__level_size(number));
     return p;
 }
 
-static inline void make_ready(struct tarn_levelpool *pool, struct tarn__level_segment *segment, void *p)
+static inline void make_ready(struct tarn_levelpool *pool, unsigned number, uint64_t *live, size_t bit, void *p)
 {
-    size_t bit = tarn__level_bit(segment, p);
-    unsigned number = tarn__level_at(segment, bit);
     struct tarn__level *level = &pool->levels[number];
-    tarn__bit_clear(segment->live, bit);
+    tarn__bit_clear(live, bit);
     *(void **)p = level->head;
     level->head = p;
     level->ready++;
     level->given++;
-    pool->live_bytes -= tarn__level_size(number);
+    note_free(pool, tarn__level_size(number));
 }
 
 static void *alloc_slow(struct tarn_levelpool *pool, size_t size) __attribute__((noinline));
@@ -65,23 +59,23 @@ static int free_slow(struct tarn_levelpool *pool, void *p) __attribute__((noinli
 void *tarn_levelpool_alloc(struct tarn_levelpool *pool, size_t size)
 {
     unsigned number = tarn__level_of(size);
-    if (__builtin_expect(pool->special || size > pool->largest, 0))
+    if (__builtin_expect(size >= pool->short_limit || tarn__level_low(pool, &pool->levels[number]), 0))
         return alloc_slow(pool, size);
-    struct tarn__level *level = &pool->levels[number];
-    if (__builtin_expect(tarn__level_low(pool, level), 0))
+    void *p = pool->levels[number].head;
+    size_t offset = (uintptr_t)p - pool->near_base, bit = offset / TARN__LEVEL_GRAIN;
+    if (__builtin_expect(offset >= pool->near_bytes || offset % TARN__LEVEL_GRAIN != 0 || tarn__bit_test(pool->near_live, bit),
+                         0))
         return alloc_slow(pool, size);
-    struct tarn__level_segment *segment = latest_if(pool, level->head, false);
-    if (__builtin_expect(!segment, 0))
-        return alloc_slow(pool, size);
-    return hand_out(pool, number, segment, level->head);
+    return hand_out(pool, number, pool->near_live, bit, p);
 }
 
 int tarn_levelpool_free(struct tarn_levelpool *pool, void *p)
 {
-    struct tarn__level_segment *segment;
-    if (__builtin_expect(pool->special || !(segment = latest_if(pool, p, true)), 0))
+    size_t offset = (uintptr_t)p - pool->near_base, bit = offset / TARN__LEVEL_GRAIN;
+    if (__builtin_expect(offset >= pool->near_bytes || offset % TARN__LEVEL_GRAIN != 0 || !tarn__bit_test(pool->near_live, bit),
+                         0))
         return free_slow(pool, p);
-    make_ready(pool, segment, p);
+    make_ready(pool, pool->near_class_of[offset / TARN__LEVEL_UNIT], pool->near_live, bit, p);
     return 0;
 }
 
@@ -112,7 +106,7 @@ static void *pop(struct tarn_levelpool *pool, unsigned number)
             continue;
         }
         if (!(pool->flags & TARN_POOL_POISON) || tarn__bytes_are(p + sizeof(void *), TARN__FREED, rest))
-            return hand_out(pool, number, segment, p);
+            return hand_out(pool, number, segment->live, tarn__level_bit(segment, p), p);
         level->head = *(void **)(void *)p;
         level->ready--;
         level->lost++;
@@ -185,15 +179,17 @@ static int free_slow(struct tarn_levelpool *pool, void *p)
     tarn__guard_take(&pool->guard);
     int error = find_live(pool, p, &segment);
     if (!error) {
+        size_t bit = tarn__level_bit(segment, p);
+        unsigned number = tarn__level_at(segment, bit);
         if (pool->flags & TARN_POOL_POISON)
-            tarn__bytes_fill(p, TARN__FREED, tarn__level_size(tarn__level_at(segment, tarn__level_bit(segment, p))));
-        make_ready(pool, segment, p);
+            tarn__bytes_fill(p, TARN__FREED, tarn__level_size(number));
+        make_ready(pool, number, segment->live, bit, p);
     } else if (error == TARN_POOL_FOREIGN && (entry = tarn__passed_find(&pool->passed, p))) {
         error = 0;
         size = entry->size;
         tarn__passed_remove(&pool->passed, entry);
         pool->passed_given++;
-        pool->live_bytes -= size;
+        note_free(pool, size);
     }
     tarn__guard_drop(&pool->guard);
     if (entry)

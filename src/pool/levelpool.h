@@ -53,13 +53,21 @@ struct tarn__level {
 };
 
 struct tarn_levelpool {
+    /* The short way: the units, live bits and classes of the segment that was found last; no bytes of it in a pool with a lock or flags. */
+    uintptr_t near_base;
+    size_t near_bytes;
+    uint64_t *near_live;
+    uint8_t *near_class_of;
+    size_t short_limit; /* sizes below it are allocated so; 0 in such a pool */
+    size_t low_water;
+    size_t peak_bytes;
+    ptrdiff_t below_peak; /* bytes that live ones are fewer; negative only for a moment */
+
     struct tarn__spans spans; /* of segments */
-    bool special;             /* there is a lock, or a flag */
-    unsigned classes;
+    unsigned classes, flags;
     size_t largest; /* bytes of a block */
-    size_t low_water, blocks;
-    size_t live_bytes, peak_bytes;
-    unsigned flags;
+    size_t blocks;
+    bool special;                        /* there is a lock, or a flag: nothing goes the short way */
     struct tarn__level_segment *segment; /* the latest; only it has an untouched rest that counts */
     struct tarn_source *source;          /* that refills ask; NULL: nowhere */
     struct tarn__guard guard;
@@ -96,6 +104,17 @@ static inline size_t tarn__level_bit(const struct tarn__level_segment *segment, 
 static inline unsigned tarn__level_at(const struct tarn__level_segment *segment, size_t bit)
 {
     return segment->class_of[bit / (TARN__LEVEL_UNIT / TARN__LEVEL_GRAIN)];
+}
+
+/* From now on the short way leads to this segment. Where there is a lock nothing is written: the short way reads without it. */
+static inline void tarn__level_near(struct tarn_levelpool *pool, const struct tarn__level_segment *segment)
+{
+    if (pool->special)
+        return;
+    pool->near_base = segment->span.base;
+    pool->near_bytes = segment->span.end - segment->span.base;
+    pool->near_live = segment->live;
+    pool->near_class_of = segment->class_of;
 }
 
 /* Whether the zones beside a block hold what they should. */

@@ -46,7 +46,7 @@ void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *s
     }
     stats->frees += pool->passed_given;
     stats->allocations = stats->frees + stats->live_blocks;
-    stats->live_bytes = pool->live_bytes;
+    stats->live_bytes = pool->peak_bytes - (size_t)pool->below_peak;
     stats->peak_bytes = pool->peak_bytes;
     stats->failures = pool->failures;
     stats->fallbacks = pool->passed.ever;
@@ -130,7 +130,7 @@ static bool pool_sound(struct tarn_levelpool *pool)
             return false;
         bytes += tally[number].live * tarn__level_size(number);
     }
-    return segments == pool->spans.count && bytes == pool->live_bytes && bytes <= pool->peak_bytes &&
+    return segments == pool->spans.count && pool->below_peak >= 0 && bytes == pool->peak_bytes - (size_t)pool->below_peak &&
            tarn__passed_check(&pool->passed);
 }
 

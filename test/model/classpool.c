@@ -95,7 +95,7 @@ static void overrun(uint64_t *random, const struct block *block)
     if (!in_buffer(block))
         return;
     MODEL_REQUIRE(tarn_classpool_realloc(pool, block->p, block->size) == block->p, "its class has room");
-    size_t at = block->size + model_below(random, 8);
+    size_t at = block->size + model_below(random, 4);
     block->p[at] ^= (char)(1 + model_below(random, 255));
     MODEL_REQUIRE(tarn_classpool_free(pool, block->p) == TARN_POOL_CORRUPT, "an overrun is found");
     MODEL_REQUIRE(tarn_classpool_check(pool) == TARN_POOL_CORRUPT, "the checker finds it, too");
