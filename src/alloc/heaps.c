@@ -262,14 +262,16 @@ void tarn__heaps_each_lock(void (*act)(struct tarn__lock *))
         act(&tarn__heaps_lock);
 }
 
-/* Threads that are gone may have been between charging and taking. */
+/* Threads that are gone may have been between charging and taking, or between that and the peaks. */
 void tarn__heaps_child(void)
 {
     for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next)
         TARN__CONTAINER(link, struct tarn_heap, all)->live = 0;
     for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next) {
         struct tarn_heap *from = TARN__CONTAINER(link, struct tarn_heap, all);
-        for (struct tarn_heap *heap = from; heap; heap = heap->parent)
+        for (struct tarn_heap *heap = from; heap; heap = heap->parent) {
             heap->live += from->own_bytes;
+            heap->peak = heap->live > heap->peak ? heap->live : heap->peak;
+        }
     }
 }
