@@ -31,7 +31,7 @@ case_of() {
         grep '^#' "$work/log"
         echo "ok $number $name"
     else
-        sed 's/^/# /' "$work/log" | head -40
+        sed 's/^/# /' "$work/log" | head -12
         echo "not ok $number $name"
         failures=$((failures + 1))
     fi
