@@ -31,7 +31,7 @@ void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_sourc
     tarn__list_init(&zone->sections);
     tarn__list_init(&zone->stuck);
     for (unsigned group = 0; group < TARN_MOBILITIES; group++)
-        for (int list = 0; list < TARN__LISTS; list++)
+        for (int list = 0; list < TARN__FREE_LISTS; list++)
             for (unsigned order = 0; order < TARN__ORDERS; order++)
                 tarn__list_init(&zone->free[group][list][order]);
 }
