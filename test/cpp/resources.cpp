@@ -158,20 +158,16 @@ template <class Resource> void run_out(const std::string &name, Resource &memory
             CHECK(line == text);
         for (const auto &one : wides)
             CHECK(one.intact());
-        thrown = false;
-        try {
-            memory.deallocate(memory.allocate(std::size_t(-1) / 2), std::size_t(-1) / 2);
-        } catch (const std::bad_alloc &) {
-            thrown = true;
-        }
-        CHECK(thrown);
-        try {
-            thrown = false;
-            memory.deallocate(memory.allocate(std::size_t(-1) - 8, 64), std::size_t(-1) - 8, 64);
-        } catch (const std::bad_alloc &) {
-            thrown = true;
-        }
-        CHECK(thrown);
+        for (volatile std::size_t size : {std::size_t(-1) / 2, std::size_t(-1) - 8, std::size_t(-1)})
+            for (std::size_t align : {8u, 16u, 64u}) {
+                thrown = false;
+                try {
+                    memory.deallocate(memory.allocate(size, align), size, align);
+                } catch (const std::bad_alloc &) {
+                    thrown = true;
+                }
+                CHECK(thrown);
+            }
         lines.clear();
         lines.emplace_back(text);
         CHECK(lines.back() == text);
@@ -189,7 +185,7 @@ template <class Resource> void spill(const std::string &name, typename Resource:
             std::pmr::list<std::pmr::string> lines(&memory);
             while (up.ever < 100)
                 lines.emplace_back(text);
-            CHECK(up.live == 100 && tarn::stats(pool).live_blocks > 0);
+            CHECK(up.live >= 100 && tarn::stats(pool).live_blocks > 0);
             std::pmr::vector<wide<4096>> pages(10, wide<4096>(7), &memory);
             CHECK(pages.back().intact() && up.live > 100);
             for (int i = 0; !lines.empty(); i++)
