@@ -19,6 +19,8 @@ GNU_SOURCE = "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif\n"
 EXTERN_C = re.compile(r'#ifdef __cplusplus\n(extern "C" \{|\})\n#endif\n\n?')
 GUARD = re.compile(r"^#ifndef (TARN_\w+_H)\n#define \1\n(.*)^#endif\n\Z", re.M | re.S)
 FILE_DOC = re.compile(r"\A/\*\*\n \* @file (\w+\.h)\n \* ")
+# What compilers call by name keeps it.
+COMPILERS_OWN = {"memset", "memcpy", "memmove"}
 
 LIBRARY_WORDS = """\
  * All of libtarn, for a program that would rather compile it than install it. Compile tarn.c with the program:
@@ -181,10 +183,8 @@ def make_unique(files):
         if not path.endswith(".c"):
             continue
         others = [other for at, other in facts.items() if at != path]
-        names = sorted(name for name in fact.own if any(name in other.used or name in other.own for other in others))
+        names = sorted(name for name in fact.own - COMPILERS_OWN if any(name in other.used or name in other.own for other in others))
         tags = sorted(tag for tag in fact.tags if not tag.startswith("tarn_") and any(tag in other.tags_used for other in others))
-        if fact.types & set().union(*[other.used for other in others]):
-            raise SystemExit("amalgamate: %s has a typedef whose name another file uses" % path)
         for prefix in prefixes_of(path, list(files)):
             new = {name: prefix.upper() + "_" + name if name.isupper() else prefix + "_" + name for name in names}
             new_tags = {tag: prefix + "_" + tag for tag in tags}

@@ -129,7 +129,7 @@ class Names:
     """What a file declares for itself (tags, names, macros), and which names it uses that are not members."""
 
     def __init__(self, tokens):
-        self.tags, self.own, self.functions, self.macros, self.types = set(), set(), set(), set(), set()
+        self.tags, self.own, self.macros = set(), set(), set()
         for token in tokens:
             if token.kind == "directive" and DEFINE.match(token.text):
                 self.macros.add(DEFINE.match(token.text)[1])
@@ -141,12 +141,10 @@ class Names:
             tags, constants = tags_and_constants(declaration[:end])
             self.tags |= tags
             self.own |= constants
-            if "typedef" in head:
-                self.types |= {name for name, _ in names_in_head(head)}
-            elif "static" in head:
-                found = names_in_head(head)
-                self.own |= {name for name, _ in found}
-                self.functions |= {name for name, is_function in found if is_function}
+            if "static" in head:
+                self.own |= {name for name, _ in names_in_head(head)}
+            elif "typedef" in head:
+                self.own.add(names_in_head(head)[-1][0])
         self.used = {text for text, use in uses(tokens) if use == "name"}
         self.tags_used = {text for text, use in uses(tokens) if use == "tag"}
 

@@ -29,9 +29,9 @@
 #include "tarn/classpool.h"
 
 enum {
-    TARN__CLASS_GRAIN = 16,   /* classes begin with it, blocks are aligned to it, and it lies between two of them */
-    TARN__CLASS_GUARD = 8,    /* bytes of a guard, and of a header */
-    TARN__CLASS_NUMBERS = 16, /* that a header's word can hold: so an index made of it is in bounds whatever it says */
+    TARN__CLASS_GRAIN = 16,       /* classes begin with it, blocks are aligned to it, and it lies between two of them */
+    TARN__CLASS_GUARD = 8,        /* bytes of a guard, and of a header */
+    TARN__CLASSPOOL_NUMBERS = 16, /* that a header's word can hold: so an index made of it is in bounds whatever it says */
 };
 
 enum tarn__class_state {
@@ -64,8 +64,8 @@ struct tarn_classpool {
     uintptr_t secret;
     bool special; /* there is a lock, or a flag: not the shortest path */
     size_t live_bytes, peak_bytes;
-    struct tarn__class classes[TARN__CLASS_NUMBERS]; /* of which TARN_CLASSPOOL_CLASSES are used */
-    size_t room;                                     /* bytes from base to the end */
+    struct tarn__class classes[TARN__CLASSPOOL_NUMBERS]; /* of which TARN_CLASSPOOL_CLASSES are used */
+    size_t room;                                         /* bytes from base to the end */
     unsigned flags;
     unsigned opens;
     struct tarn__guard guard;
@@ -81,12 +81,12 @@ struct tarn_classpool {
 /* A word at any address. */
 typedef uint64_t __attribute__((aligned(1), may_alias)) tarn__loose_word;
 
-static inline unsigned tarn__class_of(size_t size)
+static inline unsigned tarn__classpool_class_of(size_t size)
 {
     return 28u - (unsigned)__builtin_clz((unsigned)(size - (size != 0)) | (TARN__CLASS_GRAIN - 1));
 }
 
-static inline size_t tarn__class_size(unsigned number) { return (size_t)TARN__CLASS_GRAIN << number; }
+static inline size_t tarn__classpool_class_size(unsigned number) { return (size_t)TARN__CLASS_GRAIN << number; }
 
 static inline struct tarn__class_header *tarn__class_header(const void *p)
 {
@@ -111,7 +111,7 @@ static inline uint32_t tarn__class_word(enum tarn__class_state state, unsigned n
 
 static inline unsigned tarn__class_word_state(uint32_t word) { return word >> 28; }
 
-static inline unsigned tarn__class_word_number(uint32_t word) { return word >> 20 & (TARN__CLASS_NUMBERS - 1); }
+static inline unsigned tarn__class_word_number(uint32_t word) { return word >> 20 & (TARN__CLASSPOOL_NUMBERS - 1); }
 
 static inline size_t tarn__class_word_asked(uint32_t word) { return word & 0xfffff; }
 
@@ -129,7 +129,7 @@ static inline bool tarn__class_begins(const struct tarn_classpool *pool, const v
 /* Bytes in front of a live block's guard. */
 static inline size_t tarn__class_extent(uint32_t word)
 {
-    return tarn__class_word_state(word) == TARN__CLASS_GRANTED ? tarn__class_size(tarn__class_word_number(word))
+    return tarn__class_word_state(word) == TARN__CLASS_GRANTED ? tarn__classpool_class_size(tarn__class_word_number(word))
                                                                : tarn__class_word_asked(word);
 }
 
@@ -138,7 +138,7 @@ static inline bool tarn__class_header_sound(const struct tarn_classpool *pool, c
 {
     const struct tarn__class_header *header = tarn__class_header(p);
     uint32_t word = header->word;
-    size_t size = tarn__class_size(tarn__class_word_number(word)), offset = (size_t)((const char *)p - pool->base);
+    size_t size = tarn__classpool_class_size(tarn__class_word_number(word)), offset = (size_t)((const char *)p - pool->base);
     unsigned state = tarn__class_word_state(word);
     return (word ^ header->check) == tarn__class_mark(pool, p) && state >= TARN__CLASS_LIVE && state <= TARN__CLASS_QUEUED &&
            tarn__class_word_number(word) < TARN_CLASSPOOL_CLASSES && tarn__class_word_asked(word) <= size &&

@@ -12,7 +12,7 @@ static size_t next_start(const struct tarn_classpool *pool, size_t offset)
     while (i < limit) {
         uint64_t word = pool->starts[i / 64] >> i % 64;
         if (word) {
-            i += (unsigned)__builtin_ctzll(word);
+            i += tarn__bit_lowest(word);
             return tarn__min(i, limit) * TARN__CLASS_GRAIN;
         }
         i = (i / 64 + 1) * 64;
@@ -25,7 +25,7 @@ static size_t rest_of(const struct tarn_classpool *pool, size_t *largest)
 {
     size_t sum = 0, carved = pool->carved;
     for (unsigned number = TARN_CLASSPOOL_CLASSES; number-- > 0;) {
-        size_t size = tarn__class_size(number), step = size + TARN__CLASS_GRAIN;
+        size_t size = tarn__classpool_class_size(number), step = size + TARN__CLASS_GRAIN;
         if (!tarn__class_fits(carved, pool->room, size))
             continue;
         size_t count = (pool->room - carved - size - TARN__CLASS_GUARD) / step + 1;
@@ -44,12 +44,12 @@ void tarn_classpool_stats(struct tarn_classpool *pool, struct tarn_pool_stats *s
     stats->live_blocks = pool->passed.count;
     for (unsigned number = 0; number < TARN_CLASSPOOL_CLASSES; number++) {
         const struct tarn__class *class = &pool->classes[number];
-        stats->capacity += (class->carved - class->lost) * tarn__class_size(number);
+        stats->capacity += (class->carved - class->lost) * tarn__classpool_class_size(number);
         stats->live_blocks += tarn__class_live(class);
         stats->allocations += class->taken;
         stats->frees += class->given;
         if (class->head)
-            stats->largest_free = tarn__max(stats->largest_free, tarn__class_size(number));
+            stats->largest_free = tarn__max(stats->largest_free, tarn__classpool_class_size(number));
     }
     stats->live_bytes = pool->live_bytes;
     stats->peak_bytes = pool->peak_bytes;
@@ -66,7 +66,8 @@ int tarn_classpool_class(struct tarn_classpool *pool, unsigned index, struct tar
         return TARN_POOL_INVALID;
     tarn__guard_take(&pool->guard);
     const struct tarn__class *class = &pool->classes[index];
-    *answer = (struct tarn_classpool_class){tarn__class_size(index), tarn__class_live(class), tarn__class_waiting(class)};
+    *answer =
+        (struct tarn_classpool_class){tarn__classpool_class_size(index), tarn__class_live(class), tarn__class_waiting(class)};
     tarn__guard_drop(&pool->guard);
     return 0;
 }
@@ -93,7 +94,7 @@ static bool block_sound(const struct tarn_classpool *pool, size_t at, size_t nex
         return false;
     uint32_t word = tarn__class_header(p)->word;
     unsigned number = tarn__class_word_number(word);
-    if (next - at != tarn__class_size(number) + TARN__CLASS_GRAIN)
+    if (next - at != tarn__classpool_class_size(number) + TARN__CLASS_GRAIN)
         return false;
     bool queued = tarn__class_word_state(word) == TARN__CLASS_QUEUED;
     ++(queued ? waiting : live)[number];
@@ -109,7 +110,7 @@ static bool queue_sound(const struct tarn_classpool *pool, unsigned number)
             return false;
         if (tarn__class_header(block)->word != tarn__class_word(TARN__CLASS_QUEUED, number, 0))
             return false;
-        size_t rest = tarn__class_size(number) - sizeof *block;
+        size_t rest = tarn__classpool_class_size(number) - sizeof *block;
         if ((pool->flags & TARN_POOL_POISON) && !tarn__bytes_are(block + 1, TARN__FREED, rest))
             return false;
     }
@@ -118,7 +119,8 @@ static bool queue_sound(const struct tarn_classpool *pool, unsigned number)
 
 static bool pool_sound(const struct tarn_classpool *pool)
 {
-    size_t live[TARN__CLASS_NUMBERS] = {0}, waiting[TARN__CLASS_NUMBERS] = {0}, bytes = tarn__passed_bytes(&pool->passed);
+    size_t live[TARN__CLASSPOOL_NUMBERS] = {0}, waiting[TARN__CLASSPOOL_NUMBERS] = {0},
+           bytes = tarn__passed_bytes(&pool->passed);
     size_t at = next_start(pool, 0), next;
     if (at != TARN__CLASS_GRAIN)
         return false;
@@ -133,7 +135,7 @@ static bool pool_sound(const struct tarn_classpool *pool)
             return false;
         if (!queue_sound(pool, number))
             return false;
-        bytes += live[number] * tarn__class_size(number);
+        bytes += live[number] * tarn__classpool_class_size(number);
     }
     return bytes == pool->live_bytes && bytes <= pool->peak_bytes && tarn__passed_check(&pool->passed);
 }

@@ -24,7 +24,8 @@ size_of() { # PATTERN: what public functions that match it take, with all that t
 }
 
 [ -n "$most" ] || while read -r name pattern; do
-    printf '%6d  %s\n' "$(size_of "$pattern")" "$(echo "$name" | tr _ ' ')"
+    size=$(size_of "$pattern")
+    printf '%6d  %s\n' "$size" "$(echo "$name" | tr _ ' ')"
 done <<'END'
 region region_
 class_pool classpool_

@@ -1,0 +1,167 @@
+/*
+ * Splitting and merging, the same for all strategies, and which strategy keeps the free blocks.
+ */
+#ifndef TARN_POOL_REGION_BLOCKS_H
+#define TARN_POOL_REGION_BLOCKS_H
+
+#include "pool/region_tlsf.h"
+
+/* Best fit: a tree by size and address. */
+void tarn__best_insert(struct tarn_region *region, struct tarn__free *block, size_t granules);
+void tarn__best_remove(struct tarn_region *region, struct tarn__free *block);
+struct tarn__free *tarn__best_find(struct tarn_region *region, size_t granules);
+/* Whether the way down the tree to where a block is, or would be, may be followed, and whether one that is `known` is there. */
+bool tarn__best_sound(struct tarn_region *region, const struct tarn__free *block, size_t granules, bool known);
+/* Whether its balance and order are right. Follows all links. */
+bool tarn__best_balanced(struct tarn_region *region);
+
+/* First fit: a list in order of address. */
+void tarn__first_insert(struct tarn_region *region, struct tarn__range *range, size_t at);
+void tarn__first_remove(struct tarn_region *region, struct tarn__free *block);
+/* The free block in front of which a new one at `at` belongs, found by bits; NULL: at the end. */
+struct tarn__free *tarn__first_next(struct tarn_region *region, struct tarn__range *range, size_t at);
+struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules);
+
+/* The other two strategies, together. */
+void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *block);
+struct tarn__free *tarn__region_find_otherwise(struct tarn_region *region, size_t granules);
+
+/* With TARN_POOL_POISON: fills what a free block had of its own. */
+void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules);
+
+/* Makes a free block known whose bits are right. */
+static inline void tarn__region_keep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
+{
+    struct tarn__free *block = tarn__free_at(range, at);
+    if (granules > TARN__WORD_BITS) {
+        block->granules = granules;
+        ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] = granules;
+    }
+    if (__builtin_expect(region->strategy == TARN_REGION_TLSF, 1))
+        tarn__tlsf_insert(region, block, granules);
+    else
+        tarn__region_keep_otherwise(region, range, at, granules);
+}
+
+/* Takes a free block out, whose bits stay. */
+static inline void tarn__region_unkeep(struct tarn_region *region, struct tarn__free *block)
+{
+    if (__builtin_expect(region->strategy == TARN_REGION_TLSF, 1))
+        tarn__tlsf_remove(region, block);
+    else
+        tarn__region_take_otherwise(region, block);
+}
+
+static inline struct tarn__free *tarn__region_find(struct tarn_region *region, size_t granules)
+{
+    if (__builtin_expect(region->strategy == TARN_REGION_TLSF, 1))
+        return tarn__tlsf_find(region, granules);
+    return tarn__region_find_otherwise(region, granules);
+}
+
+/* Makes the beginning of a free block, which was taken out, a live one: what is left of it is free. Of `had` granules it keeps `granules`. */
+static inline void tarn__region_cut(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had,
+                                    size_t granules)
+{
+    tarn__flag_clear(range, at);
+    if (had == granules) {
+        tarn__flag_clear(range, at + had - 1);
+        return;
+    }
+    size_t rest = at + granules;
+    struct tarn__pair *pair = tarn__pair_of(range, rest);
+    unsigned long bit = 1ul << tarn__bit_of(rest);
+    pair->start |= bit;
+    pair->flag |= bit;
+    tarn__region_keep(region, range, rest, had - granules);
+}
+
+/* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
+static inline size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
+{
+    size_t end = at + granules, before = tarn__free_before(range, at);
+    struct tarn__pair *pair = tarn__pair_of(range, end);
+    unsigned long bit = 1ul << tarn__bit_of(end);
+    if (pair->flag & bit) {
+        size_t behind = tarn__free_granules(range, end);
+        tarn__region_unkeep(region, tarn__free_at(range, end));
+        pair->start &= ~bit;
+        pair->flag &= ~bit;
+        granules += behind;
+        if (__builtin_expect(region->flags & TARN_POOL_POISON, 0))
+            tarn__poison_links(range, end, behind);
+    }
+    pair = tarn__pair_of(range, at);
+    bit = 1ul << tarn__bit_of(at);
+    if (before) {
+        pair->start &= ~bit;
+        tarn__flag_clear(range, at - 1);
+        at -= before;
+        granules += before;
+        tarn__region_unkeep(region, tarn__free_at(range, at));
+        if (__builtin_expect(region->flags & TARN_POOL_POISON, 0))
+            tarn__poison_links(range, at, before);
+        pair = tarn__pair_of(range, at);
+        bit = 1ul << tarn__bit_of(at);
+    }
+    pair->start |= bit;
+    pair->flag |= bit;
+    tarn__flag_set(range, at + granules - 1);
+    tarn__region_keep(region, range, at, granules);
+    return granules;
+}
+
+/* The start of the block that a granule is in. O(size of the block / WORD_BITS). */
+size_t tarn__start_of(const struct tarn__range *range, size_t at);
+
+/* What is wrong with an address that is not the beginning of a live block's payload. */
+int tarn__region_misplaced(struct tarn_region *region, const void *p);
+
+/*
+ * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long one is
+ * refused. What a header says is believed only if a block ends there.
+ * @return 0 or an enum tarn_pool_error;
+ */
+static inline int tarn__region_locate(struct tarn_region *region, const void *p, size_t named, struct tarn__block *block)
+{
+    struct tarn__range *range = tarn__range_of(region, p);
+    *block = (struct tarn__block){.range = range};
+    if (__builtin_expect(!range || ((uintptr_t)p & (TARN__GRANULE - 1)), 0))
+        return tarn__region_misplaced(region, p);
+    size_t at = tarn__index_in(range, p), granules;
+    const struct tarn__pair *pair = tarn__pair_of(range, at);
+    unsigned bit = tarn__bit_of(at);
+    if (pair->start >> bit & 1) {
+        unsigned long behind = tarn__starts_behind(pair, bit);
+        if (__builtin_expect((pair->flag >> bit & 1) || (tarn__flag_behind(pair, bit) && !(behind & 1)), 0))
+            return tarn__region_misplaced(region, p);
+        granules = behind ? tarn__scan_low(behind) + 1u : named;
+        if (__builtin_expect(
+                !behind && (named <= TARN__WORD_BITS || named > range->granules - at || !tarn__start_is(range, at + named)), 0))
+            return TARN_POOL_WRONG_SIZE;
+    } else {
+        if (__builtin_expect(!(pair->flag >> bit & 1) || !(tarn__starts_before(pair, bit) >> (TARN__WORD_BITS - 1)) ||
+                                 tarn__flag_is(range, at - 1),
+                             0))
+            return tarn__region_misplaced(region, p);
+        at--;
+        block->head = (struct tarn__head *)(void *)tarn__granule_address(range, at);
+        granules = block->head->granules;
+        if (__builtin_expect(granules < 2 || granules > range->granules - at || !tarn__start_is(range, at + granules), 0))
+            return TARN_POOL_CORRUPT;
+    }
+    block->at = at;
+    block->granules = granules;
+    return 0;
+}
+
+/* Frees a live block of which all was verified. @return whether nothing of its range is live any more */
+static inline bool tarn__region_give(struct tarn_region *region, const struct tarn__block *block)
+{
+    if (block->head)
+        tarn__flag_clear(block->range, block->at + 1);
+    return tarn__region_merge(region, block->range, block->at, block->granules) == block->range->granules;
+}
+
+#endif
