@@ -1,7 +1,7 @@
 /*
- * Block pool: runs of neighbouring blocks of one size. The first program that one
- * writes with it: a pool of 1024 bytes that grows by 512, and two requests for 8
- * bytes.
+ * Block pool: runs of neighbouring blocks of one size. The first program that
+ * one writes with it: a pool of 1024 bytes that grows by 512, and two requests
+ * for 8 bytes.
  */
 #include <tarn/blockpool.h>
 

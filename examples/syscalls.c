@@ -3,7 +3,7 @@
  * the C library's malloc, by tarn_malloc, by a region, a pool of 16 MiB?
  *
  * Nothing is estimated: each trial has a process of its own, stopped at each
- * system call, as strace does it. Counted are brk, mmap, munmap, mremap, madvise
+ * system call, as strace does. Counted are brk, mmap, munmap, mremap, madvise
  * and mprotect; for the making and the end of the region, too.
  */
 #include <tarn/alloc.h>
