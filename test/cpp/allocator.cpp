@@ -239,7 +239,8 @@ void with_owners()
     });
     run("pools end with what is in them", [] {
         static char place[1 << 16];
-        for (int i = 0; i < 3; i++) {
+        const unsigned all = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON | TARN_POOL_ZERO;
+        for (unsigned flags : {0u, unsigned(TARN_POOL_RED_ZONE), all}) {
             struct tarn_source_count count;
             tarn_source_count_init(&count, tarn_source_system());
             tarn_region_options region = {};
@@ -248,6 +249,7 @@ void with_owners()
             tarn_classpool_options classes = {};
             tarn_bump_options bump = {};
             region.source = level.source = block.source = classes.source = bump.source = &count.source;
+            region.flags = level.flags = block.flags = classes.flags = bump.flags = flags;
             block.increment = 4096;
             {
                 tarn::region a = tarn::make_region(1 << 16, region);
