@@ -123,11 +123,8 @@ struct tarn__block {
     struct tarn__head *head; /* NULL: it has none */
 };
 
-TARN__SHORT size_t tarn__granules_of(size_t bytes)
-{
-    size_t n = (bytes >> TARN__GRANULE_SHIFT) + ((bytes & (TARN__GRANULE - 1)) != 0);
-    return n + (n == 0);
-}
+/* At least one. */
+TARN__SHORT size_t tarn__granules_of(size_t bytes) { return ((bytes - (bytes != 0)) >> TARN__GRANULE_SHIFT) + 1; }
 
 TARN__SHORT char *tarn__granule_address(const struct tarn__range *range, size_t at)
 {

@@ -72,8 +72,8 @@ TARN__SHORT void tarn__region_cut(struct tarn_region *region, struct tarn__range
     struct tarn__pair *pair = tarn__pair_of(range, rest);
     unsigned long bit = 1ul << tarn__bit_of(rest);
     pair->start |= bit;
-    pair->flag |= bit;
     tarn__region_keep(region, range, rest, had - granules, plain);
+    pair->flag |= bit;
 }
 
 /* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
@@ -81,30 +81,31 @@ TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__r
                                       bool plain)
 {
     size_t end = at + granules, before = tarn__free_before(range, at);
-    struct tarn__pair *pair = tarn__pair_of(range, end);
-    unsigned long bit = 1ul << tarn__bit_of(end);
+    struct tarn__pair *pair = tarn__pair_of(range, end), *own = tarn__pair_of(range, at);
+    unsigned long bit = 1ul << tarn__bit_of(end), own_bit = 1ul << tarn__bit_of(at);
     if (!plain && (region->flags & TARN_POOL_POISON))
         tarn__poison_freed(range, at, granules);
     if (pair->flag & bit) {
         size_t behind = tarn__free_granules(range, end);
         pair->start &= ~bit;
-        pair->flag &= ~bit;
+        if (behind > 1)
+            pair->flag &= ~bit;
         tarn__region_unkeep(region, range, end, behind, plain);
         granules += behind;
+    } else {
+        tarn__flag_set(range, end - 1);
     }
     if (before) {
-        pair = tarn__pair_of(range, at);
-        pair->start &= ~(1ul << tarn__bit_of(at));
-        tarn__flag_clear(range, at - 1);
+        own->start &= ~own_bit;
+        if (before > 1)
+            tarn__flag_clear(range, at - 1);
         at -= before;
         granules += before;
         tarn__region_unkeep(region, range, at, before, plain);
+    } else {
+        own->start |= own_bit;
+        own->flag |= own_bit;
     }
-    pair = tarn__pair_of(range, at);
-    bit = 1ul << tarn__bit_of(at);
-    pair->start |= bit;
-    pair->flag |= bit;
-    tarn__flag_set(range, at + granules - 1);
     tarn__region_keep(region, range, at, granules, plain);
     return granules;
 }

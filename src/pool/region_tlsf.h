@@ -43,9 +43,9 @@ TARN__SHORT void tarn__tlsf_insert(struct tarn_region *region, struct tarn__free
     struct tarn__tlsf *tlsf = &region->tlsf;
     size_t list = tarn__tlsf_list(granules), level = list >> TARN__LISTS_SHIFT;
     struct tarn__free **head = &tlsf->heads[list], *next = *head;
-    block->next = next;
     block->at = head;
     *head = block;
+    block->next = next;
     if (next)
         next->at = &block->next;
     tlsf->second[level] |= (uint32_t)1 << (list & (TARN__LISTS - 1));
