@@ -212,8 +212,12 @@ void tarn_blockpool_each(struct tarn_blockpool *pool, tarn_pool_visit *visit, vo
         struct tarn__run run = {segment, TARN__WIDTH, 0};
         while (next_run(&run)) {
             void *where;
+            char *end = tarn__block_at(pool, segment, run.number + run.count);
             size_t size = tarn__run_bytes(pool, &run, &where);
-            visit(context, where, size == SIZE_MAX ? run.count * pool->block_size : size);
+            if (size != SIZE_MAX)
+                visit(context, where, size);
+            else if ((char *)where < end) /* its size is lost */
+                visit(context, where, (size_t)(end - (char *)where));
         }
     }
     tarn__guard_drop(&pool->guard);
@@ -289,14 +293,15 @@ int tarn_blockpool_check(struct tarn_blockpool *pool)
     if (!tarn__blockpool_enter(pool))
         return TARN_POOL_CORRUPT;
     bool holds = pool->seal == tarn__blockpool_seal(pool);
-    struct tarn__segment *segment = pool->first, *newest = NULL;
+    struct tarn__segment *segment = pool->first, *newest = NULL, *at = NULL;
     while (holds && segment) {
         holds =
             shape_holds(pool, segment) && bits_hold(segment) && hints_hold(pool, segment) && blocks_hold(pool, segment, &sum);
         newest = segment;
+        at = segment == pool->at ? segment : at;
         segment = tarn__segment_after(pool, segment);
     }
-    holds = holds && !newest->next && newest == pool->newest;
+    holds = holds && at && !newest->next && newest == pool->newest;
     if (holds && pool->next)
         holds = pool->next == tarn__block_at(pool, pool->at, pool->at->start) &&
                 tarn__next_block(pool->at, pool->at->start, false) == pool->at->start;

@@ -344,7 +344,7 @@ void *tarn_blockpool_realloc(struct tarn_blockpool *pool, void *p, size_t size)
     if (was == SIZE_MAX)
         pool->failures++;
     else if (resize_in_place(pool, &run, tarn__blocks_for(pool, with_zones(pool, size))))
-        dress(pool, &run, size, tarn__min(was, size));
+        dress(pool, &run, size, was);
     else
         error = TARN_POOL_NO_MEMORY;
     tarn__guard_drop(&pool->guard);

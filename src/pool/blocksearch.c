@@ -315,8 +315,6 @@ size_t tarn__blocks_search_more(struct tarn_blockpool *pool, size_t count, struc
     tarn__guard_take(&pool->guard);
     /* Another thread may have been faster: then its blocks will do. */
     size_t number = tarn__blocks_search(pool, count, place);
-    if (!number && open_more(pool, count))
-        number = tarn__blocks_search(pool, count, place);
     if (number || !memory) {
         place->surplus = memory;
         place->surplus_size = size;

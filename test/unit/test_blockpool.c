@@ -289,7 +289,7 @@ static void growth(void **state)
         char *p = take(pool, 1024), *q = take(pool, 64);
         assert_int_equal(stats_of(pool).capacity, 2048);
         assert_ptr_equal(q, p + 1024);
-        char *r = take(pool, 1024); /* 15 are free behind: one increment more */
+        char *r = take(pool, 17 * 64); /* 15 are free behind: one increment more */
         assert_ptr_equal(r, q + 64);
         assert_int_equal(stats_of(pool).capacity, 3072);
         assert_int_equal(held(), PAGE);
@@ -317,6 +317,32 @@ static void growth(void **state)
         assert_int_equal(tarn_blockpool_check(pool), 0);
         for (int i = 0; i < 20; i += 2)
             give(pool, large[i]);
+        end(pool);
+    }
+}
+
+/* What a search believes of a segment goes with it. */
+static void trim_where_the_search_begins(void **state)
+{
+    (void)state;
+    for (unsigned f = 0; f < 4; f++) {
+        struct tarn_blockpool *pool = make(1024, 60 * 64, 64, f & 1 ? TARN_POOL_CHECK : 0, f & 2);
+        char *p = take(pool, 1024), *q = take(pool, 64);
+        assert_int_equal(stats_of(pool).segments, 2);
+        give(pool, q);
+        assert_int_equal(tarn_blockpool_trim(pool), PAGE);
+        assert_int_equal(tarn_blockpool_check(pool), 0);
+        q = take(pool, 64);
+        assert_int_equal(stats_of(pool).segments, 2);
+        give(pool, q);
+        assert_ptr_equal(take(pool, 64), f & 2 ? q + 64 : q); /* next fit goes on in the newer one */
+        q += f & 2 ? 64 : 0;
+        give(pool, p);
+        assert_ptr_equal(take(pool, 64), f & 2 ? q + 64 : p);
+        assert_ptr_equal(take(pool, 64), f & 2 ? q + 128 : p + 64);
+        give(pool, f & 2 ? q + 64 : p);
+        give(pool, f & 2 ? q + 128 : p + 64);
+        give(pool, q);
         end(pool);
     }
 }
@@ -373,11 +399,11 @@ static void reallocs(void **state)
         assert_ptr_equal(take(pool, 64), p + 64);
         char *moved = tarn_blockpool_realloc(pool, p, 65); /* what is behind it is taken */
         assert_ptr_equal(moved, p + 128);
-        assert_true(check_all_bytes(moved, 10, 1));
+        assert_true(check_all_bytes(moved, 64, 1));
         assert_int_equal(tarn_blockpool_free(pool, p), TARN_POOL_DOUBLE_FREE);
         assert_null(tarn_blockpool_realloc(pool, moved + 64, 10));
         assert_null(tarn_blockpool_realloc(pool, moved, 199 * 64));
-        assert_true(check_all_bytes(moved, 10, 1));
+        assert_true(check_all_bytes(moved, 64, 1));
         assert_null(tarn_blockpool_realloc(pool, moved, 0));
         assert_int_equal(tarn_blockpool_check(pool), 0);
         /* At the end of the pool it cannot grow. */
@@ -425,6 +451,7 @@ static void zero_and_poison(void **state)
     assert_null(tarn_blockpool_alloc(pool, 500));
     assert_ptr_equal(tarn_blockpool_alloc(pool, 64), p); /* the one before it */
     assert_null(tarn_blockpool_alloc(pool, 64));
+    assert_null(tarn_blockpool_realloc(pool, p, 128)); /* a run does not grow over it */
     p[70] = 0x6b;
     assert_ptr_equal(take(pool, 64), p + 64); /* and nothing was forgotten */
     give(pool, p);
@@ -674,6 +701,7 @@ int main(void)
         cmocka_unit_test(next_fit),
         cmocka_unit_test(wrong_frees),
         cmocka_unit_test(growth),
+        cmocka_unit_test(trim_where_the_search_begins),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(reallocs),
         cmocka_unit_test(a_run_grows_over_the_next_block),
