@@ -50,8 +50,8 @@ struct tarn_blockpool_options {
 TARN_API struct tarn_blockpool *tarn_blockpool_create(size_t size, size_t increment, size_t block_size);
 
 /**
- * Makes a pool in `memory`, whatever its alignment, of `size` bytes with the pool's own words: as many blocks as find room; or, when it is NULL, of `size`
- * bytes of blocks from the options' source, as above.
+ * Makes a pool in `memory`, whatever its alignment, of `size` bytes with the pool's own words: as many blocks as find room; or, when it is
+ * NULL, of `size` bytes of blocks from the options' source, as above.
  * @return NULL: no memory, or too little for one block; options that cannot be
  */
 TARN_API struct tarn_blockpool *tarn_blockpool_create_in(void *memory, size_t size,
@@ -68,7 +68,10 @@ TARN_API int tarn_blockpool_destroy(struct tarn_blockpool *pool);
  */
 TARN_API void *tarn_blockpool_alloc(struct tarn_blockpool *pool, size_t size);
 
-/** Frees a run; NULL is allowed. @return 0; TARN_POOL_INSIDE, TARN_POOL_DOUBLE_FREE, TARN_POOL_FOREIGN, TARN_POOL_CORRUPT: nothing has changed then */
+/**
+ * Frees a run; NULL is allowed.
+ * @return 0; TARN_POOL_INSIDE, TARN_POOL_DOUBLE_FREE, TARN_POOL_FOREIGN, TARN_POOL_CORRUPT: nothing has changed then
+ */
 TARN_API int tarn_blockpool_free(struct tarn_blockpool *pool, void *p);
 
 /**

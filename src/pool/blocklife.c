@@ -229,8 +229,8 @@ struct sum {
 };
 
 /*
- * Bits: none before the first block, all past the limit; what is the first of a run is taken; and what is taken, but not the first, is behind one that
- * is taken.
+ * Bits: none before the first block, all past the limit; what is the first of a run is taken; and what is taken, but not the first, is
+ * behind one that is taken.
  */
 static bool bits_hold(const struct tarn__segment *segment)
 {

@@ -9,17 +9,17 @@
  * A run is a taken block that is first, and those behind it that are taken and not first. So each free is verified by one bit, and needs no
  * size. Blocks are numbered from TARN__WIDTH on, so that 0 is none. What is past the limit is taken, and first: no search and no run goes there.
  *
- * Memory comes in whole pages, but a pool has exactly the blocks that it was asked for: a segment's `limit` says how many are open. To grow is to open
- * more of the newest segment, or, where it has too few left, to get another one.
+ * Memory comes in whole pages, but a pool has exactly the blocks that it was asked for: a segment's `limit` says how many are open. To grow is
+ * to open more of the newest segment, or, where it has too few left, to get another one.
  *
- * First fit: below a segment's `start` no block is free, and no segment older than pool->at has any. Next fit: both say where the latest allocation ended.
- * `longest` bounds the longest free run of a segment: a search that fails lowers it, a free takes it back. So full segments are passed over.
+ * First fit: below a segment's `start` no block is free, and no segment older than pool->at has any. Next fit: both say where the latest
+ * allocation ended. `longest` bounds the longest free run of a segment: a search that fails lowers it, a free takes it back. So full segments are passed over.
  *
- * The fast paths are for pools without flags and lock, and leave what is rare to others that begin again: taking the block at `start`, whose address is
- * kept in `next`, and freeing one block. So the address that comes next does not wait for the arithmetic of the free before.
+ * The fast paths are for pools without flags and lock, and leave what is rare to others that begin again: taking the block at `start`, whose
+ * address is kept in `next`, and freeing one block. So the address that comes next does not wait for the arithmetic of the free before.
  *
- * The number of a block comes from an offset without a division: by the inverse of the block size's odd factor modulo a power of two, and a rotation by the
- * even one, what is no multiple becomes a number that is too large (Granlund, Montgomery, PLDI 1994, "Division by invariant integers using
+ * The number of a block comes from an offset without a division: by the inverse of the block size's odd factor modulo a power of two, and a
+ * rotation by the even one, what is no multiple becomes a number that is too large (Granlund, Montgomery, PLDI 1994, "Division by invariant integers using
  * multiplication", section 9).
  *
  * Wrong if: a bit of a live run is not taken, `start` or `longest` hide a free run, or a number past the limit passes for a block.

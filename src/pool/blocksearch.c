@@ -1,8 +1,8 @@
 /*
  * Block pools: how free runs are found, and where more come from.
  *
- * A search goes from word to word; what was free at the end of one counts with what is free at the beginning of the next. Inside a word the beginnings of
- * runs are found by shifting it over itself, log2(count) times.
+ * A search goes from word to word; what was free at the end of one counts with what is free at the beginning of the next. Inside a word the
+ * beginnings of runs are found by shifting it over itself, log2(count) times.
  */
 #include "pool/blocks.h"
 
