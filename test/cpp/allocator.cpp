@@ -205,6 +205,7 @@ void with_arenas()
             tarn::make_in<witness>(arena.get(), log, 'e');
             scope.keep();
         }
+        CHECK(log == "+a+b+c-c+d-d-b+e" && tarn::stats(arena.get()).live_bytes > before);
         arena.reset();
         CHECK(log == "+a+b+c-c+d-d-b+e-e-a");
     });

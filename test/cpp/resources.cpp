@@ -127,9 +127,10 @@ template <class Resource, class IsEmpty> void all_of(const std::string &name, Re
     one("equality", [&] {
         Resource same(memory.pool());
         CHECK(memory == same && memory.is_equal(memory) && !memory.is_equal(*std::pmr::new_delete_resource()));
-        counting up;
+        counting up, down;
         if constexpr (!std::is_same_v<Resource, tarn::bump_resource> && !std::is_same_v<Resource, tarn::heap_resource>) {
-            Resource with_upstream(memory.pool(), &up), alike(memory.pool(), &up);
+            Resource with_upstream(memory.pool(), &up), alike(memory.pool(), &up), with_other(memory.pool(), &down);
+            CHECK(!with_upstream.is_equal(with_other));
             CHECK(!memory.is_equal(with_upstream) && !with_upstream.is_equal(memory) && with_upstream == alike);
         }
     });

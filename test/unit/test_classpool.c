@@ -310,6 +310,36 @@ static void many_passed_on(void **state)
     assert_int_equal(outside.out, 0);
 }
 
+static struct tarn_classpool *nested;
+
+/* Asked for a larger table, it makes the pool need one itself. */
+static void *nesting_alloc(void *context, size_t size)
+{
+    static bool within;
+    if (size == 2 * TARN__PASSED_FEW * sizeof(struct tarn__passed_entry) && !within) {
+        within = true;
+        assert_non_null(tarn_classpool_alloc(nested, 65537));
+        within = false;
+    }
+    return outside_alloc(context, size);
+}
+
+static void a_fallback_may_use_the_pool(void **state)
+{
+    (void)state;
+    struct tarn_classpool_options options = passing(TARN_CLASSPOOL_PASS_LARGE);
+    options.fallback.alloc = nesting_alloc;
+    options.lock = TARN_POOL_LOCK_BUILTIN;
+    nested = make(4096, &options);
+    for (size_t i = 0; i < 20; i++)
+        assert_non_null(tarn_classpool_alloc(nested, 65537));
+    assert_int_equal(stats_of(nested).live_blocks, 21);
+    assert_int_equal(tarn_classpool_check(nested), 0);
+    assert_int_equal(tarn_classpool_close(&nested, NULL), TARN_POOL_BUSY);
+    assert_int_equal(outside.out, 0);
+    assert_int_equal(outside.bytes, 0);
+}
+
 static void the_c_library_behind_it(void **state)
 {
     (void)state;
@@ -374,6 +404,18 @@ static void overruns_by_one_byte(void **state)
             give(pool, next);
         }
     end(pool);
+}
+
+/* At many addresses, as a guard is made of that. */
+static void no_guard_looks_like_data(void **state)
+{
+    (void)state;
+    static const unsigned char values[] = {0, 1, ' ', 'a', 0x5a, 0x6b, 0xff};
+    struct tarn_classpool *pool = make(ROOM, NULL);
+    for (char *p; (p = tarn_classpool_alloc(pool, 24));)
+        for (size_t i = 0; i < sizeof values; i++)
+            assert_int_not_equal((unsigned char)p[24], values[i]);
+    assert_int_equal(tarn_classpool_close(&pool, NULL), TARN_POOL_BUSY);
 }
 
 static void headers_overwritten(void **state)
@@ -584,6 +626,53 @@ static void modules_race(void **state)
     }
 }
 
+/* A source from which nobody goes with memory before all have asked. */
+static void *acquire_together(struct tarn_source *source, size_t size, size_t align)
+{
+    void *p = source->parent->ops->acquire(source->parent, size, align);
+    pthread_barrier_wait(&barrier);
+    return p;
+}
+
+static int release_one(struct tarn_source *source, void *p, size_t size)
+{
+    return source->parent->ops->release(source->parent, p, size);
+}
+
+static void *open_together(void *options)
+{
+    struct tarn_classpool **pool = &shared;
+    return tarn_classpool_open(pool, NULL, 65536, options) == 0 ? NULL : options;
+}
+
+static void one_racer_makes_the_pool(void **state)
+{
+    (void)state;
+    static const struct tarn_source_ops ops = {.acquire = acquire_together, .release = release_one};
+    struct tarn_source_count count;
+    tarn_source_count_init(&count, tarn_source_system());
+    struct tarn_source source = {&ops, &count.source};
+    struct tarn_classpool_options options = {.source = &source, .lock = TARN_POOL_LOCK_BUILTIN};
+    pthread_t thread[THREADS];
+    pthread_barrier_init(&barrier, NULL, THREADS);
+    for (size_t i = 0; i < THREADS; i++)
+        assert_int_equal(pthread_create(&thread[i], NULL, open_together, &options), 0);
+    for (size_t i = 0; i < THREADS; i++) {
+        void *failed;
+        pthread_join(thread[i], &failed);
+        assert_null(failed);
+    }
+    assert_int_equal(count.acquired, THREADS * 65536);
+    assert_int_equal(count.released, (THREADS - 1) * 65536);
+    for (size_t i = 0; i < THREADS; i++) {
+        assert_non_null(shared);
+        assert_int_equal(tarn_classpool_close(&shared, NULL), 0);
+    }
+    assert_null(shared);
+    assert_int_equal(count.released, THREADS * 65536);
+    pthread_barrier_destroy(&barrier);
+}
+
 static size_t entered, inside;
 
 static void enter(void *context)
@@ -655,6 +744,9 @@ int main(void)
         cmocka_unit_test(what_may_be_used),
         cmocka_unit_test(flags_fill),
         cmocka_unit_test(modules_race),
+        cmocka_unit_test(one_racer_makes_the_pool),
+        cmocka_unit_test(no_guard_looks_like_data),
+        cmocka_unit_test(a_fallback_may_use_the_pool),
         cmocka_unit_test(a_pair_of_functions),
     };
     return cmocka_run_group_tests_name("classpool", tests, NULL, NULL);
