@@ -19,6 +19,8 @@ GNU_SOURCE = "#ifndef _GNU_SOURCE\n#define _GNU_SOURCE\n#endif\n"
 EXTERN_C = re.compile(r'#ifdef __cplusplus\n(extern "C" \{|\})\n#endif\n\n?')
 GUARD = re.compile(r"^#ifndef (TARN_\w+_H)\n#define \1\n(.*)^#endif\n\Z", re.M | re.S)
 FILE_DOC = re.compile(r"\A/\*\*\n \* @file (\w+\.h)\n \* ")
+# What compilers call by name keeps it.
+COMPILERS_OWN = {"memset", "memcpy", "memmove"}
 
 LIBRARY_WORDS = """\
  * All of libtarn, for a program that would rather compile it than install it. Compile tarn.c with the program:
@@ -173,18 +175,16 @@ def prefixes_of(path, paths):
     return ([stem] if len(alike) == 1 or directory == stem else []) + [directory + "_" + stem]
 
 
-def make_unique(files):
+def make_unique(files, static):
     """Renames what two files have as their own, or one has and another uses for something else."""
-    facts = {path: csource.Names(tokens) for path, tokens in files.items()}
+    facts = {path: csource.Names(tokens, static) for path, tokens in files.items()}
     everything = set().union(*[fact.used | fact.tags_used | fact.own | fact.macros for fact in facts.values()])
     for path, fact in facts.items():
         if not path.endswith(".c"):
             continue
         others = [other for at, other in facts.items() if at != path]
-        names = sorted(name for name in fact.own if any(name in other.used or name in other.own for other in others))
+        names = sorted(name for name in fact.own - COMPILERS_OWN if any(name in other.used or name in other.own for other in others))
         tags = sorted(tag for tag in fact.tags if not tag.startswith("tarn_") and any(tag in other.tags_used for other in others))
-        if fact.types & set().union(*[other.used for other in others]):
-            raise SystemExit("amalgamate: %s has a typedef whose name another file uses" % path)
         for prefix in prefixes_of(path, list(files)):
             new = {name: prefix.upper() + "_" + name if name.isupper() else prefix + "_" + name for name in names}
             new_tags = {tag: prefix + "_" + tag for tag in tags}
@@ -195,13 +195,13 @@ def make_unique(files):
         files[path] = csource.rename(files[path], new, new_tags)
 
 
-def make_static(tokens):
+def make_static(tokens, static):
     """Shared functions, tarn__name, are static where there is only one file."""
     result, at = [], 0
     for first, last in csource.declarations(tokens):
         head = csource.head_of(tokens[first:last + 1])
         shared = any(function and name.startswith("tarn__") for name, function in csource.names_in_head(head))
-        if shared and not {"static", "extern", "typedef"} & set(head):
+        if shared and not (static | {"extern", "typedef"}) & set(head):
             result += tokens[at:first] + [csource.Token("name", "static"), csource.Token("space", " ")]
             at = first
     return result + tokens[at:]
@@ -222,11 +222,12 @@ def make_source(library, gathering):
     for path in library.sources:
         gathering.take(path)
     files = {path: csource.tokens_of(text) for path, text in gathering.texts.items()}
-    make_unique(files)
+    static = csource.macros_for_static(files.values())
+    make_unique(files, static)
     parts = []
     for path, tokens in files.items():
         if path not in public:
-            text = end_macros(path, csource.text_of(make_static(tokens)))
+            text = end_macros(path, csource.text_of(make_static(tokens, static)))
             parts.append("\n/* ---- %s ---- */\n\n%s" % (path, text))
     return "".join([
         opening(library.name + ".c", library.words), GNU_SOURCE if gathering.gnu else "", '#include "%s.h"\n\n' % library.name,

@@ -125,11 +125,23 @@ def tags_and_constants(tokens):
     return tags, constants
 
 
+def macros_for_static(files):
+    """The word static, and the macros that stand for it among other things."""
+    found = {"static"}
+    for tokens in files:
+        for token in tokens:
+            if token.kind == "directive" and DEFINE.match(token.text):
+                start, body = body_of(token)
+                if any(part.text == "static" for part in body):
+                    found.add(DEFINE.match(start)[1])
+    return found
+
+
 class Names:
     """What a file declares for itself (tags, names, macros), and which names it uses that are not members."""
 
-    def __init__(self, tokens):
-        self.tags, self.own, self.functions, self.macros, self.types = set(), set(), set(), set(), set()
+    def __init__(self, tokens, static):
+        self.tags, self.own, self.macros = set(), set(), set()
         for token in tokens:
             if token.kind == "directive" and DEFINE.match(token.text):
                 self.macros.add(DEFINE.match(token.text)[1])
@@ -141,12 +153,10 @@ class Names:
             tags, constants = tags_and_constants(declaration[:end])
             self.tags |= tags
             self.own |= constants
-            if "typedef" in head:
-                self.types |= {name for name, _ in names_in_head(head)}
-            elif "static" in head:
-                found = names_in_head(head)
-                self.own |= {name for name, _ in found}
-                self.functions |= {name for name, is_function in found if is_function}
+            if static & set(head):
+                self.own |= {name for name, _ in names_in_head(head)}
+            elif "typedef" in head:
+                self.own.add(names_in_head(head)[-1][0])
         self.used = {text for text, use in uses(tokens) if use == "name"}
         self.tags_used = {text for text, use in uses(tokens) if use == "tag"}
 

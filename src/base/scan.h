@@ -15,7 +15,8 @@
 
 _Static_assert(sizeof(unsigned long) == sizeof(void *), "a machine word is an unsigned long");
 
-#if (defined(__riscv) && !defined(__riscv_zbb)) || (defined(__arm__) && !defined(__ARM_FEATURE_CLZ)) || defined(TARN_SCAN_BY_TABLE)
+#if (defined(__riscv) && !defined(__riscv_zbb)) || (defined(__arm__) && !defined(__ARM_FEATURE_CLZ)) ||                        \
+    defined(TARN_SCAN_BY_TABLE)
 
 /* The number of the only bit of x. */
 static inline unsigned tarn__scan_only(unsigned long x)

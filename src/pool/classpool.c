@@ -36,7 +36,7 @@ static inline void dress(const struct tarn_classpool *pool, char *p, uint32_t st
 static inline void *hand_out(struct tarn_classpool *pool, unsigned number, void *p, size_t asked)
 {
     pool->classes[number].taken++;
-    note_live(pool, tarn__class_size(number));
+    note_live(pool, tarn__classpool_class_size(number));
     dress(pool, p, TARN__CLASS_LIVE, tarn__class_word(number, asked), asked);
     return p;
 }
@@ -52,7 +52,7 @@ static inline void enqueue(struct tarn_classpool *pool, unsigned number, void *p
     header->check = header->word ^ tarn__class_mark(pool, p) ^ TARN__CLASS_QUEUED;
     class->head = block;
     class->given++;
-    note_free(pool, tarn__class_size(number));
+    note_free(pool, tarn__classpool_class_size(number));
 }
 
 static void *alloc_slow(struct tarn_classpool *pool, size_t size) __attribute__((noinline));
@@ -62,7 +62,7 @@ void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 {
     if (__builtin_expect(size >= pool->short_limit, 0))
         return alloc_slow(pool, size);
-    unsigned number = tarn__class_of(size);
+    unsigned number = tarn__classpool_class_of(size);
     struct tarn__class_queued *block = pool->classes[number].head;
     if (__builtin_expect(!block || block->seal != tarn__class_seal(pool, block), 0))
         return alloc_slow(pool, size);
@@ -77,7 +77,7 @@ int tarn_classpool_free(struct tarn_classpool *pool, void *p)
     uint32_t word = tarn__class_header(p)->word, mark = tarn__class_mark(pool, p);
     size_t asked = tarn__class_asked(word);
     unsigned number = tarn__class_number(word);
-    bool sound = tarn__class_state(pool, p) == TARN__CLASS_LIVE && asked <= tarn__class_size(number) &&
+    bool sound = tarn__class_state(pool, p) == TARN__CLASS_LIVE && asked <= tarn__classpool_class_size(number) &&
                  *(const tarn__class_guard *)((char *)p + asked) == tarn__class_guard_of(mark);
     if (__builtin_expect(!sound, 0))
         return free_slow(pool, p);
@@ -104,7 +104,7 @@ static void *dequeue(struct tarn_classpool *pool, unsigned number)
         }
         class->head = block->next;
         if (!(pool->flags & TARN_POOL_POISON) ||
-            tarn__bytes_are(block + 1, TARN__FREED, tarn__class_size(number) - sizeof *block))
+            tarn__bytes_are(block + 1, TARN__FREED, tarn__classpool_class_size(number) - sizeof *block))
             return block;
         pool->lost[number]++;
     }
@@ -114,7 +114,7 @@ static void *dequeue(struct tarn_classpool *pool, unsigned number)
 /* A new block from the untouched rest, or NULL. */
 static void *carve(struct tarn_classpool *pool, unsigned number)
 {
-    size_t size = tarn__class_size(number);
+    size_t size = tarn__classpool_class_size(number);
     if (!tarn__class_fits(pool->carved, pool->room, size))
         return NULL;
     char *p = pool->base + pool->carved;
@@ -128,7 +128,7 @@ static void *carve(struct tarn_classpool *pool, unsigned number)
 
 static void *take(struct tarn_classpool *pool, size_t asked)
 {
-    unsigned number = tarn__class_of(asked);
+    unsigned number = tarn__classpool_class_of(asked);
     void *p = dequeue(pool, number);
     if (!p)
         p = carve(pool, number);
@@ -189,7 +189,7 @@ static int free_slow(struct tarn_classpool *pool, void *p)
     if (!error) {
         unsigned number = tarn__class_number(tarn__class_header(p)->word);
         if (pool->flags & TARN_POOL_POISON)
-            tarn__bytes_fill(p, TARN__FREED, tarn__class_size(number));
+            tarn__bytes_fill(p, TARN__FREED, tarn__classpool_class_size(number));
         enqueue(pool, number, p);
     } else if (error == TARN_POOL_FOREIGN && (entry = tarn__passed_find(&pool->passed, p))) {
         error = 0;
@@ -234,7 +234,7 @@ void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size_t size)
         uint32_t word = tarn__class_header(p)->word;
         unsigned number = tarn__class_number(word);
         had = extent_of(pool, p);
-        stays = size <= tarn__class_size(number);
+        stays = size <= tarn__classpool_class_size(number);
         if (stays)
             redress(pool, p, TARN__CLASS_LIVE, tarn__class_word(number, size));
     } else if (error == TARN_POOL_FOREIGN && (entry = tarn__passed_find(&pool->passed, p))) {
@@ -264,7 +264,7 @@ size_t tarn_classpool_usable_size(struct tarn_classpool *pool, const void *p)
     } else if (find_live(pool, p) == 0) {
         uint32_t word = tarn__class_header(p)->word;
         unsigned number = tarn__class_number(word);
-        size = tarn__class_size(number);
+        size = tarn__classpool_class_size(number);
         redress(pool, (char *)(uintptr_t)p, TARN__CLASS_GRANTED, word);
     }
     tarn__guard_drop(&pool->guard);

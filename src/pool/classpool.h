@@ -7,13 +7,13 @@
  *     block                   p                     p + asked               p + size
  *     | word 4 | check 4 |    what was asked for    | guard 4 | rest ...    | 8, for the guard of a full block |
  *
- * Between two blocks lie 16 bytes: the end of one and the header of the next. So the guard has room directly behind what was asked for, whatever that is,
- * blocks are aligned to 16, and a block costs 16 bytes in all.
+ * Between two blocks lie 16 bytes: the end of one and the header of the next. So the guard has room directly behind what was asked for,
+ * whatever that is, blocks are aligned to 16, and a block costs 16 bytes in all.
  *
- * word: the size that was asked for, and the class. check: word ^ mark ^ state, where the mark is made of the block's address and the pool's secret. So one
- * comparison verifies the word and tells the state, and one byte overwritten is found for certain, any number but once in 2^30. guard: made of
- * the mark too, so that a copy of one block that is too long does not bring the right bytes along; none of its bytes is 0, ASCII, 0xff or a poison, so
- * the common overruns by one byte are found for certain.
+ * word: the size that was asked for, and the class. check: word ^ mark ^ state, where the mark is made of the block's address and the pool's
+ * secret. So one comparison verifies the word and tells the state, and one byte overwritten is found for certain, any number but once in
+ * 2^30. guard: made of the mark too, so that a copy of one block that is too long does not bring the right bytes along; none of its bytes
+ * is 0, ASCII, 0xff or a poison, so the common overruns by one byte are found for certain.
  *
  * A queued block holds a link and its seal, link ^ address ^ secret: a link that was written to is never followed.
  *
@@ -31,9 +31,9 @@
 #include "tarn/classpool.h"
 
 enum {
-    TARN__CLASS_GRAIN = 16,   /* classes begin with it, blocks are aligned to it, and it lies between two of them */
-    TARN__CLASS_GAP = 8,      /* bytes behind a block, which its guard may need; its header has the other half of the grain */
-    TARN__CLASS_NUMBERS = 16, /* that a header's word can hold: so an index made of it is in bounds whatever it says */
+    TARN__CLASS_GRAIN = 16, /* classes begin with it, blocks are aligned to it, and it lies between two of them */
+    TARN__CLASS_GAP = 8,    /* bytes behind a block, which its guard may need; its header has the other half of the grain */
+    TARN__CLASSPOOL_NUMBERS = 16, /* that a header's word can hold: so an index made of it is in bounds whatever it says */
 };
 
 /* Each differs from the others in every byte. */
@@ -64,12 +64,12 @@ struct tarn_classpool {
     size_t short_limit; /* sizes below it are allocated the short way: 0 in a pool with a lock or flags */
     size_t short_bound; /* `carved`, or 0 in such a pool: below it blocks are freed the short way */
     size_t peak_bytes;
-    ptrdiff_t below_peak;                            /* bytes that live ones are fewer; negative only for a moment */
-    struct tarn__class classes[TARN__CLASS_NUMBERS]; /* of which TARN_CLASSPOOL_CLASSES are used */
+    ptrdiff_t below_peak;                                /* bytes that live ones are fewer; negative only for a moment */
+    struct tarn__class classes[TARN__CLASSPOOL_NUMBERS]; /* of which TARN_CLASSPOOL_CLASSES are used */
     size_t lost
-        [TARN__CLASS_NUMBERS]; /* of them, free but out of use, as their words or what lay before them in the queue were overwritten */
-    size_t carved;             /* bytes from base to where the next block would begin */
-    size_t room;               /* bytes from base to the end */
+        [TARN__CLASSPOOL_NUMBERS]; /* of them, free but out of use, as their words or what lay before them in the queue were overwritten */
+    size_t carved;                 /* bytes from base to where the next block would begin */
+    size_t room;                   /* bytes from base to the end */
     unsigned flags;
     unsigned opens;
     bool special; /* there is a lock, or a flag: nothing goes the short way */
@@ -86,12 +86,12 @@ struct tarn_classpool {
 /* A guard, at any address. */
 typedef uint32_t __attribute__((aligned(1), may_alias)) tarn__class_guard;
 
-static inline unsigned tarn__class_of(size_t size)
+static inline unsigned tarn__classpool_class_of(size_t size)
 {
     return tarn__scan_high((size - (size != 0)) | (TARN__CLASS_GRAIN - 1)) - 3;
 }
 
-static inline size_t tarn__class_size(unsigned number) { return (size_t)TARN__CLASS_GRAIN << number; }
+static inline size_t tarn__classpool_class_size(unsigned number) { return (size_t)TARN__CLASS_GRAIN << number; }
 
 static inline struct tarn__class_header *tarn__class_header(const void *p)
 {
@@ -107,12 +107,12 @@ static inline uint32_t tarn__class_guard_of(uint32_t mark) { return (mark & UINT
 
 static inline uint32_t tarn__class_word(unsigned number, size_t asked)
 {
-    return (uint32_t)asked * TARN__CLASS_NUMBERS + number;
+    return (uint32_t)asked * TARN__CLASSPOOL_NUMBERS + number;
 }
 
-static inline unsigned tarn__class_number(uint32_t word) { return word % TARN__CLASS_NUMBERS; }
+static inline unsigned tarn__class_number(uint32_t word) { return word % TARN__CLASSPOOL_NUMBERS; }
 
-static inline size_t tarn__class_asked(uint32_t word) { return word / TARN__CLASS_NUMBERS; }
+static inline size_t tarn__class_asked(uint32_t word) { return word / TARN__CLASSPOOL_NUMBERS; }
 
 /* Of a block; none of the states: its header was overwritten. */
 static inline uint32_t tarn__class_state(const struct tarn_classpool *pool, const void *p)
@@ -136,14 +136,14 @@ static inline bool tarn__class_begins(const struct tarn_classpool *pool, size_t 
 /* Bytes in front of a live block's guard. */
 static inline size_t tarn__class_extent(uint32_t state, uint32_t word)
 {
-    return state == TARN__CLASS_GRANTED ? tarn__class_size(tarn__class_number(word)) : tarn__class_asked(word);
+    return state == TARN__CLASS_GRANTED ? tarn__classpool_class_size(tarn__class_number(word)) : tarn__class_asked(word);
 }
 
 /* Whether the header of the block that begins at `p` is as it was written, and could be. */
 static inline bool tarn__class_header_sound(const struct tarn_classpool *pool, const void *p)
 {
     uint32_t word = tarn__class_header(p)->word, state = tarn__class_state(pool, p);
-    size_t size = tarn__class_size(tarn__class_number(word)), offset = (size_t)((const char *)p - pool->base);
+    size_t size = tarn__classpool_class_size(tarn__class_number(word)), offset = (size_t)((const char *)p - pool->base);
     return (state == TARN__CLASS_LIVE || state == TARN__CLASS_QUEUED || state == TARN__CLASS_GRANTED) &&
            tarn__class_number(word) < TARN_CLASSPOOL_CLASSES && tarn__class_asked(word) <= size &&
            size + TARN__CLASS_GAP <= pool->room - offset;

@@ -18,7 +18,7 @@ static size_t rest_of(const struct tarn_classpool *pool, size_t *largest)
 {
     size_t sum = 0, carved = pool->carved;
     for (unsigned number = TARN_CLASSPOOL_CLASSES; number-- > 0;) {
-        size_t size = tarn__class_size(number), step = size + TARN__CLASS_GRAIN;
+        size_t size = tarn__classpool_class_size(number), step = size + TARN__CLASS_GRAIN;
         if (!tarn__class_fits(carved, pool->room, size))
             continue;
         size_t count = (pool->room - carved - size - TARN__CLASS_GAP) / step + 1;
@@ -39,12 +39,12 @@ void tarn_classpool_stats(struct tarn_classpool *pool, struct tarn_pool_stats *s
     stats->live_blocks = pool->passed.count;
     for (unsigned number = 0; number < TARN_CLASSPOOL_CLASSES; number++) {
         const struct tarn__class *class = &pool->classes[number];
-        stats->capacity += (class->carved - pool->lost[number]) * tarn__class_size(number);
+        stats->capacity += (class->carved - pool->lost[number]) * tarn__classpool_class_size(number);
         stats->live_blocks += tarn__class_live(class);
         stats->allocations += class->taken;
         stats->frees += class->given;
         if (class->head)
-            stats->largest_free = tarn__max(stats->largest_free, tarn__class_size(number));
+            stats->largest_free = tarn__max(stats->largest_free, tarn__classpool_class_size(number));
     }
     stats->live_bytes = pool->peak_bytes - (size_t)pool->below_peak;
     stats->peak_bytes = pool->peak_bytes;
@@ -61,7 +61,8 @@ int tarn_classpool_class(struct tarn_classpool *pool, unsigned index, struct tar
         return TARN_POOL_INVALID;
     tarn__guard_take(&pool->guard);
     const struct tarn__class *class = &pool->classes[index];
-    *answer = (struct tarn_classpool_class){tarn__class_size(index), tarn__class_live(class), tarn__class_waiting(pool, index)};
+    *answer = (struct tarn_classpool_class){tarn__classpool_class_size(index), tarn__class_live(class),
+                                            tarn__class_waiting(pool, index)};
     tarn__guard_drop(&pool->guard);
     return 0;
 }
@@ -86,7 +87,7 @@ static bool block_sound(const struct tarn_classpool *pool, size_t at, size_t nex
     if (!tarn__class_header_sound(pool, p))
         return false;
     unsigned number = tarn__class_number(tarn__class_header(p)->word);
-    if (next - at != tarn__class_size(number) + TARN__CLASS_GRAIN)
+    if (next - at != tarn__classpool_class_size(number) + TARN__CLASS_GRAIN)
         return false;
     bool queued = tarn__class_state(pool, p) == TARN__CLASS_QUEUED;
     ++(queued ? waiting : live)[number];
@@ -102,7 +103,7 @@ static bool queue_sound(const struct tarn_classpool *pool, unsigned number)
             return false;
         if (!tarn__class_queued_sound(pool, number, block))
             return false;
-        size_t rest = tarn__class_size(number) - sizeof *block;
+        size_t rest = tarn__classpool_class_size(number) - sizeof *block;
         if ((pool->flags & TARN_POOL_POISON) && !tarn__bytes_are(block + 1, TARN__FREED, rest))
             return false;
     }
@@ -111,7 +112,7 @@ static bool queue_sound(const struct tarn_classpool *pool, unsigned number)
 
 static bool pool_sound(const struct tarn_classpool *pool)
 {
-    size_t live[TARN__CLASS_NUMBERS], waiting[TARN__CLASS_NUMBERS], bytes = tarn__passed_bytes(&pool->passed);
+    size_t live[TARN__CLASSPOOL_NUMBERS], waiting[TARN__CLASSPOOL_NUMBERS], bytes = tarn__passed_bytes(&pool->passed);
     tarn__bytes_fill(live, 0, sizeof live);
     tarn__bytes_fill(waiting, 0, sizeof waiting);
     size_t at = next_start(pool, 0), next;
@@ -128,7 +129,7 @@ static bool pool_sound(const struct tarn_classpool *pool)
             return false;
         if (!queue_sound(pool, number))
             return false;
-        bytes += live[number] * tarn__class_size(number);
+        bytes += live[number] * tarn__classpool_class_size(number);
     }
     return pool->below_peak >= 0 && bytes == pool->peak_bytes - (size_t)pool->below_peak && tarn__passed_check(&pool->passed);
 }

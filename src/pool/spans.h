@@ -21,7 +21,7 @@ struct tarn__span {
 };
 
 struct tarn__spans {
-    uintptr_t root; /* of the tree */
+    uintptr_t root;            /* of the tree */
     struct tarn__span *latest; /* NULL only when there is none */
     size_t count;
 };

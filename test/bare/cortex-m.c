@@ -44,6 +44,8 @@ static void fault(void)
     finish(2);
 }
 
+void reset(void);
+
 void reset(void)
 {
     for (uint32_t *to = data_begin, *from = data_source; to < data_end;)
