@@ -175,9 +175,9 @@ def prefixes_of(path, paths):
     return ([stem] if len(alike) == 1 or directory == stem else []) + [directory + "_" + stem]
 
 
-def make_unique(files):
+def make_unique(files, static):
     """Renames what two files have as their own, or one has and another uses for something else."""
-    facts = {path: csource.Names(tokens) for path, tokens in files.items()}
+    facts = {path: csource.Names(tokens, static) for path, tokens in files.items()}
     everything = set().union(*[fact.used | fact.tags_used | fact.own | fact.macros for fact in facts.values()])
     for path, fact in facts.items():
         if not path.endswith(".c"):
@@ -195,13 +195,13 @@ def make_unique(files):
         files[path] = csource.rename(files[path], new, new_tags)
 
 
-def make_static(tokens):
+def make_static(tokens, static):
     """Shared functions, tarn__name, are static where there is only one file."""
     result, at = [], 0
     for first, last in csource.declarations(tokens):
         head = csource.head_of(tokens[first:last + 1])
         shared = any(function and name.startswith("tarn__") for name, function in csource.names_in_head(head))
-        if shared and not {"static", "extern", "typedef"} & set(head):
+        if shared and not (static | {"extern", "typedef"}) & set(head):
             result += tokens[at:first] + [csource.Token("name", "static"), csource.Token("space", " ")]
             at = first
     return result + tokens[at:]
@@ -222,11 +222,12 @@ def make_source(library, gathering):
     for path in library.sources:
         gathering.take(path)
     files = {path: csource.tokens_of(text) for path, text in gathering.texts.items()}
-    make_unique(files)
+    static = csource.macros_for_static(files.values())
+    make_unique(files, static)
     parts = []
     for path, tokens in files.items():
         if path not in public:
-            text = end_macros(path, csource.text_of(make_static(tokens)))
+            text = end_macros(path, csource.text_of(make_static(tokens, static)))
             parts.append("\n/* ---- %s ---- */\n\n%s" % (path, text))
     return "".join([
         opening(library.name + ".c", library.words), GNU_SOURCE if gathering.gnu else "", '#include "%s.h"\n\n' % library.name,

@@ -125,10 +125,22 @@ def tags_and_constants(tokens):
     return tags, constants
 
 
+def macros_for_static(files):
+    """The word static, and the macros that stand for it among other things."""
+    found = {"static"}
+    for tokens in files:
+        for token in tokens:
+            if token.kind == "directive" and DEFINE.match(token.text):
+                start, body = body_of(token)
+                if any(part.text == "static" for part in body):
+                    found.add(DEFINE.match(start)[1])
+    return found
+
+
 class Names:
     """What a file declares for itself (tags, names, macros), and which names it uses that are not members."""
 
-    def __init__(self, tokens):
+    def __init__(self, tokens, static):
         self.tags, self.own, self.macros = set(), set(), set()
         for token in tokens:
             if token.kind == "directive" and DEFINE.match(token.text):
@@ -141,7 +153,7 @@ class Names:
             tags, constants = tags_and_constants(declaration[:end])
             self.tags |= tags
             self.own |= constants
-            if "static" in head:
+            if static & set(head):
                 self.own |= {name for name, _ in names_in_head(head)}
             elif "typedef" in head:
                 self.own.add(names_in_head(head)[-1][0])

@@ -31,7 +31,7 @@ case_of() {
         grep '^#' "$work/log"
         echo "ok $number $name"
     else
-        sed 's/^/# /' "$work/log" | head -40
+        sed 's/^/# /' "$work/log" | head -12
         echo "not ok $number $name"
         failures=$((failures + 1))
     fi
@@ -105,7 +105,12 @@ sanitized() {
     selftest gcc "$work/sanitized.o" -fsanitize=undefined
 }
 
-on_m4() { pools arm-none-eabi-gcc "$work/m4.o" $m4; }
+unchecked() {
+    pools gcc "$work/unchecked.o" -ffreestanding -DTARN_POOLS_UNCHECKED
+    selftest gcc "$work/unchecked.o" -DTARN_POOLS_UNCHECKED
+}
+
+on_m4() { pools arm-none-eabi-gcc "$work/m4.o" $m4 "$@"; }
 
 case_of 'amalgamates, twice the same' amalgamate
 for compiler in gcc clang; do
@@ -113,19 +118,21 @@ for compiler in gcc clang; do
     [ $compiler = gcc ] || object=$work/tarn-clang.o
     case_with $compiler "tarn.c, $compiler" whole $compiler "$object"
     case_with $compiler "tarn-pools.c, $compiler" pools $compiler "$work/pools.o"
-    case_with $compiler "tarn-pools.c, $compiler, 32 bits" pools $compiler "$work/pools-32.o" -m32 -ffreestanding
     case_with $compiler "tarn-pools.c, $compiler, freestanding" pools $compiler "$work/pools-free.o" -ffreestanding
     case_with $compiler "tarn-pools.c, $compiler, freestanding: asks for nothing" alone nm "$work/pools-free.o"
     case_with $compiler "the self test over tarn-pools.c, $compiler, freestanding" selftest $compiler "$work/pools-free.o"
 done
+case_with clang 'tarn-pools.c, clang, 32 bits' pools clang "$work/pools-32.o" -m32 -ffreestanding
 case_with g++ 'headers, g++' as_plus g++
 case_with clang++ 'headers, clang++' as_plus clang++
 case_with nm 'tarn.c has what libtarn exports' exports "$work/tarn.o" "$root/test/gates/libtarn.symbols"
 case_with nm 'an object that asks for something is found' not_alone
 case_of 'a program over tarn.c' program
 case_of 'the self test over tarn.c' selftest gcc "$work/tarn.o" -DSELFTEST_WHOLE_LIBRARY -pthread
+case_of 'the self test over tarn-pools.c, unchecked' unchecked
 case_of 'the self test over tarn-pools.c, with undefined behaviour caught' sanitized
 case_with arm-none-eabi-gcc 'tarn-pools.c, Cortex-M4' on_m4
+case_with arm-none-eabi-gcc 'tarn-pools.c, Cortex-M4, unchecked' on_m4 -DTARN_POOLS_UNCHECKED
 case_with arm-none-eabi-gcc 'tarn-pools.c, Cortex-M4: asks for nothing' alone arm-none-eabi-nm "$work/m4.o"
 case_with arm-none-eabi-gcc 'region, block pool and class pool: at most 16 KiB' "$here/sizes.sh" "$dist" 16384
 echo "1..$number"
