@@ -1,9 +1,10 @@
 /*
  * The loads by which pools and their peers are measured: one header for all, so that each is asked for the same.
  *
- * A program per peer (peer_*.c) includes this, gives its two functions, and prints a line for each figure: name, nanoseconds. The functions are known
- * where the loops are compiled, so a call costs what it costs a user, inlining included. A load is repeated until it took SHARE, whole
- * rounds of it; so what is slow takes no longer than what is fast. The first byte of each block is written.
+ * A program per peer (peer_*.c) includes this, gives its two functions, and prints a line for each figure: name, nanoseconds.
+ * The functions are known where the loops are compiled, so a call costs what it costs a user, inlining included. A load is
+ * repeated until it took SHARE, whole rounds of it; so what is slow takes no longer than what is fast. The first byte of each
+ * block is written.
  *
  *   pair        a block of 64 bytes, allocated and freed at once
  *   batch-N     N blocks of 64 bytes, allocated, then freed in another order

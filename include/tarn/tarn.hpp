@@ -81,23 +81,43 @@ inline void must_be_ok(int error) noexcept
     static_cast<void>(error);
 }
 
-/** Strings blocks together through their own first words, for who gives all of them back. They have 8 bytes at least. */
-inline void string_together(void *head, void *block, std::size_t) noexcept
-{
-    std::memcpy(block, head, sizeof(void *));
-    std::memcpy(head, &block, sizeof(void *));
-}
+/** Live blocks, strung together by their own first words; a few of those that are too small for that. No memory is needed to note them. */
+struct live_blocks {
+    void *first = nullptr;
+    void *small[32];
+    std::size_t smalls = 0;
 
-/** Gives back all that is live in a pool that can neither be reset nor end before that. */
+    static void note(void *context, void *block, std::size_t size) noexcept
+    {
+        live_blocks *self = static_cast<live_blocks *>(context);
+        if (size >= sizeof block) {
+            std::memcpy(block, &self->first, sizeof block);
+            self->first = block;
+        } else if (self->smalls < sizeof small / sizeof *small) {
+            self->small[self->smalls++] = block;
+        }
+    }
+};
+
+/** Gives back all that is live in a pool that has no reset. */
 template <class Pool, class Each, class Free> void free_all(Pool *pool, Each each, Free free) noexcept
 {
-    void *block = nullptr;
-    each(pool, string_together, &block);
-    while (block) {
-        void *next;
-        std::memcpy(&next, block, sizeof next);
-        must_be_ok(free(pool, block));
-        block = next;
+    for (bool more = true; more;) {
+        live_blocks live;
+        more = false;
+        each(pool, live_blocks::note, &live);
+        auto give_back = [&](void *block) {
+            int error = free(pool, block);
+            must_be_ok(error);
+            more |= error == TARN_POOL_OK;
+        };
+        while (live.first) {
+            void *block = live.first;
+            std::memcpy(&live.first, block, sizeof block);
+            give_back(block);
+        }
+        while (live.smalls)
+            give_back(live.small[--live.smalls]);
     }
 }
 
@@ -323,14 +343,15 @@ template <class Ops> class pool_resource : public std::pmr::memory_resource
     using owner_type = std::unique_ptr<pool_type, detail::end>;
 
     /** Over someone's pool, which outlives this. */
-    explicit pool_resource(pool_type *pool) noexcept : pool_(pool) {}
-    pool_resource(pool_type *pool, std::pmr::memory_resource *upstream) noexcept : pool_(pool), upstream_(upstream)
+    explicit pool_resource(pool_type *pool) noexcept : pool_(pool), natural_(Ops::natural(pool)) {}
+    pool_resource(pool_type *pool, std::pmr::memory_resource *upstream) noexcept : pool_resource(pool)
     {
+        upstream_ = upstream;
         static_assert(Ops::knows_its_own, "this kind of pool cannot tell an upstream's blocks from its own");
     }
 
     /** Over a pool of its own. */
-    explicit pool_resource(owner_type &&pool) noexcept : owned_(std::move(pool)), pool_(owned_.get()) {}
+    explicit pool_resource(owner_type &&pool) noexcept : pool_resource(pool.get()) { owned_ = std::move(pool); }
     pool_resource(owner_type &&pool, std::pmr::memory_resource *upstream) noexcept : pool_resource(pool.get(), upstream)
     {
         owned_ = std::move(pool);
@@ -345,7 +366,7 @@ template <class Ops> class pool_resource : public std::pmr::memory_resource
   private:
     void *do_allocate(std::size_t bytes, std::size_t align) override
     {
-        if (__builtin_expect(align <= Ops::natural(pool_), 1))
+        if (__builtin_expect(align <= natural_, 1))
             return allocate_raw(bytes, align);
         if (bytes > std::numeric_limits<std::size_t>::max() - align)
             detail::no_memory();
@@ -357,7 +378,7 @@ template <class Ops> class pool_resource : public std::pmr::memory_resource
 
     void do_deallocate(void *p, std::size_t bytes, std::size_t align) override
     {
-        if (__builtin_expect(align <= Ops::natural(pool_), 1))
+        if (__builtin_expect(align <= natural_, 1))
             return deallocate_raw(p, bytes, align);
         char *raw;
         std::memcpy(&raw, static_cast<char *>(p) - sizeof raw, sizeof raw);
@@ -393,12 +414,14 @@ template <class Ops> class pool_resource : public std::pmr::memory_resource
 
     owner_type owned_;
     pool_type *pool_;
+    std::size_t natural_;
     std::pmr::memory_resource *upstream_ = nullptr;
 };
 
 using region_resource = pool_resource<detail::region_ops>;
 using classpool_resource = pool_resource<detail::classpool_ops>; /**< up to 64 KiB without an upstream */
-using levelpool_resource = pool_resource<detail::levelpool_ops>; /**< larger than its classes: the pool's fallback, then the upstream */
+using levelpool_resource =
+    pool_resource<detail::levelpool_ops>; /**< larger than its classes: the pool's fallback, then the upstream */
 using blockpool_resource = pool_resource<detail::blockpool_ops>;
 using bump_resource = pool_resource<detail::bump_ops>; /**< gives nothing back before a rewind or the end */
 using heap_resource = pool_resource<detail::heap_ops>;
@@ -419,7 +442,8 @@ class cache_resource : public std::pmr::memory_resource
 {
   public:
     /** @param align  what the cache keeps: that of its tarn_cache_args, or 8 */
-    explicit cache_resource(tarn_cache *objects, std::size_t align = 8, std::pmr::memory_resource *upstream = malloc_resource()) noexcept
+    explicit cache_resource(tarn_cache *objects, std::size_t align = 8,
+                            std::pmr::memory_resource *upstream = malloc_resource()) noexcept
         : cache_(objects), size_(tarn_cache_size(objects)), align_(align), upstream_(upstream)
     {
     }
@@ -503,7 +527,10 @@ template <class T> class allocator
     tarn_heap *heap_ = nullptr;
 };
 
-template <class T, class U> bool operator==(const allocator<T> &a, const allocator<U> &b) noexcept { return a.heap() == b.heap(); }
+template <class T, class U> bool operator==(const allocator<T> &a, const allocator<U> &b) noexcept
+{
+    return a.heap() == b.heap();
+}
 template <class T, class U> bool operator!=(const allocator<T> &a, const allocator<U> &b) noexcept { return !(a == b); }
 
 /* Bump arenas */

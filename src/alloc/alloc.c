@@ -81,20 +81,24 @@ TARN__NOINLINE void *tarn__alloc_slow(size_t size)
     return object ? object : no_memory();
 }
 
+/* Of what lies in no slab of malloc's: pages of its own, or an object of a user's heap; false: neither. */
+static bool free_page(struct tarn_page *page, void *p)
+{
+    struct tarn__piece *piece = tarn__page_piece(page);
+    if (piece)
+        tarn__heap_free(piece, p);
+    else if (tarn__page_state(page) == TARN__PAGE_RUN && ((uintptr_t)p & (TARN__PAGE_SIZE - 1)) == 0)
+        tarn__large_free(page, false);
+    else
+        return false;
+    return true;
+}
+
 TARN__NOINLINE void tarn__free_slow(void *p)
 {
-    if (!p)
+    struct tarn_page *page = tarn__page_of(p);
+    if (!p || (page && free_page(page, p)))
         return;
-    struct tarn_page *run = tarn__run_at(p);
-    if (run) {
-        tarn__large_free(run, false);
-        return;
-    }
-    struct tarn__piece *piece = tarn__piece_of(p);
-    if (piece) {
-        tarn__heap_free(piece, p);
-        return;
-    }
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "free", p);

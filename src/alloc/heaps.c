@@ -1,10 +1,8 @@
-/* The tree of users' heaps: their life, charging and limits, and the interface (tarn/heap.h). */
+/* The tree of users' heaps: their life, what is told about them, their verification, and forks (tarn/heap.h). */
 #include "alloc/heaps.h"
 
 #include "alloc/fast.h"
-#include "alloc/heap.h"
 #include "base/fail.h"
-#include "tarn/alloc.h"
 
 #include <string.h>
 
@@ -12,21 +10,52 @@ struct tarn__lock tarn__heaps_lock = TARN__LOCK_INIT(TARN__RANK_HEAPS);
 struct tarn__list tarn__heaps = {&tarn__heaps, &tarn__heaps};
 static struct tarn__list roots = {&roots, &roots};
 
-/* What a callback allocates is told to none. */
-static TARN__TLS bool telling;
-
 static uint64_t load(_Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_relaxed); }
 
 /* Life */
+
+/* The tree's lock is held. A heap that gets its first child is charged by others from then on, and one that loses its last by none. */
+static void count_children(struct tarn_heap *heap, size_t count)
+{
+    tarn__lock(&heap->lock);
+    heap->count = count;
+    heap->leaf = count == 0;
+    tarn__unlock(&heap->lock);
+}
+
+static void enrol(struct tarn_heap *heap)
+{
+    struct tarn_heap *parent = heap->parent;
+    tarn__lock(&tarn__heaps_lock);
+    tarn__list_push_back(parent ? &parent->children : &roots, &heap->siblings);
+    tarn__list_push_back(&tarn__heaps, &heap->all);
+    if (parent)
+        count_children(parent, parent->count + 1);
+    tarn__unlock(&tarn__heaps_lock);
+}
+
+static void withdraw(struct tarn_heap *heap)
+{
+    struct tarn_heap *parent = heap->parent;
+    tarn__lock(&tarn__heaps_lock);
+    tarn__list_remove(&heap->siblings);
+    tarn__list_remove(&heap->all);
+    if (parent)
+        count_children(parent, parent->count - 1);
+    tarn__unlock(&tarn__heaps_lock);
+}
 
 struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options)
 {
     static const struct tarn_heap_options none;
     const struct tarn_heap_options *wanted = options ? options : &none;
-    struct tarn_heap *heap = tarn__alloc(sizeof *heap);
+    size_t depth = wanted->parent ? wanted->parent->depth + (size_t)1 : 0;
+    struct tarn_heap *heap = depth < TARN_HEAP_DEPTH_MOST ? tarn__alloc(sizeof *heap) : NULL;
     if (!heap)
         return NULL;
     memset(heap, 0, sizeof *heap);
+    heap->leaf = true;
+    heap->depth = (uint16_t)depth;
     heap->parent = wanted->parent;
     heap->hard_limit = wanted->hard_limit;
     heap->soft_limit = wanted->soft_limit;
@@ -41,27 +70,8 @@ struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options)
     tarn__list_init(&heap->full);
     tarn__list_init(&heap->large);
     tarn__list_init(&heap->children);
-    tarn__lock(&tarn__heaps_lock);
-    tarn__list_push_back(heap->parent ? &heap->parent->children : &roots, &heap->siblings);
-    if (heap->parent)
-        heap->parent->count++;
-    tarn__list_push_back(&tarn__heaps, &heap->all);
-    tarn__unlock(&tarn__heaps_lock);
+    enrol(heap);
     return heap;
-}
-
-static void uncharge(struct tarn_heap *heap, uint64_t bytes)
-{
-    for (; heap; heap = heap->parent)
-        atomic_fetch_sub_explicit(&heap->live, bytes, memory_order_relaxed);
-}
-
-static size_t clear(struct tarn_heap *heap)
-{
-    uint64_t bytes;
-    size_t objects = tarn__heap_clear(heap, &bytes);
-    uncharge(heap, bytes);
-    return objects;
 }
 
 /* The next heap of a tree, parents after their children: from a heap that is done. `top` is the last. */
@@ -87,22 +97,12 @@ static struct tarn_heap *locked_after(struct tarn_heap *heap)
     return next;
 }
 
-static void withdraw(struct tarn_heap *heap)
-{
-    tarn__lock(&tarn__heaps_lock);
-    tarn__list_remove(&heap->siblings);
-    tarn__list_remove(&heap->all);
-    if (heap->parent)
-        heap->parent->count--;
-    tarn__unlock(&tarn__heaps_lock);
-}
-
 size_t tarn_heap_destroy(struct tarn_heap *heap)
 {
     size_t objects = 0;
     for (struct tarn_heap *next = heap ? lowest(heap) : NULL, *this; (this = next);) {
         next = this == heap ? NULL : locked_after(this);
-        objects += clear(this);
+        objects += tarn__heap_clear(this);
         withdraw(this);
         tarn__free(this);
     }
@@ -113,180 +113,8 @@ size_t tarn_heap_reset(struct tarn_heap *heap)
 {
     size_t objects = 0;
     for (struct tarn_heap *this = lowest(heap); this; this = this == heap ? NULL : locked_after(this))
-        objects += clear(this);
+        objects += tarn__heap_clear(this);
     return objects;
-}
-
-/* Charging */
-
-/* A request on its way up the tree. */
-struct request {
-    struct tarn_heap *heap;
-    size_t size, align, bytes;
-    struct tarn_heap *over; /* answer: the heap whose hard limit forbade it */
-};
-
-static void raise_peak(struct tarn_heap *heap, uint64_t live)
-{
-    uint64_t peak = load(&heap->peak);
-    while (live > peak &&
-           !atomic_compare_exchange_weak_explicit(&heap->peak, &peak, live, memory_order_relaxed, memory_order_relaxed))
-        ;
-}
-
-static void tell(void (*callback)(void *, struct tarn_heap *, size_t), struct tarn_heap *heap, size_t size)
-{
-    if (!callback || telling)
-        return;
-    telling = true;
-    callback(heap->context, heap, size);
-    telling = false;
-}
-
-/* Charges `heap` and those above it, and takes the memory when all have agreed: so what fails leaves no trace, not even in the peaks. */
-static void *serve(struct request *request, struct tarn_heap *heap)
-{
-    if (!heap)
-        return tarn__heap_take(request->heap, request->size, request->align);
-    uint64_t live = atomic_fetch_add_explicit(&heap->live, request->bytes, memory_order_relaxed) + request->bytes;
-    uint64_t hard = load(&heap->hard_limit), soft = load(&heap->soft_limit);
-    bool over = hard > 0 && live > hard;
-    void *p = over ? NULL : serve(request, heap->parent);
-    if (!p) {
-        atomic_fetch_sub_explicit(&heap->live, request->bytes, memory_order_relaxed);
-        request->over = over ? heap : request->over;
-        return NULL;
-    }
-    raise_peak(heap, live);
-    if (soft > 0 && live > soft && live - request->bytes <= soft)
-        tell(heap->over_soft, heap, request->size);
-    return p;
-}
-
-static void *refuse(struct tarn_heap *heap)
-{
-    tarn__lock(&heap->lock);
-    heap->failures++;
-    tarn__unlock(&heap->lock);
-    return NULL;
-}
-
-static void *allocate(struct tarn_heap *heap, size_t size, size_t align)
-{
-    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
-        return refuse(heap);
-    struct request request = {.heap = heap, .size = size, .align = align, .bytes = tarn__heap_rounded(size, align)};
-    void *p = serve(&request, heap);
-    if (!p && request.over && request.over->over_hard && !telling) {
-        tell(request.over->over_hard, request.over, size);
-        p = serve(&request, heap);
-    }
-    return p ? p : refuse(heap);
-}
-
-/* Objects */
-
-void *tarn_heap_alloc(struct tarn_heap *heap, size_t size) { return heap ? allocate(heap, size, 1) : tarn__alloc(size); }
-
-void *tarn_heap_calloc(struct tarn_heap *heap, size_t count, size_t size)
-{
-    size_t bytes;
-    if (!heap)
-        return tarn_calloc(count, size);
-    if (__builtin_mul_overflow(count, size, &bytes))
-        return refuse(heap);
-    void *p = allocate(heap, bytes, 1);
-    return p ? memset(p, 0, bytes) : NULL;
-}
-
-void *tarn_heap_aligned_alloc(struct tarn_heap *heap, size_t align, size_t size)
-{
-    if (!heap)
-        return tarn_aligned_alloc(align, size);
-    return tarn__is_pow2(align) ? allocate(heap, size, align) : refuse(heap);
-}
-
-void tarn__heap_free(struct tarn__piece *piece, void *p)
-{
-    struct tarn_heap *heap = piece->heap;
-    uncharge(heap, tarn__heap_put(piece, p, "free"));
-}
-
-void tarn_heap_free(void *p)
-{
-    struct tarn__piece *piece = p ? tarn__piece_of(p) : NULL;
-    if (piece)
-        tarn__heap_free(piece, p);
-    else
-        tarn__free(p);
-}
-
-/* Charges `bytes` more; false: a hard limit forbids. */
-static bool charge(struct tarn_heap *heap, uint64_t bytes)
-{
-    for (struct tarn_heap *at = heap; at; at = at->parent) {
-        uint64_t live = atomic_fetch_add_explicit(&at->live, bytes, memory_order_relaxed) + bytes, hard = load(&at->hard_limit);
-        if (hard == 0 || live <= hard)
-            continue;
-        for (struct tarn_heap *below = heap; below != at; below = below->parent)
-            atomic_fetch_sub_explicit(&below->live, bytes, memory_order_relaxed);
-        atomic_fetch_sub_explicit(&at->live, bytes, memory_order_relaxed);
-        return false;
-    }
-    return true;
-}
-
-/* A large object where it is. */
-static bool resize(struct tarn__piece *piece, size_t had, size_t size)
-{
-    struct tarn_heap *heap = piece->heap;
-    size_t wanted = tarn__align_up(size, TARN__PAGE_SIZE);
-    if (wanted > had && !charge(heap, wanted - had))
-        return false;
-    if (!tarn__heap_resize(piece, size)) {
-        uncharge(heap, wanted - had);
-        return false;
-    }
-    size_t has = piece->run->count * TARN__PAGE_SIZE;
-    uncharge(heap, tarn__max(wanted, had) - has);
-    for (struct tarn_heap *at = heap; at && has > had; at = at->parent)
-        raise_peak(at, load(&at->live));
-    return true;
-}
-
-void *tarn__heap_realloc(struct tarn__piece *piece, void *p, size_t size)
-{
-    struct tarn_heap *heap = piece->heap;
-    bool free, large = !piece->objects;
-    size_t had = tarn__piece_size(piece, p, &free);
-    if (had == 0)
-        tarn__fail(free ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, "realloc", p);
-    if (!large && size <= had && size >= had / 2)
-        return p;
-    if (large && size > TARN__SMALL_MOST && size <= PTRDIFF_MAX && resize(piece, had, size))
-        return p;
-    void *to = allocate(heap, size, 1);
-    if (!to)
-        return size <= had ? p : NULL;
-    memcpy(to, p, tarn__min(had, size));
-    tarn__heap_free(piece, p);
-    return to;
-}
-
-void *tarn_heap_realloc(struct tarn_heap *heap, void *p, size_t size)
-{
-    if (!p)
-        return tarn_heap_alloc(heap, size);
-    if (tarn_heap_of(p) != heap)
-        return NULL;
-    return tarn_realloc(p, size);
-}
-
-struct tarn_heap *tarn_heap_of(const void *p)
-{
-    bool free;
-    struct tarn__piece *piece = tarn__piece_of(p);
-    return piece && tarn__piece_size(piece, p, &free) > 0 ? piece->heap : NULL;
 }
 
 /* Looking */
@@ -384,6 +212,7 @@ static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned
         TARN__ASSERT(tarn__bits_count(piece->map, 0, piece->objects) == piece->free,
                      "the count of a slab's free objects is right");
         TARN__ASSERT(!piece->objects || tarn__class_size(piece->class) == size, "a slab's objects are of its class's size");
+        TARN__ASSERT(!piece->objects == (list == &heap->large), "large objects, and no others, are on their list");
         TARN__ASSERT(class == 0 || (piece->class == class && piece->free > 0),
                      "a class's list has slabs of it with free objects");
         TARN__ASSERT(list != &heap->full || piece->free == 0, "a slab on the list of full ones is full");
@@ -411,27 +240,38 @@ void tarn_heap_verify(struct tarn_heap *heap)
     TARN__ASSERT(sums.pages == heap->held, "the count of a heap's pages is right");
     TARN__ASSERT(sums.bytes == heap->own_bytes, "the count of a heap's live bytes is right");
     TARN__ASSERT(sums.objects == heap->allocations - heap->frees, "the count of a heap's live objects is right");
+    TARN__ASSERT(heap->leaf == (heap->count == 0), "a leaf is a heap without children");
     TARN__ASSERT(load(&heap->live) >= heap->own_bytes, "what is live in a heap counts in it");
+    TARN__ASSERT(!heap->leaf || load(&heap->live) == heap->own_bytes, "in a leaf nothing else counts");
+    TARN__ASSERT(heap->leaf ? load(&heap->peak) >= heap->own_bytes : load(&heap->peak) > 0 || heap->own_bytes == 0,
+                 "a peak is no lower than what is live");
     tarn__unlock(&heap->lock);
 }
 
 /* Forks */
 
+/* The list of heaps may be walked only under its lock. */
 void tarn__heaps_each_lock(void (*act)(struct tarn__lock *))
 {
-    act(&tarn__heaps_lock);
+    bool lets_go = act == tarn__unlock_after_fork;
+    if (!lets_go)
+        act(&tarn__heaps_lock);
     for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next)
         act(&TARN__CONTAINER(link, struct tarn_heap, all)->lock);
+    if (lets_go)
+        act(&tarn__heaps_lock);
 }
 
-/* Threads that are gone may have been between charging and taking. */
+/* Threads that are gone may have been between charging and taking, or between that and the peaks. */
 void tarn__heaps_child(void)
 {
     for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next)
         TARN__CONTAINER(link, struct tarn_heap, all)->live = 0;
     for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next) {
         struct tarn_heap *from = TARN__CONTAINER(link, struct tarn_heap, all);
-        for (struct tarn_heap *heap = from; heap; heap = heap->parent)
+        for (struct tarn_heap *heap = from; heap; heap = heap->parent) {
             heap->live += from->own_bytes;
+            heap->peak = heap->live > heap->peak ? heap->live : heap->peak;
+        }
     }
 }

@@ -7,14 +7,19 @@
  *     pages      a run of 1, 2, 4, 8 or 16 pages of objects of one class; or of one large object. Each page's descriptor leads to the piece.
  *
  * Slabs begin with as few pages as waste at most an eighth, and double with each that a class gets, so a small heap takes a page for each class it uses
- * and a large one returns its memory in lots of 64 KiB. There are no magazines: a heap's counts are exact and its limits are kept at each request, which costs an
- * atomic addition for the heap and one for each above it; and what is kept back for a thread would be kept for each of ten thousand heaps.
+ * and a large one returns its memory in lots of 64 KiB. There are no magazines: a heap's counts are exact and its limits are kept at each request, and what
+ * is kept back for a thread would be kept for each of ten thousand heaps.
  *
- * Charging: a request adds its bytes to `live` of its heap, then of each heap above, and gives way where a hard limit would be passed; so
- * threads together cannot pass one. What is free again is subtracted in the same order. `own_…` are kept under the heap's lock, and after a fork the child makes
+ * Charging (heap_objects.c): first there is memory, then the request's bytes are added to `live` of its heap and of each heap above, each by a comparison
+ * with its limit and the addition in one, so neither a reader nor threads together ever see one passed; the first that has no room has those below
+ * it take back what they added. Only then the object is taken and peaks rise: what fails leaves no trace. All this happens under the lock of the request's
+ * own heap alone. A heap without children is charged by nobody else, so plain arithmetic under its lock does, and one without parent
+ * needs nothing but that lock. What is freed is subtracted in the same order. `own_…` are kept under the heap's lock, and after a fork the child makes
  * `live` anew from them.
  *
  * Locks: `tarn__heaps_lock`, the tree; each heap's own, its slabs and counts. No system call is made and nothing is called under either.
+ *
+ * Wrong if: requests of many threads in one heap wait for its lock; each thread should then have a child of its own.
  */
 #ifndef TARN_ALLOC_HEAPS_H
 #define TARN_ALLOC_HEAPS_H
@@ -39,19 +44,23 @@ struct tarn__piece {
 };
 
 struct tarn_heap {
+    struct tarn__lock lock;
+    bool leaf;                   /* no children: `live` and `peak` change under the lock only. Under both locks */
+    uint16_t depth;              /* heaps above it */
     _Atomic uint64_t live, peak; /* bytes, of this heap and those below */
     _Atomic uint64_t hard_limit, soft_limit;
     struct tarn_heap *parent;
+
+    /* under the lock */
+    uint64_t own_bytes, allocations, frees, failures;
+    size_t held; /* pages */
+    struct tarn__list full, large;
+    struct tarn__list partial[TARN__CLASSES];
+    uint32_t slabs[TARN__CLASSES];
+
     void (*over_hard)(void *context, struct tarn_heap *heap, size_t size);
     void (*over_soft)(void *context, struct tarn_heap *heap, size_t size);
     void *context;
-
-    struct tarn__lock lock;
-    uint64_t own_bytes, allocations, frees, failures;
-    size_t held; /* pages */
-    struct tarn__list partial[TARN__CLASSES];
-    struct tarn__list full, large;
-    uint16_t slabs[TARN__CLASSES];
 
     /* under tarn__heaps_lock */
     struct tarn__list children, siblings, all;
@@ -62,35 +71,85 @@ struct tarn_heap {
 extern struct tarn__lock tarn__heaps_lock;
 extern struct tarn__list tarn__heaps; /* by `all` */
 
-/* The piece that `p` lies in, or NULL: `p` is not in a heap of a user's. Of a large object only the first page counts. */
-static inline struct tarn__piece *tarn__piece_of(const void *p)
+/* What of a page's descriptor, if it has one, leads to: NULL: not to a piece. */
+static inline struct tarn__piece *tarn__page_piece(const struct tarn_page *page)
 {
-    struct tarn__section *section = tarn__section_of(p);
-    if (!section)
-        return NULL;
-    size_t index = (size_t)((const char *)p - section->base) >> TARN__PAGE_BITS;
-    if (index >= TARN__SECTION_PAGES || tarn__page_state(&section->page[index]) != TARN__PAGE_HEAP)
-        return NULL;
-    return (struct tarn__piece *)section->page[index].lru.next;
+    return page && tarn__page_state(page) == TARN__PAGE_HEAP ? (struct tarn__piece *)page->lru.next : NULL;
+}
+
+/* The piece that `p` lies in, or NULL: `p` is not in a heap of a user's. Of a large object only the first page counts. */
+static inline struct tarn__piece *tarn__piece_of(const void *p) { return tarn__page_piece(tarn__page_of(p)); }
+
+/* The number of the object that begins at `p`; `objects`: none does. */
+static inline size_t tarn__piece_index(const struct tarn__piece *slab, const void *p)
+{
+    size_t offset = (size_t)((const char *)p - slab->base);
+    size_t index = (size_t)((uint64_t)offset * slab->inverse >> 32);
+    return index < slab->objects && index * slab->size == offset ? index : slab->objects;
+}
+
+static inline struct tarn__piece *tarn__link_piece(struct tarn__list *link)
+{
+    return TARN__CONTAINER(link, struct tarn__piece, link);
+}
+
+/* A word of a slab's map: changed under the heap's lock, and looked at without by who asks about an object of his. */
+static inline void tarn__piece_set_word(struct tarn__piece *slab, size_t w, uint64_t word)
+{
+    __atomic_store_n(&slab->map[w], word, __ATOMIC_RELAXED);
+}
+
+/* Takes the lowest free object of a slab that has one. The lock of its heap is held, as in the next. */
+static inline void *tarn__piece_pop(struct tarn_heap *heap, struct tarn__piece *slab)
+{
+    while (!slab->map[slab->hint])
+        slab->hint++;
+    size_t w = slab->hint, index = w * 64 + (size_t)__builtin_ctzll(slab->map[w]);
+    tarn__piece_set_word(slab, w, slab->map[w] & (slab->map[w] - 1));
+    if (--slab->free == 0) {
+        tarn__list_remove(&slab->link);
+        tarn__list_push_front(&heap->full, &slab->link);
+    }
+    return slab->base + index * slab->size;
+}
+
+/* Puts an object back that is not free. Whether the slab is now to go: an empty one stays if it is its class's only one with room. */
+static inline bool tarn__piece_push(struct tarn_heap *heap, struct tarn__piece *slab, size_t index)
+{
+    size_t w = index / 64;
+    struct tarn__list *partial = &heap->partial[slab->class - 1];
+    tarn__piece_set_word(slab, w, slab->map[w] | UINT64_C(1) << index % 64);
+    if (w < slab->hint)
+        slab->hint = (uint16_t)w;
+    if (slab->free++ == 0) {
+        tarn__list_remove(&slab->link);
+        tarn__list_push_back(partial, &slab->link);
+    }
+    return slab->free == slab->objects && (partial->next != &slab->link || partial->prev != &slab->link);
 }
 
 /* Bytes of the live object that begins at `p`, which lies in the piece; 0: none does. `*free` tells that one begins there that is free. */
 size_t tarn__piece_size(struct tarn__piece *piece, const void *p, bool *free);
 
-/* Allocation and free within a heap, without charging. NULL: no memory. `align` is at most a page for a size up to TARN__SMALL_MOST. */
-void *tarn__heap_take(struct tarn_heap *heap, size_t size, size_t align);
+/*
+ * A slab, all free, for a class of which the heap has so many; or, for class 0, a large object's pages, *zeroed if they read as zero. Not yet the
+ * heap's. NULL: no memory.
+ */
+struct tarn__piece *tarn__slab_make(struct tarn_heap *heap, unsigned class, size_t slabs);
+struct tarn__piece *tarn__large_make(struct tarn_heap *heap, size_t pages, size_t align, bool *zeroed);
 
-/* What tarn__heap_take would charge. */
-size_t tarn__heap_rounded(size_t size, size_t align);
+/* Gives the pages back. The piece is no heap's any more. */
+void tarn__piece_end(struct tarn__piece *piece);
 
-/* Frees an object; ends the process when `p` is none. Returns the bytes to be uncharged. */
-size_t tarn__heap_put(struct tarn__piece *piece, void *p, const char *where);
+/* The piece becomes the heap's, and is it no more. Under its lock. */
+void tarn__piece_enter(struct tarn_heap *heap, struct tarn__piece *piece);
+void tarn__piece_leave(struct tarn_heap *heap, struct tarn__piece *piece);
 
-/* Changes a large object's length where it is: false: it cannot. Nothing is charged. */
-bool tarn__heap_resize(struct tarn__piece *piece, size_t size);
+/* Moves all of a heap's pieces to `pieces`. Under its lock. */
+void tarn__pieces_take(struct tarn_heap *heap, struct tarn__list *pieces);
 
-/* Gives up all slabs and large objects; returns how many objects were live, their bytes in *bytes. */
-size_t tarn__heap_clear(struct tarn_heap *heap, uint64_t *bytes);
+/* Gives up a heap's objects, and uncharges them. Returns how many there were. */
+size_t tarn__heap_clear(struct tarn_heap *heap);
 
 /* For the malloc family (alloc.c, realloc.c). */
 void tarn__heap_free(struct tarn__piece *piece, void *p);

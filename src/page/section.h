@@ -132,6 +132,14 @@ static inline char *tarn__page_address(const struct tarn_page *page)
     return section->base + ((size_t)(page - section->page) << TARN__PAGE_BITS);
 }
 
+/* The descriptor of the page that `p` lies in, or NULL: `p` is foreign, or lies in a mapped block, but not in its first 4 MiB. */
+static inline struct tarn_page *tarn__page_of(const void *p)
+{
+    struct tarn__section *section = tarn__section_of(p);
+    size_t index = section ? (size_t)((const char *)p - section->base) >> TARN__PAGE_BITS : 0;
+    return section && index < TARN__SECTION_PAGES ? &section->page[index] : NULL;
+}
+
 /* The descriptor of the run in use that begins at `p`, or NULL: `p` is foreign, free, or inside something. */
 static inline struct tarn_page *tarn__run_at(const void *p)
 {

@@ -375,6 +375,13 @@ bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, b
     return tarn__dirty_excess(zone);
 }
 
+/* The pages of a heap's slab lead to it, each. Longer runs do so by their first page only. */
+static void unlead(struct tarn_page *run)
+{
+    for (size_t i = 1; run->count <= TARN__UNIT_PAGES && i < run->count; i++)
+        tarn__page_set_state(&run[i], TARN__PAGE_INSIDE);
+}
+
 static void free_run(struct tarn_page *run, bool dirty)
 {
     struct tarn__section *section = tarn__page_section(run);
@@ -384,6 +391,8 @@ static void free_run(struct tarn_page *run, bool dirty)
         return;
     }
     tarn__lock(&zone->lock);
+    if (tarn__page_state(run) == TARN__PAGE_HEAP)
+        unlead(run);
     tarn__page_set_state(run, TARN__PAGE_INSIDE);
     zone->frees++;
     bool excess = tarn__zone_put(section, (size_t)(run - section->page), run->count, dirty);

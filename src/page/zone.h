@@ -116,7 +116,7 @@ size_t tarn__forget_dirty(struct tarn__section *section, size_t first, size_t co
  */
 struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed);
 
-/* Frees a run in use (state RUN or SLAB), found by tarn__run_at. May purge: system calls, after the lock. */
+/* Frees a run in use (state RUN, SLAB or HEAP), found by tarn__run_at. May purge: system calls, after the lock. */
 void tarn__pages_free(struct tarn_page *run);
 
 /* The same for a run whose pages all read as zero. */

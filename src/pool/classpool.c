@@ -14,50 +14,53 @@
 
 static inline void note_live(struct tarn_classpool *pool, size_t bytes)
 {
-    pool->live_bytes += bytes;
-    if (pool->live_bytes > pool->peak_bytes)
-        pool->peak_bytes = pool->live_bytes;
+    pool->below_peak -= (ptrdiff_t)bytes;
+    if (__builtin_expect(pool->below_peak < 0, 0)) {
+        pool->peak_bytes -= (size_t)pool->below_peak;
+        pool->below_peak = 0;
+    }
 }
 
+static inline void note_free(struct tarn_classpool *pool, size_t bytes) { pool->below_peak += (ptrdiff_t)bytes; }
+
 /* Writes a live block's words. */
-static inline void dress(const struct tarn_classpool *pool, char *p, uint32_t word)
+static inline void dress(const struct tarn_classpool *pool, char *p, uint32_t state, uint32_t word, size_t extent)
 {
     uint32_t mark = tarn__class_mark(pool, p);
     struct tarn__class_header *header = tarn__class_header(p);
     header->word = word;
-    header->check = word ^ mark;
-    *(tarn__loose_word *)(p + tarn__class_extent(word)) = tarn__class_guard(mark);
+    header->check = word ^ mark ^ state;
+    *(tarn__class_guard *)(p + extent) = tarn__class_guard_of(mark);
 }
 
 static inline void *hand_out(struct tarn_classpool *pool, unsigned number, void *p, size_t asked)
 {
     pool->classes[number].taken++;
     note_live(pool, tarn__classpool_class_size(number));
-    dress(pool, p, tarn__class_word(TARN__CLASS_LIVE, number, asked));
+    dress(pool, p, TARN__CLASS_LIVE, tarn__class_word(number, asked), asked);
     return p;
 }
 
+/* The block's word stays as it is. */
 static inline void enqueue(struct tarn_classpool *pool, unsigned number, void *p)
 {
     struct tarn__class *class = &pool->classes[number];
     struct tarn__class_header *header = tarn__class_header(p);
     struct tarn__class_queued *block = p;
-    uint32_t word = tarn__class_word(TARN__CLASS_QUEUED, number, 0);
     block->next = class->head;
     block->seal = tarn__class_seal(pool, block);
-    header->word = word;
-    header->check = word ^ tarn__class_mark(pool, p);
+    header->check = header->word ^ tarn__class_mark(pool, p) ^ TARN__CLASS_QUEUED;
     class->head = block;
     class->given++;
-    pool->live_bytes -= tarn__classpool_class_size(number);
+    note_free(pool, tarn__classpool_class_size(number));
 }
 
-static void *alloc_slow(struct tarn_classpool *pool, size_t size);
-static int free_slow(struct tarn_classpool *pool, void *p);
+static void *alloc_slow(struct tarn_classpool *pool, size_t size) __attribute__((noinline));
+static int free_slow(struct tarn_classpool *pool, void *p) __attribute__((noinline));
 
 void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 {
-    if (__builtin_expect(size > TARN_CLASSPOOL_MOST || pool->special, 0))
+    if (__builtin_expect(size >= pool->short_limit, 0))
         return alloc_slow(pool, size);
     unsigned number = tarn__classpool_class_of(size);
     struct tarn__class_queued *block = pool->classes[number].head;
@@ -69,15 +72,13 @@ void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 
 int tarn_classpool_free(struct tarn_classpool *pool, void *p)
 {
-    if (__builtin_expect(pool->special || !tarn__class_begins(pool, p), 0))
+    if (__builtin_expect(!tarn__class_begins(pool, pool->short_bound, p), 0))
         return free_slow(pool, p);
-    const struct tarn__class_header *header = tarn__class_header(p);
-    uint32_t word = header->word, mark = tarn__class_mark(pool, p);
-    size_t asked = tarn__class_word_asked(word);
-    unsigned number = tarn__class_word_number(word);
-    bool sound = (word ^ header->check) == mark && tarn__class_word_state(word) == TARN__CLASS_LIVE &&
-                 asked <= tarn__classpool_class_size(number) &&
-                 *(const tarn__loose_word *)((char *)p + asked) == tarn__class_guard(mark);
+    uint32_t word = tarn__class_header(p)->word, mark = tarn__class_mark(pool, p);
+    size_t asked = tarn__class_asked(word);
+    unsigned number = tarn__class_number(word);
+    bool sound = tarn__class_state(pool, p) == TARN__CLASS_LIVE && asked <= tarn__classpool_class_size(number) &&
+                 *(const tarn__class_guard *)((char *)p + asked) == tarn__class_guard_of(mark);
     if (__builtin_expect(!sound, 0))
         return free_slow(pool, p);
     enqueue(pool, number, p);
@@ -93,12 +94,11 @@ static void *dequeue(struct tarn_classpool *pool, unsigned number)
     struct tarn__class *class = &pool->classes[number];
     while (class->head) {
         struct tarn__class_queued *block = class->head;
-        bool sound = tarn__class_begins(pool, block) && block->seal == tarn__class_seal(pool, block);
+        bool sound = tarn__class_begins(pool, pool->carved, block) && block->seal == tarn__class_seal(pool, block);
         if (sound && (pool->flags & TARN_POOL_CHECK))
-            sound = tarn__class_header_sound(pool, block) &&
-                    tarn__class_header(block)->word == tarn__class_word(TARN__CLASS_QUEUED, number, 0);
+            sound = tarn__class_queued_sound(pool, number, block);
         if (!sound) {
-            class->lost += tarn__class_waiting(class);
+            pool->lost[number] += tarn__class_waiting(pool, number);
             class->head = NULL;
             return NULL;
         }
@@ -106,7 +106,7 @@ static void *dequeue(struct tarn_classpool *pool, unsigned number)
         if (!(pool->flags & TARN_POOL_POISON) ||
             tarn__bytes_are(block + 1, TARN__FREED, tarn__classpool_class_size(number) - sizeof *block))
             return block;
-        class->lost++;
+        pool->lost[number]++;
     }
     return NULL;
 }
@@ -120,6 +120,8 @@ static void *carve(struct tarn_classpool *pool, unsigned number)
     char *p = pool->base + pool->carved;
     tarn__bit_set(pool->starts, pool->carved / TARN__CLASS_GRAIN);
     pool->carved += size + TARN__CLASS_GRAIN;
+    if (!pool->special)
+        pool->short_bound = pool->carved;
     pool->classes[number].carved++;
     return p;
 }
@@ -167,14 +169,13 @@ static void *alloc_slow(struct tarn_classpool *pool, size_t size)
 /* 0 when a live block of the buffer begins at `p`, and is sound; else what is wrong. Under the guard, as what follows. */
 static int find_live(const struct tarn_classpool *pool, const void *p)
 {
-    if (!tarn__class_begins(pool, p))
+    if (!tarn__class_begins(pool, pool->carved, p))
         return TARN_POOL_FOREIGN;
     if (!tarn__class_header_sound(pool, p))
         return TARN_POOL_CORRUPT;
-    uint32_t word = tarn__class_header(p)->word;
-    if (tarn__class_word_state(word) == TARN__CLASS_QUEUED)
+    if (tarn__class_state(pool, p) == TARN__CLASS_QUEUED)
         return TARN_POOL_DOUBLE_FREE;
-    return tarn__class_guard_sound(pool, p, word) ? 0 : TARN_POOL_CORRUPT;
+    return tarn__class_guard_sound(pool, p) ? 0 : TARN_POOL_CORRUPT;
 }
 
 static int free_slow(struct tarn_classpool *pool, void *p)
@@ -186,7 +187,7 @@ static int free_slow(struct tarn_classpool *pool, void *p)
     size_t size = 0;
     int error = find_live(pool, p);
     if (!error) {
-        unsigned number = tarn__class_word_number(tarn__class_header(p)->word);
+        unsigned number = tarn__class_number(tarn__class_header(p)->word);
         if (pool->flags & TARN_POOL_POISON)
             tarn__bytes_fill(p, TARN__FREED, tarn__classpool_class_size(number));
         enqueue(pool, number, p);
@@ -195,7 +196,7 @@ static int free_slow(struct tarn_classpool *pool, void *p)
         size = entry->size;
         tarn__passed_remove(&pool->passed, entry);
         pool->passed_given++;
-        pool->live_bytes -= size;
+        note_free(pool, size);
     }
     tarn__guard_drop(&pool->guard);
     if (entry)
@@ -203,12 +204,17 @@ static int free_slow(struct tarn_classpool *pool, void *p)
     return error;
 }
 
-/* Moves the guard of a live block, and fills what it gains. */
-static void redress(const struct tarn_classpool *pool, char *p, uint32_t word)
+static size_t extent_of(const struct tarn_classpool *pool, const void *p)
 {
-    size_t extent = tarn__class_extent(tarn__class_header(p)->word);
-    dress(pool, p, word);
-    fill_new(pool, p + extent, p + tarn__class_extent(word));
+    return tarn__class_extent(tarn__class_state(pool, p), tarn__class_header(p)->word);
+}
+
+/* Moves the guard of a live block, and fills what it gains. */
+static void redress(const struct tarn_classpool *pool, char *p, uint32_t state, uint32_t word)
+{
+    size_t had = extent_of(pool, p), has = tarn__class_extent(state, word);
+    dress(pool, p, state, word, has);
+    fill_new(pool, p + had, p + has);
 }
 
 void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size_t size)
@@ -226,11 +232,11 @@ void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size_t size)
     int error = find_live(pool, p);
     if (!error) {
         uint32_t word = tarn__class_header(p)->word;
-        unsigned number = tarn__class_word_number(word);
-        had = tarn__class_extent(word);
+        unsigned number = tarn__class_number(word);
+        had = extent_of(pool, p);
         stays = size <= tarn__classpool_class_size(number);
         if (stays)
-            redress(pool, p, tarn__class_word(TARN__CLASS_LIVE, number, size));
+            redress(pool, p, TARN__CLASS_LIVE, tarn__class_word(number, size));
     } else if (error == TARN_POOL_FOREIGN && (entry = tarn__passed_find(&pool->passed, p))) {
         error = 0;
         had = entry->size;
@@ -257,9 +263,9 @@ size_t tarn_classpool_usable_size(struct tarn_classpool *pool, const void *p)
         size = entry->size;
     } else if (find_live(pool, p) == 0) {
         uint32_t word = tarn__class_header(p)->word;
-        unsigned number = tarn__class_word_number(word);
+        unsigned number = tarn__class_number(word);
         size = tarn__classpool_class_size(number);
-        redress(pool, (char *)(uintptr_t)p, tarn__class_word(TARN__CLASS_GRANTED, number, tarn__class_word_asked(word)));
+        redress(pool, (char *)(uintptr_t)p, TARN__CLASS_GRANTED, word);
     }
     tarn__guard_drop(&pool->guard);
     return size;

@@ -31,7 +31,11 @@ static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_
     struct tarn_classpool *pool = (struct tarn_classpool *)at;
     at += tarn__align_up(sizeof *pool, TARN__CLASS_GRAIN);
     size_t words = (end - at) / TARN__CLASS_GRAIN / 64 + 1;
-    *pool = (struct tarn_classpool){.starts = (uint64_t *)at, .memory = memory, .size = size, .opens = 1};
+    tarn__bytes_fill(pool, 0, sizeof *pool);
+    pool->starts = (uint64_t *)at;
+    pool->memory = memory;
+    pool->size = size;
+    pool->opens = 1;
     at += tarn__align_up(words * sizeof *pool->starts, TARN__CLASS_GRAIN);
     pool->base = (char *)at;
     pool->room = end - at;
@@ -45,6 +49,7 @@ static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
     pool->special = pool->guard.lock.acquire || (pool->flags & KNOWN_FLAGS & ~(unsigned)TARN_POOL_RED_ZONE);
+    pool->short_limit = pool->special ? 0 : TARN_CLASSPOOL_MOST + 1;
     return pool;
 }
 
@@ -103,7 +108,8 @@ int tarn_classpool_close(struct tarn_classpool **pool, struct tarn_pool_stats *l
     }
     bool last = --ending->opens == 0;
     tarn_classpool_stats(ending, &stats);
-    struct tarn__passed passed = ending->passed;
+    struct tarn__passed passed;
+    tarn__bytes_copy(&passed, &ending->passed, sizeof passed);
     struct tarn_source *source = ending->source;
     void *memory = ending->memory;
     size_t size = ending->size;
@@ -119,8 +125,7 @@ int tarn_classpool_close(struct tarn_classpool **pool, struct tarn_pool_stats *l
     if (!last)
         return 0;
     tarn__passed_each(&passed, give_back, &passed);
-    if (passed.table != passed.few)
-        tarn__passed_give(&passed, passed.table, passed.places * sizeof *passed.table);
+    tarn__passed_end(&passed);
     if (source)
         source->ops->release(source, memory, size);
     return stats.live_blocks ? TARN_POOL_BUSY : 0;

@@ -26,7 +26,8 @@ static size_t place_of(const struct tarn__passed *passed, const void *p)
 void tarn__passed_init(struct tarn__passed *passed, const struct tarn_pool_fallback *fallback)
 {
     bool none = !fallback->alloc && !fallback->free;
-    *passed = (struct tarn__passed){.fallback = none ? tarn__host_fallback : *fallback};
+    tarn__bytes_fill(passed, 0, sizeof *passed);
+    passed->fallback = none ? tarn__host_fallback : *fallback;
     passed->table = passed->few;
     passed->places = TARN__PASSED_FEW;
 }
@@ -111,6 +112,12 @@ void tarn__passed_remove(struct tarn__passed *passed, struct tarn__passed_entry 
     }
     passed->table[hole] = (struct tarn__passed_entry){NULL, 0};
     passed->count--;
+}
+
+void tarn__passed_end(struct tarn__passed *passed)
+{
+    if (passed->table != passed->few)
+        tarn__passed_give(passed, passed->table, passed->places * sizeof *passed->table);
 }
 
 void tarn__passed_each(const struct tarn__passed *passed, tarn_pool_visit *visit, void *context)

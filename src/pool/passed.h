@@ -46,6 +46,9 @@ static inline void tarn__passed_give(const struct tarn__passed *passed, void *p,
         passed->fallback.free(passed->fallback.context, p, size);
 }
 
+/* Gives back the table, when nothing is entered any more or who ends has visited what is. */
+void tarn__passed_end(struct tarn__passed *passed);
+
 void tarn__passed_each(const struct tarn__passed *passed, tarn_pool_visit *visit, void *context);
 
 /* Bytes of all entries. O(places). */

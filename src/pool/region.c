@@ -36,6 +36,7 @@ static struct tarn_region *make(char *memory, size_t size, const struct tarn_reg
     struct tarn_region *region = (struct tarn_region *)tarn__align_up((uintptr_t)memory, TARN__GRANULE);
     size_t skip = (size_t)((char *)region - memory) + sizeof *region;
     *region = (struct tarn_region){.flags = options->flags, .strategy = options->strategy, .source = options->source};
+    region->plain = options->strategy == TARN_REGION_TLSF && options->flags == 0;
     region->increment = options->increment ? options->increment : INCREMENT;
     if (region->flags & TARN_POOL_RED_ZONE)
         region->tag_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
@@ -133,16 +134,23 @@ static char *serve(struct tarn_region *region, const struct tarn__ask *ask)
     return p;
 }
 
-/* From what there is, without flags. */
-static inline char *take(struct tarn_region *region, size_t granules, bool header)
+/* A request without alignment, or one that found nothing on the short path. */
+static __attribute__((noinline)) void *alloc_any(struct tarn_region *region, size_t size, bool sized)
 {
-    struct tarn__free *block = tarn__region_find(region, granules);
-    if (!block)
+    struct tarn__ask ask = tarn__ask_for(region, size, 1, sized, 0);
+    return serve(region, &ask);
+}
+
+/* From what there is, on the short path: TLSF, no flags. */
+TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
+{
+    size_t list = tarn__tlsf_find(&region->tlsf, granules), had;
+    if (__builtin_expect(list == TARN__NO_LIST, 0))
         return NULL;
+    struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
     struct tarn__range *range = tarn__range_of(region, block);
-    size_t at = tarn__index_in(range, block), had = tarn__free_granules(range, at);
-    tarn__region_unkeep(region, block);
-    tarn__region_cut(region, range, at, had, granules);
+    size_t at = tarn__index_in(range, block);
+    tarn__region_cut(region, range, at, had, granules, true);
     tarn__region_count_alloc(region, (granules - header) << TARN__GRANULE_SHIFT);
     if (!header)
         return (char *)block;
@@ -153,19 +161,24 @@ static inline char *take(struct tarn_region *region, size_t granules, bool heade
 
 void *tarn_region_alloc(struct tarn_region *region, size_t size)
 {
-    char *p = NULL;
-    if (__builtin_expect(region->flags == 0, 1)) {
-        size_t granules = tarn__granules_of(size);
-        bool header = granules > TARN__WORD_BITS;
-        tarn__guard_take(&region->guard);
-        p = take(region, granules + header, header);
-        tarn__guard_drop(&region->guard);
-    }
-    if (__builtin_expect(!p, 0)) {
-        struct tarn__ask ask = tarn__ask_for(region, size, 1, false, 0);
-        p = serve(region, &ask);
-    }
-    return p;
+    size_t granules = tarn__granules_of(size);
+    bool header = granules > TARN__WORD_BITS;
+    if (__builtin_expect(!region->plain, 0))
+        return alloc_any(region, size, false);
+    tarn__guard_take(&region->guard);
+    char *p = take(region, granules + header, header);
+    tarn__guard_drop(&region->guard);
+    return __builtin_expect(p != NULL, 1) ? p : alloc_any(region, size, false);
+}
+
+void *tarn_region_alloc_sized(struct tarn_region *region, size_t size)
+{
+    if (__builtin_expect(!region->plain, 0))
+        return alloc_any(region, size, true);
+    tarn__guard_take(&region->guard);
+    char *p = take(region, tarn__granules_of(size), false);
+    tarn__guard_drop(&region->guard);
+    return __builtin_expect(p != NULL, 1) ? p : alloc_any(region, size, true);
 }
 
 void *tarn_region_alloc_aligned(struct tarn_region *region, size_t align, size_t size)
@@ -176,87 +189,82 @@ void *tarn_region_alloc_aligned(struct tarn_region *region, size_t align, size_t
     return serve(region, &ask);
 }
 
-void *tarn_region_alloc_sized(struct tarn_region *region, size_t size)
-{
-    char *p = NULL;
-    if (__builtin_expect(region->flags == 0, 1)) {
-        tarn__guard_take(&region->guard);
-        p = take(region, tarn__granules_of(size), false);
-        tarn__guard_drop(&region->guard);
-    }
-    if (__builtin_expect(!p, 0)) {
-        struct tarn__ask ask = tarn__ask_for(region, size, 1, true, 0);
-        p = serve(region, &ask);
-    }
-    return p;
-}
-
-/* Frees a block that was found. Under the guard. @return a range for its source, or NULL */
-static inline struct tarn__range *give(struct tarn_region *region, const struct tarn__block *block)
-{
-    if (__builtin_expect(tarn__region_give(region, block), 0))
-        return tarn__range_retire(region, block->range);
-    return NULL;
-}
-
 /* Whether a block that was found may be freed by its address. */
-static inline int verify(struct tarn_region *region, const struct tarn__block *block)
+static int verify(struct tarn_region *region, const struct tarn__block *block)
 {
-    if (__builtin_expect(region->flags != 0, 0)) {
-        if (!tarn__zone_intact(region, block))
-            return TARN_POOL_CORRUPT;
-        if (!tarn__is_movable(region, block))
-            return tarn__region_prepare(region, block, block->at, block->granules);
-    }
-    return tarn__is_movable(region, block) ? TARN_POOL_INVALID : 0;
+    if (!tarn__zone_intact(region, block))
+        return TARN_POOL_CORRUPT;
+    if (tarn__is_movable(region, block))
+        return TARN_POOL_INVALID;
+    return tarn__region_prepare(region, block, block->at, block->granules);
 }
 
-int tarn_region_free(struct tarn_region *region, void *p)
+/* Lets go of the guard, and of a range that has become empty if it goes back to its source. */
+static __attribute__((noinline)) int drop_with_range(struct tarn_region *region, struct tarn__range *range)
+{
+    range = tarn__range_retire(region, range);
+    tarn__guard_drop(&region->guard);
+    if (range)
+        tarn__range_return(region, range);
+    return 0;
+}
+
+/* Frees a block that was found, and lets go of the guard. */
+TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block, bool plain)
+{
+    struct tarn__range *range = block->range;
+    tarn__region_count_free(region, tarn__block_bytes(region, block));
+    if (block->head)
+        tarn__flag_clear(range, block->at + 1);
+    size_t merged = tarn__region_merge(region, range, block->at, block->granules, plain);
+    if (__builtin_expect(merged == range->granules, 0))
+        return drop_with_range(region, range);
+    tarn__guard_drop(&region->guard);
+    return 0;
+}
+
+/* Frees a block in any region. `sized`: it has to have `size` bytes. */
+static __attribute__((noinline)) int free_any(struct tarn_region *region, void *p, bool sized, size_t size)
 {
     struct tarn__block block;
-    struct tarn__range *empty = NULL;
     if (!p)
         return 0;
     tarn__guard_take(&region->guard);
-    int error = tarn__region_locate(region, p, 0, &block);
-    if (__builtin_expect(!error, 1)) {
-        size_t bytes = tarn__block_bytes(region, &block);
+    int error = tarn__region_locate(region, p, sized ? tarn__granules_of(size) : 0, &block);
+    if (!error && sized && !tarn__has_size(region, &block, size))
+        error = TARN_POOL_WRONG_SIZE;
+    if (!error)
         error = verify(region, &block);
-        if (__builtin_expect(!error, 1)) {
-            tarn__region_count_free(region, bytes);
-            empty = give(region, &block);
-        }
-    }
+    if (!error)
+        return give(region, &block, false);
     tarn__guard_drop(&region->guard);
-    if (__builtin_expect(empty != NULL, 0))
-        tarn__range_return(region, empty);
     return error;
+}
+
+/* What is wrong is looked for again, so that the short path need not keep it. */
+int tarn_region_free(struct tarn_region *region, void *p)
+{
+    struct tarn__block block;
+    if (__builtin_expect(!p || !region->plain, 0))
+        return free_any(region, p, false, 0);
+    tarn__guard_take(&region->guard);
+    if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->tag), 1))
+        return give(region, &block, true);
+    tarn__guard_drop(&region->guard);
+    return free_any(region, p, false, 0);
 }
 
 int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
 {
     struct tarn__block block;
-    struct tarn__range *empty = NULL;
-    size_t granules = tarn__granules_of(size);
-    if (!p)
-        return 0;
+    if (__builtin_expect(!p || !region->plain, 0))
+        return free_any(region, p, true, size);
     tarn__guard_take(&region->guard);
-    int error = tarn__region_locate(region, p, granules, &block);
-    if (__builtin_expect(!error, 1)) {
-        size_t bytes = tarn__block_bytes(region, &block);
-        if (region->flags & TARN_POOL_RED_ZONE ? bytes != size : bytes != granules << TARN__GRANULE_SHIFT)
-            error = TARN_POOL_WRONG_SIZE;
-        else
-            error = verify(region, &block);
-        if (__builtin_expect(!error, 1)) {
-            tarn__region_count_free(region, bytes);
-            empty = give(region, &block);
-        }
-    }
+    size_t granules = tarn__granules_of(size);
+    if (__builtin_expect(!tarn__region_locate(region, p, granules, &block) && !block.head && block.granules == granules, 1))
+        return give(region, &block, true);
     tarn__guard_drop(&region->guard);
-    if (__builtin_expect(empty != NULL, 0))
-        tarn__range_return(region, empty);
-    return error;
+    return free_any(region, p, true, size);
 }
 
 size_t tarn_region_usable_size(struct tarn_region *region, const void *p)

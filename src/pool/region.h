@@ -17,9 +17,10 @@
  *
  *     live     | granules, tag | payload ···                  |
  *     headless | payload ···                                  |     of alloc_sized: its user says it
- *     free     | link, link | granules, · | ···   | ·, granules |   first and last word that are not links; others only with TARN_POOL_POISON
+ *     free     | link, link | granules, · | ···   | ·, granules |     of WORD_BITS at least
  *
  * A live block that is short may have a header too: movable ones (the tag names the handle), those of regions with red zones, and long ones that shrank.
+ * But no block with header has less than three granules; so a flag right in front of a start is always that of a free block's end.
  * Two free blocks never lie side by side. All of this is under the region's guard.
  */
 #ifndef TARN_POOL_REGION_H
@@ -30,6 +31,9 @@
 #include "pool/host.h"
 #include "pool/spans.h"
 #include "tarn/region.h"
+
+/* What the short paths of region.c are made of. */
+#define TARN__SHORT static inline __attribute__((always_inline))
 
 enum {
     TARN__GRANULE = 2 * (int)sizeof(void *),
@@ -69,7 +73,7 @@ struct tarn__head {
     size_t tag; /* the number of its handle or 0, and how much its payload is shorter than its granules: see tarn__tag_… */
 };
 
-enum { TARN__TAG_SHIFT = 6, TARN__ZONE_FILL = 0xcc };
+enum { TARN__TAG_SHIFT = 6, TARN__ZONE_FILL = 0xcc, TARN__HEADED_LEAST = 3 };
 
 struct tarn__tlsf {
     unsigned long filled; /* levels that have a list that is not empty */
@@ -93,6 +97,7 @@ struct tarn__handles {
 struct tarn_region {
     struct tarn__guard guard;
     struct tarn__spans ranges;
+    bool plain;     /* TLSF without flags: the short paths of region.c */
     unsigned flags; /* enum tarn_pool_flags */
     enum tarn_region_strategy strategy;
     union {
@@ -118,69 +123,66 @@ struct tarn__block {
     struct tarn__head *head; /* NULL: it has none */
 };
 
-static inline size_t tarn__granules_of(size_t bytes)
-{
-    size_t n = (bytes >> TARN__GRANULE_SHIFT) + ((bytes & (TARN__GRANULE - 1)) != 0);
-    return n + (n == 0);
-}
+/* At least one. */
+TARN__SHORT size_t tarn__granules_of(size_t bytes) { return ((bytes - (bytes != 0)) >> TARN__GRANULE_SHIFT) + 1; }
 
-static inline char *tarn__granule_address(const struct tarn__range *range, size_t at)
+TARN__SHORT char *tarn__granule_address(const struct tarn__range *range, size_t at)
 {
     return range->first + (at << TARN__GRANULE_SHIFT);
 }
 
-static inline struct tarn__free *tarn__free_at(const struct tarn__range *range, size_t at)
+TARN__SHORT struct tarn__free *tarn__free_at(const struct tarn__range *range, size_t at)
 {
     return (struct tarn__free *)(void *)tarn__granule_address(range, at);
 }
 
-static inline struct tarn__pair *tarn__pair_of(const struct tarn__range *range, size_t at)
+TARN__SHORT struct tarn__pair *tarn__pair_of(const struct tarn__range *range, size_t at)
 {
     return &range->pairs[at >> TARN__PAIR_SHIFT];
 }
 
-static inline unsigned tarn__bit_of(size_t at) { return (unsigned)at & (TARN__WORD_BITS - 1); }
+TARN__SHORT unsigned tarn__bit_of(size_t at) { return (unsigned)at & (TARN__WORD_BITS - 1); }
 
-static inline bool tarn__start_is(const struct tarn__range *range, size_t at)
+TARN__SHORT bool tarn__start_is(const struct tarn__range *range, size_t at)
 {
     return tarn__pair_of(range, at)->start >> tarn__bit_of(at) & 1;
 }
 
-static inline bool tarn__flag_is(const struct tarn__range *range, size_t at)
+TARN__SHORT bool tarn__flag_is(const struct tarn__range *range, size_t at)
 {
     return tarn__pair_of(range, at)->flag >> tarn__bit_of(at) & 1;
 }
 
-static inline void tarn__flag_set(const struct tarn__range *range, size_t at)
+TARN__SHORT void tarn__flag_set(const struct tarn__range *range, size_t at)
 {
     tarn__pair_of(range, at)->flag |= 1ul << tarn__bit_of(at);
 }
 
-static inline void tarn__flag_clear(const struct tarn__range *range, size_t at)
+TARN__SHORT void tarn__flag_clear(const struct tarn__range *range, size_t at)
 {
     tarn__pair_of(range, at)->flag &= ~(1ul << tarn__bit_of(at));
 }
 
 /* Bit j: the one of granule at + 1 + j. */
-static inline unsigned long tarn__starts_behind(const struct tarn__pair *pair, unsigned bit)
+TARN__SHORT unsigned long tarn__starts_behind(const struct tarn__pair *pair, unsigned bit)
 {
     return pair[0].start >> bit >> 1 | pair[1].start << (TARN__WORD_BITS - 1 - bit);
 }
 
 /* Bit WORD_BITS - j: the one of granule at - j. */
-static inline unsigned long tarn__starts_before(const struct tarn__pair *pair, unsigned bit)
+TARN__SHORT unsigned long tarn__starts_before(const struct tarn__pair *pair, unsigned bit)
 {
     return pair[0].start << (TARN__WORD_BITS - 1 - bit) << 1 | pair[-1].start >> bit;
 }
 
 /* Whether the granule behind has its flag. */
-static inline bool tarn__flag_behind(const struct tarn__pair *pair, unsigned bit)
+TARN__SHORT bool tarn__flag_behind(const struct tarn__pair *pair, unsigned bit)
 {
     return (pair[0].flag >> bit >> 1 | pair[1].flag << (TARN__WORD_BITS - 1 - bit)) & 1;
 }
 
 /* The number of granules of the free block that begins at `at`. */
-static inline size_t tarn__free_granules(const struct tarn__range *range, size_t at)
+TARN__SHORT size_t tarn__free_granules(const struct tarn__range *range, size_t at)
 {
     unsigned long behind = tarn__starts_behind(tarn__pair_of(range, at), tarn__bit_of(at));
     if (behind)
@@ -188,19 +190,16 @@ static inline size_t tarn__free_granules(const struct tarn__range *range, size_t
     return tarn__free_at(range, at)->granules;
 }
 
-/* The same of the free block in front of `at`; 0: what lies there is live. */
-static inline size_t tarn__free_before(const struct tarn__range *range, size_t at)
+/* The same of the free block in front of `at`; 0: what lies there is live. As blocks with header have three granules, the flag means only that. */
+TARN__SHORT size_t tarn__free_before(const struct tarn__range *range, size_t at)
 {
     const struct tarn__pair *pair = tarn__pair_of(range, at);
     unsigned bit = tarn__bit_of(at);
-    unsigned long flags = pair[0].flag << (TARN__WORD_BITS - 1 - bit) << 1 | pair[-1].flag >> bit;
-    if (!(flags >> (TARN__WORD_BITS - 1)))
+    if (!((pair[0].flag << (TARN__WORD_BITS - 1 - bit) << 1 | pair[-1].flag >> bit) >> (TARN__WORD_BITS - 1)))
         return 0;
     unsigned long before = tarn__starts_before(pair, bit);
-    if (before) {
-        unsigned high = tarn__scan_high(before);
-        return flags >> high & 1 ? TARN__WORD_BITS - high : 0;
-    }
+    if (before)
+        return TARN__WORD_BITS - tarn__scan_high(before);
     return ((size_t *)(void *)tarn__granule_address(range, at))[-1];
 }
 
@@ -219,7 +218,7 @@ static inline size_t tarn__next_start(const struct tarn__range *range, size_t at
 }
 
 /* The range that has an address among its granules, or NULL. */
-static inline struct tarn__range *tarn__range_of(struct tarn_region *region, const void *p)
+TARN__SHORT struct tarn__range *tarn__range_of(struct tarn_region *region, const void *p)
 {
     struct tarn__range *range = (struct tarn__range *)(void *)region->ranges.latest;
     if (__builtin_expect((uintptr_t)p - (uintptr_t)range->first < range->bytes, 1))
@@ -228,12 +227,12 @@ static inline struct tarn__range *tarn__range_of(struct tarn_region *region, con
     return range && (uintptr_t)p - (uintptr_t)range->first < range->bytes ? range : NULL;
 }
 
-static inline size_t tarn__index_in(const struct tarn__range *range, const void *p)
+TARN__SHORT size_t tarn__index_in(const struct tarn__range *range, const void *p)
 {
     return (size_t)((const char *)p - range->first) >> TARN__GRANULE_SHIFT;
 }
 
-static inline size_t tarn__tag_handle(const struct tarn_region *region, const struct tarn__head *head)
+TARN__SHORT size_t tarn__tag_handle(const struct tarn_region *region, const struct tarn__head *head)
 {
     return (head->tag ^ region->tag_mask) >> TARN__TAG_SHIFT;
 }
@@ -244,12 +243,18 @@ static inline bool tarn__is_movable(const struct tarn_region *region, const stru
 }
 
 /* Bytes that its user may use of a block. */
-static inline size_t tarn__block_bytes(const struct tarn_region *region, const struct tarn__block *block)
+TARN__SHORT size_t tarn__block_bytes(const struct tarn_region *region, const struct tarn__block *block)
 {
     if (!block->head)
         return block->granules << TARN__GRANULE_SHIFT;
     size_t slack = (block->head->tag ^ region->tag_mask) & ((1u << TARN__TAG_SHIFT) - 1);
     return ((block->granules - 1) << TARN__GRANULE_SHIFT) - slack;
+}
+
+static inline bool tarn__has_size(const struct tarn_region *region, const struct tarn__block *block, size_t size)
+{
+    size_t exact = region->flags & TARN_POOL_RED_ZONE ? size : tarn__granules_of(size) << TARN__GRANULE_SHIFT;
+    return tarn__block_bytes(region, block) == exact;
 }
 
 static inline char *tarn__block_payload(const struct tarn__block *block)
@@ -262,7 +267,7 @@ static inline size_t tarn__region_live(const struct tarn_region *region)
     return (size_t)(region->allocations - region->frees);
 }
 
-static inline void tarn__region_count_alloc(struct tarn_region *region, size_t bytes)
+TARN__SHORT void tarn__region_count_alloc(struct tarn_region *region, size_t bytes)
 {
     region->allocations++;
     region->live_bytes += bytes;
@@ -270,7 +275,7 @@ static inline void tarn__region_count_alloc(struct tarn_region *region, size_t b
         region->peak_bytes = region->live_bytes;
 }
 
-static inline void tarn__region_count_free(struct tarn_region *region, size_t bytes)
+TARN__SHORT void tarn__region_count_free(struct tarn_region *region, size_t bytes)
 {
     region->frees++;
     region->live_bytes -= bytes;

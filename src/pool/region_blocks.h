@@ -25,44 +25,43 @@ struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules)
 /* The other two strategies, together. */
 void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
 void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *block);
-struct tarn__free *tarn__region_find_otherwise(struct tarn_region *region, size_t granules);
 
-/* With TARN_POOL_POISON: fills what a free block had of its own. */
+/* With TARN_POOL_POISON: fills what becomes free; fills what a free block had of its own. */
+void tarn__poison_freed(struct tarn__range *range, size_t at, size_t granules);
 void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules);
 
+/* What follows is whole in region.c's short paths, where `plain` is true, and elsewhere for all strategies and flags. */
+
 /* Makes a free block known whose bits are right. */
-static inline void tarn__region_keep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
+TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
+                                   bool plain)
 {
     struct tarn__free *block = tarn__free_at(range, at);
-    if (granules > TARN__WORD_BITS) {
+    if (granules >= TARN__WORD_BITS) {
         block->granules = granules;
         ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] = granules;
     }
-    if (__builtin_expect(region->strategy == TARN_REGION_TLSF, 1))
+    if (plain || region->strategy == TARN_REGION_TLSF)
         tarn__tlsf_insert(region, block, granules);
     else
         tarn__region_keep_otherwise(region, range, at, granules);
 }
 
 /* Takes a free block out, whose bits stay. */
-static inline void tarn__region_unkeep(struct tarn_region *region, struct tarn__free *block)
+TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
+                                     bool plain)
 {
-    if (__builtin_expect(region->strategy == TARN_REGION_TLSF, 1))
-        tarn__tlsf_remove(region, block);
+    if (plain || region->strategy == TARN_REGION_TLSF)
+        tarn__tlsf_remove(region, tarn__free_at(range, at));
     else
-        tarn__region_take_otherwise(region, block);
-}
-
-static inline struct tarn__free *tarn__region_find(struct tarn_region *region, size_t granules)
-{
-    if (__builtin_expect(region->strategy == TARN_REGION_TLSF, 1))
-        return tarn__tlsf_find(region, granules);
-    return tarn__region_find_otherwise(region, granules);
+        tarn__region_take_otherwise(region, tarn__free_at(range, at));
+    if (!plain && (region->flags & TARN_POOL_POISON))
+        tarn__poison_links(range, at, granules);
 }
 
 /* Makes the beginning of a free block, which was taken out, a live one: what is left of it is free. Of `had` granules it keeps `granules`. */
-static inline void tarn__region_cut(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had,
-                                    size_t granules)
+TARN__SHORT void tarn__region_cut(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had, size_t granules,
+                                  bool plain)
 {
     tarn__flag_clear(range, at);
     if (had == granules) {
@@ -73,44 +72,51 @@ static inline void tarn__region_cut(struct tarn_region *region, struct tarn__ran
     struct tarn__pair *pair = tarn__pair_of(range, rest);
     unsigned long bit = 1ul << tarn__bit_of(rest);
     pair->start |= bit;
+    tarn__region_keep(region, range, rest, had - granules, plain);
     pair->flag |= bit;
-    tarn__region_keep(region, range, rest, had - granules);
 }
 
 /* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
-static inline size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
+TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
+                                      bool plain)
 {
     size_t end = at + granules, before = tarn__free_before(range, at);
-    struct tarn__pair *pair = tarn__pair_of(range, end);
-    unsigned long bit = 1ul << tarn__bit_of(end);
+    struct tarn__pair *pair = tarn__pair_of(range, end), *own = tarn__pair_of(range, at);
+    unsigned long bit = 1ul << tarn__bit_of(end), own_bit = 1ul << tarn__bit_of(at);
+    if (!plain && (region->flags & TARN_POOL_POISON))
+        tarn__poison_freed(range, at, granules);
     if (pair->flag & bit) {
         size_t behind = tarn__free_granules(range, end);
-        tarn__region_unkeep(region, tarn__free_at(range, end));
         pair->start &= ~bit;
-        pair->flag &= ~bit;
+        if (behind > 1)
+            pair->flag &= ~bit;
+        tarn__region_unkeep(region, range, end, behind, plain);
         granules += behind;
-        if (__builtin_expect(region->flags & TARN_POOL_POISON, 0))
-            tarn__poison_links(range, end, behind);
+    } else {
+        tarn__flag_set(range, end - 1);
     }
-    pair = tarn__pair_of(range, at);
-    bit = 1ul << tarn__bit_of(at);
     if (before) {
-        pair->start &= ~bit;
-        tarn__flag_clear(range, at - 1);
+        own->start &= ~own_bit;
+        if (before > 1)
+            tarn__flag_clear(range, at - 1);
         at -= before;
         granules += before;
-        tarn__region_unkeep(region, tarn__free_at(range, at));
-        if (__builtin_expect(region->flags & TARN_POOL_POISON, 0))
-            tarn__poison_links(range, at, before);
-        pair = tarn__pair_of(range, at);
-        bit = 1ul << tarn__bit_of(at);
+        tarn__region_unkeep(region, range, at, before, plain);
+    } else {
+        own->start |= own_bit;
+        own->flag |= own_bit;
     }
-    pair->start |= bit;
-    pair->flag |= bit;
-    tarn__flag_set(range, at + granules - 1);
-    tarn__region_keep(region, range, at, granules);
+    tarn__region_keep(region, range, at, granules, plain);
     return granules;
 }
+
+/* The same for who is in no hurry. */
+size_t tarn__region_free_granules(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_keep_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_unkeep_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_cut_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had, size_t granules);
+/* A free block of at least that many granules, which stays where it is; or NULL. */
+struct tarn__free *tarn__region_find(struct tarn_region *region, size_t granules);
 
 /* The start of the block that a granule is in. O(size of the block / WORD_BITS). */
 size_t tarn__start_of(const struct tarn__range *range, size_t at);
@@ -123,7 +129,7 @@ int tarn__region_misplaced(struct tarn_region *region, const void *p);
  * refused. What a header says is believed only if a block ends there.
  * @return 0 or an enum tarn_pool_error;
  */
-static inline int tarn__region_locate(struct tarn_region *region, const void *p, size_t named, struct tarn__block *block)
+TARN__SHORT int tarn__region_locate(struct tarn_region *region, const void *p, size_t named, struct tarn__block *block)
 {
     struct tarn__range *range = tarn__range_of(region, p);
     *block = (struct tarn__block){.range = range};
@@ -148,20 +154,13 @@ static inline int tarn__region_locate(struct tarn_region *region, const void *p,
         at--;
         block->head = (struct tarn__head *)(void *)tarn__granule_address(range, at);
         granules = block->head->granules;
-        if (__builtin_expect(granules < 2 || granules > range->granules - at || !tarn__start_is(range, at + granules), 0))
+        if (__builtin_expect(
+                granules < TARN__HEADED_LEAST || granules > range->granules - at || !tarn__start_is(range, at + granules), 0))
             return TARN_POOL_CORRUPT;
     }
     block->at = at;
     block->granules = granules;
     return 0;
-}
-
-/* Frees a live block of which all was verified. @return whether nothing of its range is live any more */
-static inline bool tarn__region_give(struct tarn_region *region, const struct tarn__block *block)
-{
-    if (block->head)
-        tarn__flag_clear(block->range, block->at + 1);
-    return tarn__region_merge(region, block->range, block->at, block->granules) == block->range->granules;
 }
 
 #endif

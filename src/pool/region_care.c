@@ -17,7 +17,9 @@ struct tarn__ask tarn__ask_for(const struct tarn_region *region, size_t size, si
     bool zones = region->flags & TARN_POOL_RED_ZONE;
     size_t granules = tarn__granules_of(zones ? size + tarn__min(WORD, SIZE_MAX - size) : size);
     bool header = zones || handle || (granules > TARN__WORD_BITS && !sized);
-    struct tarn__ask ask = {.granules = granules + header, .align = 1, .size = size, .handle = handle, .header = header};
+    struct tarn__ask ask = {.granules = granules, .align = 1, .size = size, .handle = handle};
+    if (header)
+        tarn__ask_header(&ask);
     if (align > TARN__GRANULE)
         ask.align = align >> TARN__GRANULE_SHIFT;
     return ask;
@@ -59,7 +61,7 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
     if (granules == 0 || granules > range->granules - at || !tarn__start_is(range, at + granules) ||
         !tarn__flag_is(range, at + granules - 1))
         return false;
-    if (granules > TARN__WORD_BITS && ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] != granules)
+    if (granules >= TARN__WORD_BITS && ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] != granules)
         return false;
     if (region->strategy == TARN_REGION_BEST_FIT)
         return tarn__best_sound(region, block, granules, true);
@@ -83,11 +85,16 @@ static bool place_sound(struct tarn_region *region, struct tarn__range *range, s
 
 /* Poison */
 
+void tarn__poison_freed(struct tarn__range *range, size_t at, size_t granules)
+{
+    tarn__bytes_fill(tarn__granule_address(range, at), TARN__FREED, granules << TARN__GRANULE_SHIFT);
+}
+
 void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules)
 {
     char *block = tarn__granule_address(range, at);
     tarn__bytes_fill(block, TARN__FREED, granules > 1 ? sizeof(struct tarn__free) : TARN__GRANULE);
-    if (granules > TARN__WORD_BITS)
+    if (granules >= TARN__WORD_BITS)
         tarn__bytes_fill(tarn__granule_address(range, at + granules) - WORD, TARN__FREED, WORD);
 }
 
@@ -95,7 +102,7 @@ bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from
 {
     const char *begin = tarn__granule_address(range, at) + sizeof(struct tarn__free);
     const char *end = tarn__granule_address(range, at + tarn__free_granules(range, at));
-    if (tarn__free_granules(range, at) > TARN__WORD_BITS)
+    if (tarn__free_granules(range, at) >= TARN__WORD_BITS)
         end -= WORD;
     if (begin < tarn__granule_address(range, from))
         begin = tarn__granule_address(range, from);
@@ -111,7 +118,7 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
     if (!block->head || !(region->flags & TARN_POOL_RED_ZONE))
         return true;
     size_t slack = (block->head->tag ^ region->tag_mask) & ((1u << TARN__TAG_SHIFT) - 1);
-    if (slack < WORD || slack > TARN__GRANULE + WORD)
+    if (slack < WORD || slack > 2 * TARN__GRANULE + WORD)
         return false;
     size_t handle = tarn__tag_handle(region, block->head);
     if (handle && !tarn__handle_names(region, handle, block->head))
@@ -167,16 +174,14 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
         return NULL;
     if ((region->flags & TARN_POOL_POISON) && !tarn__poison_intact(range, at, at + front, at + front + ask->granules))
         return NULL;
-    tarn__region_unkeep(region, block);
-    if (region->flags & TARN_POOL_POISON)
-        tarn__poison_links(range, at, had);
+    tarn__region_unkeep_any(region, range, at, had);
     if (front) {
         tarn__flag_set(range, at + front - 1);
-        tarn__region_keep(region, range, at, front);
+        tarn__region_keep_any(region, range, at, front);
         at += front;
         tarn__pair_of(range, at)->start |= 1ul << tarn__bit_of(at);
     }
-    tarn__region_cut(region, range, at, had - front, ask->granules);
+    tarn__region_cut_any(region, range, at, had - front, ask->granules);
     char *payload = tarn__region_dress(region, range, at, ask, 0);
     tarn__region_count_alloc(region, region->flags & TARN_POOL_RED_ZONE ? ask->size
                                                                         : (ask->granules - ask->header) << TARN__GRANULE_SHIFT);
@@ -209,7 +214,5 @@ int tarn__region_prepare(struct tarn_region *region, const struct tarn__block *b
         return TARN_POOL_CORRUPT;
     if ((region->flags & TARN_POOL_CHECK) && !neighbours_sound(region, block->range, at, granules))
         return TARN_POOL_CORRUPT;
-    if (region->flags & TARN_POOL_POISON)
-        tarn__bytes_fill(tarn__granule_address(block->range, at), TARN__FREED, granules << TARN__GRANULE_SHIFT);
     return 0;
 }

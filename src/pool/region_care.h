@@ -17,6 +17,12 @@ struct tarn__ask {
 /* `sized`: it needs no header however long it is. `handle`: the number of its handle; 0: none. */
 struct tarn__ask tarn__ask_for(const struct tarn_region *region, size_t size, size_t align, bool sized, size_t handle);
 
+static inline void tarn__ask_header(struct tarn__ask *ask)
+{
+    ask->header = true;
+    ask->granules = ask->granules + 1 > TARN__HEADED_LEAST ? ask->granules + 1 : TARN__HEADED_LEAST;
+}
+
 /* Serves a request from what there is. @return the payload, which is counted; NULL: no room, or what was found is not sound */
 char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *ask);
 
@@ -33,7 +39,7 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
 /* Whether what a free block holds that is not its own is still poison; of granules [from, to). */
 bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from, size_t to);
 
-/* Before a block is freed whose `granules` from `at` on go: verifies, as flags ask, what will be used, and fills. @return 0 or TARN_POOL_CORRUPT */
+/* Before a block is freed whose `granules` from `at` on go: verifies, as flags ask, what will be used. @return 0 or TARN_POOL_CORRUPT */
 int tarn__region_prepare(struct tarn_region *region, const struct tarn__block *block, size_t at, size_t granules);
 
 /* A copy of its handle's place, for zones; see region_handles.c. */

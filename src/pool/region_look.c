@@ -33,7 +33,7 @@ static size_t largest(struct tarn_region *region)
 static size_t largest_request(const struct tarn_region *region, size_t granules)
 {
     bool zones = region->flags & TARN_POOL_RED_ZONE;
-    if (granules == 0 || (zones && granules == 1))
+    if (granules == 0 || (zones && granules < TARN__HEADED_LEAST))
         return 0;
     size_t payload = zones || granules > TARN__WORD_BITS ? granules - 1 : granules;
     return (payload << TARN__GRANULE_SHIFT) - (zones ? sizeof(size_t) : 0);

@@ -53,7 +53,7 @@ void tarn__range_open(struct tarn_region *region, struct tarn__range *range)
     tarn__flag_set(range, range->granules - 1);
     if (region->flags & TARN_POOL_POISON)
         tarn__bytes_fill(range->first, TARN__FREED, range->bytes);
-    tarn__region_keep(region, range, 0, range->granules);
+    tarn__region_keep_any(region, range, 0, range->granules);
 }
 
 /* Lists move to the table of this range. Those that it does not have are empty. */
@@ -85,7 +85,7 @@ void tarn__range_attach(struct tarn_region *region, struct tarn__range *range)
 void tarn__range_detach(struct tarn_region *region, struct tarn__range *range)
 {
     struct tarn__range *most = NULL, *other;
-    tarn__region_unkeep(region, tarn__free_at(range, 0));
+    tarn__region_unkeep_any(region, range, 0, range->granules);
     tarn__spans_remove(&region->ranges, &range->span);
     if (region->spare == range)
         region->spare = NULL;

@@ -15,7 +15,7 @@ static bool shrink(struct tarn_region *region, const struct tarn__block *block, 
         return true;
     if (region->flags && tarn__region_prepare(region, block, tail, rest))
         return false;
-    tarn__region_merge(region, block->range, tail, rest);
+    tarn__region_free_granules(region, block->range, tail, rest);
     return true;
 }
 
@@ -31,11 +31,9 @@ static bool grow(struct tarn_region *region, const struct tarn__block *block, si
     size_t behind = tarn__free_granules(range, end);
     if (behind < more || ((region->flags & TARN_POOL_POISON) && !tarn__poison_intact(range, end, end, end + more)))
         return false;
-    tarn__region_unkeep(region, tarn__free_at(range, end));
-    if (region->flags & TARN_POOL_POISON)
-        tarn__poison_links(range, end, behind);
+    tarn__region_unkeep_any(region, range, end, behind);
     tarn__pair_of(range, end)->start &= ~(1ul << tarn__bit_of(end));
-    tarn__region_cut(region, range, end, behind, more);
+    tarn__region_cut_any(region, range, end, behind, more);
     return true;
 }
 
@@ -43,10 +41,8 @@ static bool grow(struct tarn_region *region, const struct tarn__block *block, si
 static char *resize(struct tarn_region *region, const struct tarn__block *block, size_t size, size_t old)
 {
     struct tarn__ask ask = tarn__ask_for(region, size, 1, false, 0);
-    if (block->head && !ask.header) {
-        ask.header = true;
-        ask.granules++;
-    }
+    if (block->head && !ask.header)
+        tarn__ask_header(&ask);
     if (ask.granules <= block->granules ? !shrink(region, block, ask.granules) : !grow(region, block, ask.granules))
         return NULL;
     char *payload = tarn__block_payload(block);

@@ -113,11 +113,12 @@ static void give(uint64_t *random, struct block *block)
 {
     MODEL_REQUIRE(model_stamped(block->p, block->size, block->stamp), "a block keeps its contents");
     if (block->kind == SIZED || model_below(random, 8) == 0) {
-        size_t wrong = block->size + 1 + GRANULE * (1 + model_below(random, 3));
+        size_t right = block->kind == SIZED ? block->size : block->usable;
+        size_t wrong = block->size + 1 + GRANULE * (2 + model_below(random, 3));
         if (!(options.flags & TARN_POOL_CHECK))
             wrong = block->size > GRANULE ? block->size - GRANULE : wrong; /* a longer one may end where another ends */
         MODEL_REQUIRE(tarn_region_free_sized(region, block->p, wrong) == TARN_POOL_WRONG_SIZE, "a wrong size is refused");
-        MODEL_REQUIRE(tarn_region_free_sized(region, block->p, block->size) == 0, "a block is freed by its size");
+        MODEL_REQUIRE(tarn_region_free_sized(region, block->p, right) == 0, "a block is freed by its size");
     } else {
         MODEL_REQUIRE(tarn_region_free(region, block->p) == 0, "a block is freed");
     }
@@ -139,6 +140,11 @@ static void resize(uint64_t *random, struct block *block)
     live_blocks--;
     live_bytes -= block->usable;
     keep(random, block, p, size, PLAIN);
+    size_t usable = tarn_region_usable_size(region, p);
+    MODEL_REQUIRE(usable == block->usable || (usable == 2 * GRANULE && size <= GRANULE),
+                  "a block with header has two granules more");
+    live_bytes += usable - block->usable;
+    block->usable = usable;
     peak_bytes = stats_now().peak_bytes;
 }
 

@@ -460,6 +460,9 @@ static void blocks_change_their_size(void **state)
     assert_int_equal(class_of(pool, 3).queued, 1);
     memset(q, 3, 129);
     assert_null(tarn_classpool_realloc(pool, q, ROOM));
+    assert_null(tarn_classpool_realloc(pool, q, SIZE_MAX));
+    assert_null(tarn_classpool_alloc(pool, SIZE_MAX));
+    assert_null(tarn_classpool_alloc(pool, 65537));
     assert_true(check_all_bytes(q, 129, 3));
     assert_null(tarn_classpool_realloc(pool, q, 0));
     assert_int_equal(stats_of(pool).live_blocks, 0);
