@@ -39,7 +39,7 @@ static struct tarn_region *make(char *memory, size_t size, const struct tarn_reg
     region->plain = options->strategy == TARN_REGION_TLSF && options->flags == 0;
     region->increment = options->increment ? options->increment : INCREMENT;
     if (region->flags & TARN_POOL_RED_ZONE)
-        region->tag_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
+        region->mark_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
     begin(region);
     struct tarn__range *range = tarn__range_make(region, memory, size, skip, TARN__RANGE_FIRST);
     if (!range)
@@ -152,17 +152,21 @@ TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
     size_t at = tarn__index_in(range, block);
     tarn__region_cut(region, range, at, had, granules, true);
     tarn__region_count_alloc(region, (granules - header) << TARN__GRANULE_SHIFT);
-    if (!header)
+    if (!header) {
+        range->tags[at] = (unsigned char)tarn__tag_of(granules);
         return (char *)block;
-    *(struct tarn__head *)block = (struct tarn__head){granules, 0};
-    tarn__flag_set(range, at + 1);
+    }
+    range->tags[at] = TARN__HEAD;
+    range->tags[at + 1] = TARN__PAYLOAD;
+    ((struct tarn__head *)block)->granules = granules;
+    ((struct tarn__head *)block)->mark = 0;
     return (char *)block + TARN__GRANULE;
 }
 
 void *tarn_region_alloc(struct tarn_region *region, size_t size)
 {
     size_t granules = tarn__granules_of(size);
-    bool header = granules > TARN__WORD_BITS;
+    bool header = granules >= TARN__LONG;
     if (__builtin_expect(!region->plain, 0))
         return alloc_any(region, size, false);
     tarn__guard_take(&region->guard);
@@ -215,7 +219,7 @@ TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block
     struct tarn__range *range = block->range;
     tarn__region_count_free(region, tarn__block_bytes(region, block));
     if (block->head)
-        tarn__flag_clear(range, block->at + 1);
+        range->tags[block->at + 1] = TARN__INSIDE;
     size_t merged = tarn__region_merge(region, range, block->at, block->granules, plain);
     if (__builtin_expect(merged == range->granules, 0))
         return drop_with_range(region, range);
@@ -248,7 +252,7 @@ int tarn_region_free(struct tarn_region *region, void *p)
     if (__builtin_expect(!p || !region->plain, 0))
         return free_any(region, p, false, 0);
     tarn__guard_take(&region->guard);
-    if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->tag), 1))
+    if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark), 1))
         return give(region, &block, true);
     tarn__guard_drop(&region->guard);
     return free_any(region, p, false, 0);

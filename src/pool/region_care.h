@@ -20,7 +20,7 @@ struct tarn__ask tarn__ask_for(const struct tarn_region *region, size_t size, si
 static inline void tarn__ask_header(struct tarn__ask *ask)
 {
     ask->header = true;
-    ask->granules = ask->granules + 1 > TARN__HEADED_LEAST ? ask->granules + 1 : TARN__HEADED_LEAST;
+    ask->granules++;
 }
 
 /* Serves a request from what there is. @return the payload, which is counted; NULL: no room, or what was found is not sound */

@@ -16,8 +16,7 @@
 
 enum { TARN__LISTS_SHIFT = sizeof(void *) == 8 ? 5 : 4, TARN__LISTS = 1 << TARN__LISTS_SHIFT };
 
-_Static_assert(2 * TARN__LISTS == sizeof(long) * 8,
-               "the lists of one size each are those of blocks that do not say their size");
+_Static_assert(2 * TARN__LISTS - 1 == TARN__LONG, "blocks that do not say their size are in lists of that size alone");
 
 TARN__SHORT unsigned tarn__tlsf_shift(size_t granules)
 {
@@ -114,7 +113,7 @@ TARN__SHORT struct tarn__free *tarn__tlsf_pop(struct tarn__tlsf *tlsf, size_t li
         next->at = head;
     else
         tarn__tlsf_emptied(tlsf, list);
-    *granules = list < TARN__WORD_BITS ? list : block->granules;
+    *granules = list < TARN__LONG ? list : block->granules;
     return block;
 }
 

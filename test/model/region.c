@@ -141,8 +141,7 @@ static void resize(uint64_t *random, struct block *block)
     live_bytes -= block->usable;
     keep(random, block, p, size, PLAIN);
     size_t usable = tarn_region_usable_size(region, p);
-    MODEL_REQUIRE(usable == block->usable || (usable == 2 * GRANULE && size <= GRANULE),
-                  "a block with header has two granules more");
+    MODEL_REQUIRE(usable == block->usable, "a block that moved has the size asked");
     live_bytes += usable - block->usable;
     block->usable = usable;
     peak_bytes = stats_now().peak_bytes;
