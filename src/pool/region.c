@@ -150,14 +150,15 @@ TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
     struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
     struct tarn__range *range = tarn__range_of(region, block);
     size_t at = tarn__index_in(range, block);
-    tarn__region_cut(region, range, at, had, granules, true);
+    unsigned char *tag = &range->tags[at];
     tarn__region_count_alloc(region, (granules - header) << TARN__GRANULE_SHIFT);
+    tarn__region_cut(region, range, at, had, granules, true);
     if (!header) {
-        range->tags[at] = (unsigned char)tarn__tag_of(granules);
+        *tag = (unsigned char)tarn__tag_of(granules);
         return (char *)block;
     }
-    range->tags[at] = TARN__HEAD;
-    range->tags[at + 1] = TARN__PAYLOAD;
+    tag[0] = TARN__HEAD;
+    tag[1] = TARN__PAYLOAD;
     ((struct tarn__head *)block)->granules = granules;
     ((struct tarn__head *)block)->mark = 0;
     return (char *)block + TARN__GRANULE;
@@ -217,7 +218,7 @@ static __attribute__((noinline)) int drop_with_range(struct tarn_region *region,
 TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block, bool plain)
 {
     struct tarn__range *range = block->range;
-    tarn__region_count_free(region, tarn__block_bytes(region, block));
+    tarn__region_count_free(region, tarn__block_bytes_in(region, block, plain));
     if (block->head)
         range->tags[block->at + 1] = TARN__INSIDE;
     size_t merged = tarn__region_merge(region, range, block->at, block->granules, plain);
@@ -249,7 +250,7 @@ static __attribute__((noinline)) int free_any(struct tarn_region *region, void *
 int tarn_region_free(struct tarn_region *region, void *p)
 {
     struct tarn__block block;
-    if (__builtin_expect(!p || !region->plain, 0))
+    if (__builtin_expect(!region->plain, 0))
         return free_any(region, p, false, 0);
     tarn__guard_take(&region->guard);
     if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark), 1))
@@ -261,7 +262,7 @@ int tarn_region_free(struct tarn_region *region, void *p)
 int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
 {
     struct tarn__block block;
-    if (__builtin_expect(!p || !region->plain, 0))
+    if (__builtin_expect(!region->plain, 0))
         return free_any(region, p, true, size);
     tarn__guard_take(&region->guard);
     size_t granules = tarn__granules_of(size);

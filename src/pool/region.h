@@ -48,10 +48,10 @@ enum tarn__tag {
     TARN__SHORTEST = 1,
     TARN__LONG = sizeof(void *) == 8 ? 63 : 31, /* and the number of granules from which on a block is that */
     TARN__HEAD = 0x40,
-    TARN__PAYLOAD = 0x41,
     TARN__SENTINEL = 0x7f,
     TARN__FREE = 0x80,
     TARN__LAST = 0xc0,
+    TARN__PAYLOAD = 0xc0, /* as if it were the last granule of a free block of 0: in front of a block that means the same as a live one */
 };
 
 enum tarn__range_kind { TARN__RANGE_FIRST, TARN__RANGE_ADDED, TARN__RANGE_OF_SOURCE };
@@ -82,11 +82,11 @@ struct tarn__head {
     size_t mark; /* the number of its handle or 0, and below MARK_SHIFT how much its payload is shorter than its granules */
 };
 
-enum { TARN__MARK_SHIFT = 6, TARN__ZONE_FILL = 0xcc, TARN__HEADED_LEAST = 3 };
+enum { TARN__MARK_SHIFT = 6, TARN__ZONE_FILL = 0xcc };
 
 struct tarn__tlsf {
     unsigned long filled; /* levels that have a list that is not empty */
-    size_t lists;         /* how many there are */
+    size_t lists, bytes;  /* how many there are; of all heads */
     uint32_t *second;     /* of each level: which lists are not empty */
     struct tarn__free **heads;
 };
@@ -149,7 +149,7 @@ TARN__SHORT struct tarn__free *tarn__free_at(const struct tarn__range *range, si
 TARN__SHORT unsigned tarn__tag_of(size_t granules) { return granules < TARN__LONG ? (unsigned)granules : TARN__LONG; }
 
 /* A block begins, or the range ends. */
-TARN__SHORT bool tarn__tag_starts(unsigned tag) { return tag != TARN__INSIDE && tag != TARN__PAYLOAD && tag < TARN__LAST; }
+TARN__SHORT bool tarn__tag_starts(unsigned char tag) { return (unsigned char)(tag - 1) < TARN__LAST - 1; }
 
 TARN__SHORT bool tarn__tag_free(unsigned tag) { return (tag & TARN__LAST) == TARN__FREE; }
 
@@ -174,12 +174,11 @@ TARN__SHORT size_t tarn__free_before(const struct tarn__range *range, size_t at)
     return granules < TARN__LONG ? granules : ((size_t *)(void *)tarn__granule_address(range, at))[-1];
 }
 
-/* Tags of a free block, and of a live one without the first of what was free. */
-TARN__SHORT void tarn__tag_as_free(const struct tarn__range *range, size_t at, size_t granules)
+TARN__SHORT void tarn__tag_as_free(unsigned char *tags, size_t at, size_t granules)
 {
     unsigned tag = tarn__tag_of(granules);
-    range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
-    range->tags[at] = (unsigned char)(TARN__FREE | tag);
+    tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
+    tags[at] = (unsigned char)(TARN__FREE | tag);
 }
 
 /* Where the next block behind begins, by tags alone; at the end there is the sentinel. */
@@ -216,13 +215,18 @@ static inline bool tarn__is_movable(const struct tarn_region *region, const stru
     return block->head && tarn__mark_handle(region, block->head) != 0;
 }
 
-/* Bytes that its user may use of a block. */
-TARN__SHORT size_t tarn__block_bytes(const struct tarn_region *region, const struct tarn__block *block)
+/* Bytes that its user may use of a block. In `plain` regions these are whole granules. */
+TARN__SHORT size_t tarn__block_bytes_in(const struct tarn_region *region, const struct tarn__block *block, bool plain)
 {
-    if (!block->head)
-        return block->granules << TARN__GRANULE_SHIFT;
-    size_t slack = (block->head->mark ^ region->mark_mask) & ((1u << TARN__MARK_SHIFT) - 1);
-    return ((block->granules - 1) << TARN__GRANULE_SHIFT) - slack;
+    size_t bytes = (block->granules - (block->head != NULL)) << TARN__GRANULE_SHIFT;
+    if (plain || !block->head)
+        return bytes;
+    return bytes - ((block->head->mark ^ region->mark_mask) & ((1u << TARN__MARK_SHIFT) - 1));
+}
+
+static inline size_t tarn__block_bytes(const struct tarn_region *region, const struct tarn__block *block)
+{
+    return tarn__block_bytes_in(region, block, false);
 }
 
 static inline bool tarn__has_size(const struct tarn_region *region, const struct tarn__block *block, size_t size)

@@ -67,31 +67,32 @@ TARN__SHORT void tarn__region_cut(struct tarn_region *region, struct tarn__range
         range->tags[at + had - 1] = TARN__INSIDE;
         return;
     }
-    tarn__tag_as_free(range, at + granules, had - granules);
     tarn__region_keep(region, range, at + granules, had - granules, plain);
+    tarn__tag_as_free(range->tags, at + granules, had - granules);
 }
 
 /* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
 TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules, bool plain)
 {
+    unsigned char *tags = range->tags;
     size_t end = at + granules, before = tarn__free_before(range, at);
     if (!plain && (region->flags & TARN_POOL_POISON))
         tarn__poison_freed(range, at, granules);
-    if (range->tags[end] & TARN__FREE) {
+    if (tags[end] & TARN__FREE) {
         size_t behind = tarn__free_granules(range, end);
-        tarn__region_unkeep(region, range, end, behind, plain);
-        range->tags[end] = TARN__INSIDE;
         granules += behind;
+        tarn__region_unkeep(region, range, end, behind, plain);
+        tags[end] = TARN__INSIDE;
     }
     if (before) {
-        range->tags[at] = TARN__INSIDE;
-        range->tags[at - 1] = TARN__INSIDE;
+        tags[at] = TARN__INSIDE;
+        tags[at - 1] = TARN__INSIDE;
         at -= before;
         granules += before;
         tarn__region_unkeep(region, range, at, before, plain);
     }
-    tarn__tag_as_free(range, at, granules);
     tarn__region_keep(region, range, at, granules, plain);
+    tarn__tag_as_free(tags, at, granules);
     return granules;
 }
 
@@ -128,11 +129,14 @@ TARN__SHORT int tarn__region_locate(struct tarn_region *region, const void *p, s
         return 0;
     }
     if (__builtin_expect(tag == TARN__PAYLOAD, 1)) {
-        block->at = at - 1;
-        block->head = (struct tarn__head *)(void *)tarn__granule_address(range, at - 1);
-        block->granules = block->head->granules;
-        bool ends = block->granules > 1 && block->granules <= range->granules - at + 1 && tarn__starts(range, at - 1 + block->granules);
-        return __builtin_expect(ends, 1) ? 0 : TARN_POOL_CORRUPT;
+        struct tarn__head *head = (struct tarn__head *)(void *)tarn__granule_address(range, --at);
+        size_t granules = head->granules;
+        block->at = at;
+        block->head = head;
+        block->granules = granules;
+        if (__builtin_expect(granules - 1 < range->granules - at && tarn__starts(range, at + granules), 1))
+            return 0;
+        return TARN_POOL_CORRUPT;
     }
     if (tag != TARN__LONG)
         return tarn__region_misplaced(region, p);

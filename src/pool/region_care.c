@@ -179,7 +179,7 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
         return NULL;
     tarn__region_unkeep_any(region, range, at, had);
     if (front) {
-        tarn__tag_as_free(range, at, front);
+        tarn__tag_as_free(range->tags, at, front);
         tarn__region_keep_any(region, range, at, front);
         at += front;
     }
@@ -199,7 +199,7 @@ static bool neighbours_sound(struct tarn_region *region, struct tarn__range *ran
             return false;
         granules += tarn__free_granules(range, end);
     }
-    if (range->tags[(ptrdiff_t)at - 1] & TARN__FREE) {
+    if ((range->tags[(ptrdiff_t)at - 1] & TARN__FREE) && range->tags[(ptrdiff_t)at - 1] != TARN__PAYLOAD) {
         before = tarn__free_before(range, at);
         if (before == 0 || before > at || !tarn__free_sound(region, range, at - before) ||
             tarn__free_granules(range, at - before) != before)

@@ -58,7 +58,7 @@ void tarn__range_clear(struct tarn__range *range)
 
 void tarn__range_open(struct tarn_region *region, struct tarn__range *range)
 {
-    tarn__tag_as_free(range, 0, range->granules);
+    tarn__tag_as_free(range->tags, 0, range->granules);
     if (region->flags & TARN_POOL_POISON)
         tarn__bytes_fill(range->first, TARN__FREED, range->bytes);
     tarn__region_keep_any(region, range, 0, range->granules);
@@ -70,6 +70,7 @@ static void use_table(struct tarn_region *region, struct tarn__range *range)
     struct tarn__tlsf was = region->tlsf, *tlsf = &region->tlsf;
     tlsf->heads = range->heads;
     tlsf->lists = (size_t)range->levels << TARN__LISTS_SHIFT;
+    tlsf->bytes = tlsf->lists * sizeof *tlsf->heads;
     tlsf->second = (uint32_t *)(void *)(tlsf->heads + tlsf->lists);
     tarn__bytes_fill(tlsf->heads, 0, tarn__tlsf_bytes(range->levels));
     for (size_t level = 0; level < tarn__min(was.lists, tlsf->lists) >> TARN__LISTS_SHIFT; level++)

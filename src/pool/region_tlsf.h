@@ -45,8 +45,10 @@ TARN__SHORT void tarn__tlsf_insert(struct tarn_region *region, struct tarn__free
     block->at = head;
     *head = block;
     block->next = next;
-    if (next)
+    if (next) {
         next->at = &block->next;
+        return;
+    }
     tlsf->second[level] |= (uint32_t)1 << (list & (TARN__LISTS - 1));
     tlsf->filled |= 1ul << level;
 }
@@ -70,7 +72,7 @@ TARN__SHORT void tarn__tlsf_remove(struct tarn_region *region, struct tarn__free
         return;
     }
     size_t offset = (size_t)((char *)at - (char *)tlsf->heads);
-    if (offset < tlsf->lists * sizeof *at)
+    if (offset < tlsf->bytes)
         tarn__tlsf_emptied(tlsf, offset / sizeof *at);
 }
 
