@@ -174,13 +174,6 @@ TARN__SHORT size_t tarn__free_before(const struct tarn__range *range, size_t at)
     return granules < TARN__LONG ? granules : ((size_t *)(void *)tarn__granule_address(range, at))[-1];
 }
 
-TARN__SHORT void tarn__tag_as_free(unsigned char *tags, size_t at, size_t granules)
-{
-    unsigned tag = tarn__tag_of(granules);
-    tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
-    tags[at] = (unsigned char)(TARN__FREE | tag);
-}
-
 /* Where the next block behind begins, by tags alone; at the end there is the sentinel. */
 static inline size_t tarn__next_start(const struct tarn__range *range, size_t at)
 {

@@ -32,15 +32,19 @@ void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules);
 
 /* What follows is whole in region.c's short paths, where `plain` is true, and elsewhere for all strategies and flags. */
 
-/* Makes a free block known whose tags are right. */
+/* Makes granules a free block, and known. */
 TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                    bool plain)
 {
     struct tarn__free *block = tarn__free_at(range, at);
+    size_t tag = granules;
     if (granules >= TARN__LONG) {
+        tag = TARN__LONG;
         block->granules = granules;
         ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] = granules;
     }
+    range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
+    range->tags[at] = (unsigned char)(TARN__FREE | tag);
     if (plain || region->strategy == TARN_REGION_TLSF)
         tarn__tlsf_insert(region, block, granules);
     else
@@ -68,7 +72,6 @@ TARN__SHORT void tarn__region_cut(struct tarn_region *region, struct tarn__range
         return;
     }
     tarn__region_keep(region, range, at + granules, had - granules, plain);
-    tarn__tag_as_free(range->tags, at + granules, had - granules);
 }
 
 /* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
@@ -92,7 +95,6 @@ TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__r
         tarn__region_unkeep(region, range, at, before, plain);
     }
     tarn__region_keep(region, range, at, granules, plain);
-    tarn__tag_as_free(tags, at, granules);
     return granules;
 }
 

@@ -179,7 +179,6 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
         return NULL;
     tarn__region_unkeep_any(region, range, at, had);
     if (front) {
-        tarn__tag_as_free(range->tags, at, front);
         tarn__region_keep_any(region, range, at, front);
         at += front;
     }

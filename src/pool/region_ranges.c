@@ -58,7 +58,6 @@ void tarn__range_clear(struct tarn__range *range)
 
 void tarn__range_open(struct tarn_region *region, struct tarn__range *range)
 {
-    tarn__tag_as_free(range->tags, 0, range->granules);
     if (region->flags & TARN_POOL_POISON)
         tarn__bytes_fill(range->first, TARN__FREED, range->bytes);
     tarn__region_keep_any(region, range, 0, range->granules);

@@ -54,10 +54,11 @@ TARN__SHORT void tarn__tlsf_insert(struct tarn_region *region, struct tarn__free
 }
 
 /* Notes that a list has become empty. */
-TARN__SHORT void tarn__tlsf_emptied(struct tarn__tlsf *tlsf, size_t list)
+TARN__SHORT void tarn__tlsf_emptied(struct tarn__tlsf *tlsf, size_t level, size_t list)
 {
-    size_t level = list >> TARN__LISTS_SHIFT;
-    if (!(tlsf->second[level] &= ~((uint32_t)1 << (list & (TARN__LISTS - 1)))))
+    uint32_t rest = tlsf->second[level] & ~((uint32_t)1 << (list & (TARN__LISTS - 1)));
+    tlsf->second[level] = rest;
+    if (!rest)
         tlsf->filled &= ~(1ul << level);
 }
 
@@ -73,7 +74,7 @@ TARN__SHORT void tarn__tlsf_remove(struct tarn_region *region, struct tarn__free
     }
     size_t offset = (size_t)((char *)at - (char *)tlsf->heads);
     if (offset < tlsf->bytes)
-        tarn__tlsf_emptied(tlsf, offset / sizeof *at);
+        tarn__tlsf_emptied(tlsf, offset / sizeof *at >> TARN__LISTS_SHIFT, offset / sizeof *at);
 }
 
 #define TARN__NO_LIST (~(size_t)0)
@@ -114,7 +115,7 @@ TARN__SHORT struct tarn__free *tarn__tlsf_pop(struct tarn__tlsf *tlsf, size_t li
     if (next)
         next->at = head;
     else
-        tarn__tlsf_emptied(tlsf, list);
+        tarn__tlsf_emptied(tlsf, list >> TARN__LISTS_SHIFT, list);
     *granules = list < TARN__LONG ? list : block->granules;
     return block;
 }
