@@ -108,28 +108,11 @@ void tarn_region_reset(struct tarn_region *region)
     tarn__guard_drop(&region->guard);
 }
 
-/* Requests in general. Not under the guard. */
+/* Requests in general. */
 static char *serve(struct tarn_region *region, const struct tarn__ask *ask)
 {
     tarn__guard_take(&region->guard);
-    char *p = tarn__region_obtain(region, ask);
-    if (!p && region->source) {
-        tarn__guard_drop(&region->guard);
-        struct tarn__range *range = tarn__range_acquire(region, ask->granules + ask->align);
-        tarn__guard_take(&region->guard);
-        p = tarn__region_obtain(region, ask);
-        if (range && !p) {
-            tarn__range_attach(region, range);
-            range = NULL;
-            p = tarn__region_obtain(region, ask);
-        }
-        if (range) {
-            tarn__guard_drop(&region->guard);
-            tarn__range_return(region, range);
-            return p;
-        }
-    }
-    region->failures += !p;
+    char *p = tarn__region_serve(region, ask);
     tarn__guard_drop(&region->guard);
     return p;
 }

@@ -51,7 +51,8 @@ enum tarn__tag {
     TARN__SENTINEL = 0x7f,
     TARN__FREE = 0x80,
     TARN__LAST = 0xc0,
-    TARN__PAYLOAD = 0xc0, /* as if it were the last granule of a free block of 0: in front of a block that means the same as a live one */
+    TARN__PAYLOAD =
+        0xc0, /* as if it were the last granule of a free block of 0: in front of a block that means the same as a live one */
 };
 
 enum tarn__range_kind { TARN__RANGE_FIRST, TARN__RANGE_ADDED, TARN__RANGE_OF_SOURCE };
@@ -79,7 +80,7 @@ struct tarn__free {
 
 struct tarn__head {
     size_t granules; /* of the block, this one included */
-    size_t mark; /* the number of its handle or 0, and below MARK_SHIFT how much its payload is shorter than its granules */
+    size_t mark;     /* the number of its handle or 0, and below MARK_SHIFT how much its payload is shorter than its granules */
 };
 
 enum { TARN__MARK_SHIFT = 6, TARN__ZONE_FILL = 0xcc };

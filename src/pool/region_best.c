@@ -55,8 +55,7 @@ static bool node_sound(struct tarn_region *region, const struct tarn__tree_node 
     if (!tarn__starts_free(range, at))
         return false;
     size_t granules = granules_of(node);
-    return granules == tarn__free_granules(range, at) && granules <= range->granules - at &&
-           tarn__starts(range, at + granules);
+    return granules == tarn__free_granules(range, at) && granules <= range->granules - at && tarn__starts(range, at + granules);
 }
 
 /* The same of its children, and of theirs: a turn looks so far, and a free makes up to three changes one after another. */

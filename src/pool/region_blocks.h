@@ -75,7 +75,8 @@ TARN__SHORT void tarn__region_cut(struct tarn_region *region, struct tarn__range
 }
 
 /* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
-TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules, bool plain)
+TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
+                                      bool plain)
 {
     unsigned char *tags = range->tags;
     size_t end = at + granules, before = tarn__free_before(range, at);

@@ -9,6 +9,7 @@
 
 #include "base/bits.h"
 #include "pool/bytes.h"
+#include "pool/region_ranges.h"
 
 enum { WORD = sizeof(size_t) };
 
@@ -184,9 +185,33 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
     }
     tarn__region_cut_any(region, range, at, had - front, ask->granules);
     char *payload = tarn__region_dress(region, range, at, ask, 0);
-    tarn__region_count_alloc(region, region->flags & TARN_POOL_RED_ZONE ? ask->size
-                                                                        : (ask->granules - ask->header) << TARN__GRANULE_SHIFT);
+    if (!ask->hidden)
+        tarn__region_count_alloc(
+            region, region->flags & TARN_POOL_RED_ZONE ? ask->size : (ask->granules - ask->header) << TARN__GRANULE_SHIFT);
     return payload;
+}
+
+char *tarn__region_serve(struct tarn_region *region, const struct tarn__ask *ask)
+{
+    char *p = tarn__region_obtain(region, ask);
+    if (!p && region->source) {
+        tarn__guard_drop(&region->guard);
+        struct tarn__range *range = tarn__range_acquire(region, ask->granules + ask->align);
+        tarn__guard_take(&region->guard);
+        p = tarn__region_obtain(region, ask);
+        if (range && !p) {
+            tarn__range_attach(region, range);
+            range = NULL;
+            p = tarn__region_obtain(region, ask);
+        }
+        if (range) {
+            tarn__guard_drop(&region->guard);
+            tarn__range_return(region, range);
+            tarn__guard_take(&region->guard);
+        }
+    }
+    region->failures += !p;
+    return p;
 }
 
 /* With TARN_POOL_CHECK: whether granules may be merged with their neighbours. */
