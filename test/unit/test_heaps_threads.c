@@ -142,7 +142,7 @@ static void *press(void *number)
     uint64_t random = (uintptr_t)number + 1;
     struct tarn_heap *heap = heaps[(uintptr_t)number % 2];
     void *kept[KEPT] = {NULL};
-    for (int i = 0; i < STEPS; i++) {
+    for (int i = 0; i < 10 * STEPS; i++) {
         size_t at = check_random(&random) % KEPT;
         tarn_free(kept[at]);
         kept[at] = tarn_heap_alloc(heap, any_size(&random));
