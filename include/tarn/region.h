@@ -6,9 +6,9 @@
  * systems") is O(1): two levels of bitmaps lead to a list of free blocks that are large enough. First fit takes the lowest address that will
  * do, from a list in address order. Best fit takes the smallest block that will do, the lowest of those, from a balanced tree.
  *
- * Sizes are rounded up to granules of two pointers (16 bytes; 8 where pointers have 32 bits), and blocks are aligned to that. What is known of a block
- * lies in one byte a granule, at the beginning of each range; so a block of up to 62 granules (30) has no header at all, longer ones have one granule in front,
- * and every free of what is not the start of a live block is found, whatever a program wrote into its blocks.
+ * Sizes are rounded up to granules of two pointers (16 bytes; 8 where pointers have 32 bits), and blocks are aligned to that. What is known of a
+ * block lies in one byte a granule, at the beginning of each range; so a block of up to 62 granules (30) has no header at all, longer ones have one
+ * granule in front, and every free of what is not the start of a live block is found, whatever a program wrote into its blocks.
  *
  *     static char memory[65536];
  *     struct tarn_region *region = tarn_region_create(memory, sizeof memory, NULL);
@@ -81,15 +81,16 @@ TARN_API void *tarn_region_alloc_aligned(struct tarn_region *region, size_t alig
 
 /**
  * Changes a block's size: in place when it shrinks, or when what follows is free and large enough; by moving otherwise. NULL is
- * allocated; a size of 0 frees and gets NULL. A block that grows beyond what needs no header moves up by a granule, if it can do so in place. Alignment above that of a
- * granule is kept only in place.
+ * allocated; a size of 0 frees and gets NULL. A block that grows beyond what needs no header moves up by a granule, if it can do so in place.
+ * Alignment above that of a granule is kept only in place.
  * @return the block; NULL when there is no room, or `p` is not a live block: nothing has changed then
  */
 TARN_API void *tarn_region_realloc(struct tarn_region *region, void *p, size_t size);
 
 /**
  * Frees a block; NULL is allowed. @return 0; TARN_POOL_FOREIGN, TARN_POOL_INSIDE, TARN_POOL_DOUBLE_FREE; TARN_POOL_INVALID: it has a handle;
- * TARN_POOL_WRONG_SIZE: it is a long one of tarn_region_alloc_sized; TARN_POOL_CORRUPT where flags find that, or a header was overwritten: nothing has changed then. Cost as tarn_region_alloc.
+ * TARN_POOL_WRONG_SIZE: it is a long one of tarn_region_alloc_sized; TARN_POOL_CORRUPT where flags find that, or a header was overwritten: nothing
+ * has changed then. Cost as tarn_region_alloc.
  */
 TARN_API int tarn_region_free(struct tarn_region *region, void *p);
 
@@ -124,7 +125,8 @@ TARN_API int tarn_region_handle_free(struct tarn_region *region, tarn_region_han
 /**
  * Slides unlocked movable blocks towards the beginning of their ranges, so that what is free between them comes together. Goes on where it stopped.
  * @param max_bytes  stops after moving that much, or one block that is larger
- * @return bytes moved; 0: there is nothing left to do. Cost: O(max_bytes), and a walk over the blocks that stay up to the first that moves, and at most 256 after it
+ * @return bytes moved; 0: there is nothing left to do. Cost: O(max_bytes), and a walk over the blocks that stay up to the first that moves, and at
+ * most 256 after it
  */
 TARN_API size_t tarn_region_compact(struct tarn_region *region, size_t max_bytes);
 

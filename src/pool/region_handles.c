@@ -1,8 +1,9 @@
 /*
  * Regions: movable blocks.
  *
- * A handle is a place in a table, and a generation, so that old handles are known to be that. The table is a block of the region itself, which nobody is shown; it
- * is made with the first handle, moves as others do, and goes with the last one. A movable block's header names its place, which knows where the block is.
+ * A handle is a place in a table, and a generation, so that old handles are known to be that. The table is a block of the region itself, which nobody
+ * is shown; it is made with the first handle, moves as others do, and goes with the last one. A movable block's header names its place, which knows
+ * where the block is.
  *
  *     handle = generation | number of the place, from 1        table | where, generation, locks | ···
  */
