@@ -132,10 +132,11 @@ TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
         return NULL;
     struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
     struct tarn__range *range = tarn__range_of(region, block);
-    size_t at = tarn__index_in(range, block);
-    unsigned char *tag = &range->tags[at];
+    struct tarn__range here = {.tags = range->tags, .first = range->first}; /* which stores to tags cannot change */
+    size_t at = tarn__index_in(&here, block);
+    unsigned char *tag = &here.tags[at];
     tarn__region_count_alloc(region, (granules - header) << TARN__GRANULE_SHIFT);
-    tarn__region_cut(region, range, at, had, granules, true);
+    tarn__region_cut(region, &here, at, had, granules, true);
     if (!header) {
         *tag = (unsigned char)tarn__tag_of(granules);
         return (char *)block;

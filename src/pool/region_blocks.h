@@ -114,8 +114,8 @@ size_t tarn__start_of(const struct tarn__range *range, size_t at);
 int tarn__region_misplaced(struct tarn_region *region, const void *p);
 
 /*
- * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long one is
- * refused. What a header says is believed only if a block ends there.
+ * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long
+ * one is refused. What a header says is believed only if a block ends there.
  * @return 0 or an enum tarn_pool_error;
  */
 TARN__SHORT int tarn__region_locate(struct tarn_region *region, const void *p, size_t named, struct tarn__block *block)

@@ -1,9 +1,9 @@
 /*
  * Regions: the ranges of memory that they stand on.
  *
- * TLSF's lists suffice for a range of a certain size. A range that needs more levels than the first one has brings a table with it; the largest table is the one in use,
- * and lists move to another by being copied. So lists take room in proportion, whatever memory comes later, and no table is in a range
- * while it is needed for another.
+ * TLSF's lists suffice for a range of a certain size. A range that needs more levels than the first one has brings a table with it; the largest table
+ * is the one in use, and lists move to another by being copied. So lists take room in proportion, whatever memory comes later, and no table is in a
+ * range while it is needed for another.
  */
 #include "pool/region_ranges.h"
 
