@@ -11,7 +11,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define TARN__FAKE_SIZE ((size_t)256 << 20)
+#define TARN__FAKE_SIZE ((size_t)384 << 20)
 
 /* Sets of calls, for tarn__fake_fail. */
 #define TARN__FAKE_KIND(call) (1u << (call))
