@@ -6,34 +6,12 @@
 The figures of tarn's caches are taken from all runs, those of a malloc from its own. The last lines compare with what is to be reached.
 """
 import argparse
-import glob
 import os
 import statistics
-import subprocess
+import sys
 
-PEERS = {
-    "glibc": "",
-    "mimalloc": "/usr/lib/*/libmimalloc.so.2*",
-    "jemalloc": "/usr/lib/*/libjemalloc.so.2",
-    "tcmalloc": "/usr/lib/*/libtcmalloc_minimal.so.4",
-}
-
-
-def installed():
-    found = {}
-    for name, pattern in PEERS.items():
-        files = sorted(glob.glob(pattern)) if pattern else [""]
-        if files:
-            found[name] = files[0]
-    return found
-
-
-def run(program, preload):
-    environment = dict(os.environ)
-    if preload:
-        environment["LD_PRELOAD"] = preload
-    out = subprocess.run([program], env=environment, check=True, capture_output=True, text=True).stdout
-    return {name: float(value) for name, value in (line.split() for line in out.splitlines())}
+sys.dont_write_bytecode = True  # the source directory stays as it is
+import rounds  # noqa: E402
 
 
 def main():
@@ -41,13 +19,9 @@ def main():
     parser.add_argument("--build", default="build")
     parser.add_argument("--rounds", type=int, default=7)
     options = parser.parse_args()
-    peers = installed()
-    samples = {peer: {} for peer in peers}
-    for _ in range(options.rounds):
-        for peer, library in peers.items():
-            for name, value in run(os.path.join(options.build, "bench", "bench_stack"), library).items():
-                samples[peer].setdefault(name, []).append(value)
-    show(samples)
+    program = os.path.join(options.build, "bench", "bench_stack")
+    runs = {peer: lambda library=library: rounds.run([program], library) for peer, library in rounds.mallocs().items()}
+    show(rounds.measure(runs, options.rounds))
 
 
 def show(samples):
@@ -69,7 +43,7 @@ def show(samples):
         ("mempool pair / cache pair", own["mempool-pair"] / pair, 1.2),
         ("metadata of full slabs, per cent", own["cache-metadata-percent"], 3.0),
     ]:
-        print(f"{text:48}{value:8.2f}  at most {most:.2f}{'' if value <= most else '   MISSED'}")
+        rounds.goal(text, value, most)
 
 
 main()

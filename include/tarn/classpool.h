@@ -38,7 +38,8 @@ struct tarn_classpool_options {
     unsigned flags; /**< enum tarn_pool_flags, enum tarn_classpool_flags */
     const struct tarn_pool_lock *lock;
     struct tarn_source *source; /**< where the buffer comes from if none is given; NULL: the system, where there is one */
-    struct tarn_pool_fallback fallback; /**< all NULL: malloc and free, where there is a C library */
+    struct tarn_pool_fallback
+        fallback; /**< all NULL: malloc and free, where there is a C library. With more than 12 blocks out it is asked for a table of them, too. */
     void (*notify)(void *context,
                    size_t size); /**< a request of `size` bytes could be had neither here nor from the fallback */
     void *notify_context;
@@ -75,7 +76,7 @@ TARN_API void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size
  */
 TARN_API int tarn_classpool_free(struct tarn_classpool *pool, void *p);
 
-/** Bytes that may be used: the class's. 0 for what is no live block. */
+/** Bytes that may be used: the class's. The guard moves behind these, as who asks may use them. 0 for what is no live block, or an overrun one. */
 TARN_API size_t tarn_classpool_usable_size(struct tarn_classpool *pool, const void *p);
 
 /** One class: bytes of its blocks, how many are live, how many wait in its queue. */

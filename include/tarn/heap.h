@@ -26,6 +26,7 @@ extern "C" {
 struct tarn_heap;
 
 #define TARN_HEAP_NAME_MOST 31
+#define TARN_HEAP_DEPTH_MOST 64 /**< heaps above each other */
 
 /** All zeros: no name, no parent, no limits. Limits are in bytes of objects as they are rounded; 0: none. */
 struct tarn_heap_options {
@@ -43,7 +44,7 @@ struct tarn_heap_options {
     void *context;
 };
 
-/** @param options  NULL: all zeros. @return NULL: no memory */
+/** @param options  NULL: all zeros. @return NULL: no memory, or TARN_HEAP_DEPTH_MOST - 1 heaps above the parent */
 TARN_API struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options);
 
 /**

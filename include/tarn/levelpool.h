@@ -4,7 +4,7 @@
  *
  * Classes of 8, 16, 24 … 128 bytes; 20 blocks of each are prepared when the pool is made. An allocation that takes a class below its low-water mark prepares
  * more of it, so that the next ones find some; larger requests are passed on. Blocks have no header: the pool knows a block's class by the chunk it lies in,
- * and whether it is live by a bit.
+ * and whether it is live by a bit. A ready block holds one pointer; where a program overwrote that, what was ready behind it stays out of use.
  */
 #ifndef TARN_LEVELPOOL_H
 #define TARN_LEVELPOOL_H
@@ -50,7 +50,8 @@ TARN_API void *tarn_levelpool_alloc(struct tarn_levelpool *pool, size_t size);
 
 /**
  * Frees a block, or one that was passed on; NULL is allowed.
- * @return 0; TARN_POOL_DOUBLE_FREE, TARN_POOL_INSIDE, TARN_POOL_FOREIGN: nothing has changed then
+ * @return 0; TARN_POOL_DOUBLE_FREE, TARN_POOL_INSIDE, TARN_POOL_FOREIGN; TARN_POOL_CORRUPT: with red zones, one of the block's was overwritten. Nothing has changed
+ * then.
  */
 TARN_API int tarn_levelpool_free(struct tarn_levelpool *pool, void *p);
 
@@ -65,7 +66,7 @@ TARN_API size_t tarn_levelpool_ready(struct tarn_levelpool *pool, size_t size);
 
 TARN_API void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *stats);
 
-/** Each live block; those that were passed on, too. */
+/** Each live block, with the size of its class; those that were passed on, too. */
 TARN_API void tarn_levelpool_each(struct tarn_levelpool *pool, tarn_pool_visit *visit, void *context);
 
 /** @return 0; TARN_POOL_CORRUPT */

@@ -57,15 +57,23 @@ struct tarn_pool_lock {
  */
 #define TARN_POOL_LOCK_BUILTIN ((const struct tarn_pool_lock *)(uintptr_t)1)
 
-/** Flags that all pools know, as the letters of slub_debug. Each costs time or room only where it is given. */
+/**
+ * Flags that all pools know, as the letters of slub_debug. Each costs time or room only where it is given. With TARN_POOLS_UNCHECKED defined, for
+ * dist/tarn-pools.c and the program alike, the first three are 0, and there is no code for them.
+ */
 enum tarn_pool_flags {
-    TARN_POOL_CHECK =
-        1
-        << 0, /**< F: what is about to be used of the pool's own words is verified at each call, and never followed when wrong */
-    TARN_POOL_RED_ZONE =
-        1 << 1, /**< Z: a word before and behind each block, verified at free, at realloc, and by the checker */
-    TARN_POOL_POISON =
-        1 << 2, /**< P: free memory is filled with 0x6b, and verified when it is used again; new blocks hold 0x5a */
+#ifndef TARN_POOLS_UNCHECKED
+    /** F: what is about to be used of the pool's own words is verified at each call, and never followed when wrong */
+    TARN_POOL_CHECK = 1 << 0,
+    /** Z: a word before and behind each block, verified at free, at realloc, and by the checker */
+    TARN_POOL_RED_ZONE = 1 << 1,
+    /** P: free memory is filled with 0x6b, and verified when it is used again; new blocks hold 0x5a */
+    TARN_POOL_POISON = 1 << 2,
+#else
+    TARN_POOL_CHECK = 0,
+    TARN_POOL_RED_ZONE = 0,
+    TARN_POOL_POISON = 0,
+#endif
     TARN_POOL_ZERO = 1 << 3,      /**< blocks are zeroed when they are handed out */
     TARN_POOL_OWN_FLAGS = 1 << 8, /**< a pool's own flags begin here */
 };

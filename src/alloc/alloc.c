@@ -5,6 +5,7 @@
 
 #include "alloc/fast.h"
 #include "alloc/heap.h"
+#include "alloc/heaps.h"
 #include "alloc/realloc.h"
 #include "base/fail.h"
 #include "slab/debug.h"
@@ -80,15 +81,24 @@ TARN__NOINLINE void *tarn__alloc_slow(size_t size)
     return object ? object : no_memory();
 }
 
+/* Of what lies in no slab of malloc's: pages of its own, or an object of a user's heap; false: neither. */
+static bool free_page(struct tarn_page *page, void *p)
+{
+    struct tarn__piece *piece = tarn__page_piece(page);
+    if (piece)
+        tarn__heap_free(piece, p);
+    else if (tarn__page_state(page) == TARN__PAGE_RUN && ((uintptr_t)p & (TARN__PAGE_SIZE - 1)) == 0)
+        tarn__large_free(page, false);
+    else
+        return false;
+    return true;
+}
+
 TARN__NOINLINE void tarn__free_slow(void *p)
 {
-    if (!p)
+    struct tarn_page *page = tarn__page_of(p);
+    if (!p || (page && free_page(page, p)))
         return;
-    struct tarn_page *run = tarn__run_at(p);
-    if (run) {
-        tarn__large_free(run, false);
-        return;
-    }
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "free", p);
@@ -134,10 +144,13 @@ size_t tarn_usable_size(const void *p)
     struct tarn_page *run = tarn__run_at(p);
     if (run)
         return run->count * TARN__PAGE_SIZE;
-    struct tarn__slab *slab = tarn__slab_of(p);
-    if (!slab)
+    bool free;
+    struct tarn__piece *piece = tarn__piece_of(p);
+    struct tarn__slab *slab = piece ? NULL : tarn__slab_of(p);
+    size_t size = piece ? tarn__piece_size(piece, p, &free) : slab ? tarn__object_size(slab->cache) : 0;
+    if (size == 0)
         tarn__fail(TARN__INVALID_FREE, "usable_size", p);
-    return tarn__object_size(slab->cache);
+    return size;
 }
 
 void tarn_free_sized(void *p, size_t size)

@@ -1,6 +1,7 @@
 /* The heap's beginning, its trimming, and its behaviour at a fork. */
 #include "alloc/heap.h"
 
+#include "alloc/heaps.h"
 #include "base/fail.h"
 #include "base/inject.h"
 #include "mempool/mempool.h"
@@ -82,6 +83,7 @@ size_t tarn__heap_trim(size_t keep)
 static void each_lock(void (*act)(struct tarn__lock *))
 {
     tarn__guards_each_lock(act);
+    tarn__heaps_each_lock(act);
     if (tarn__locks_above)
         tarn__locks_above(act);
     tarn__worker_each_lock(act);
@@ -127,6 +129,8 @@ void tarn__heap_fork_child(void)
     bool consistent = !interrupted;
     each_lock(tarn__unlock_after_fork);
     tarn__mempool_fork_child();
+    if (consistent)
+        tarn__heaps_child();
     tarn__forking = false;
     tarn__caches_after_fork();
     tarn__rcu_child();

@@ -8,6 +8,7 @@
 
 #include "alloc/fast.h"
 #include "alloc/heap.h"
+#include "alloc/heaps.h"
 #include "base/fail.h"
 #include "tarn/alloc.h"
 
@@ -110,6 +111,9 @@ void *tarn_realloc(void *p, size_t size)
     struct tarn_page *run = tarn__run_at(p);
     if (run)
         return realloc_pages(run, p, size);
+    struct tarn__piece *piece = tarn__piece_of(p);
+    if (piece)
+        return tarn__heap_realloc(piece, p, size);
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "realloc", p);

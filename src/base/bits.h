@@ -40,6 +40,14 @@ static inline uint64_t tarn__word_mask(size_t w, size_t first, size_t count)
     return (~UINT64_C(0) << begin) & ((UINT64_C(1) << end) - 1);
 }
 
+/* Index of the lowest bit that is set. word != 0. By halves where a long is half as wide: compilers would call a library there. */
+static inline size_t tarn__bit_lowest(uint64_t word)
+{
+    if (sizeof(long) >= sizeof word)
+        return (size_t)__builtin_ctzll(word);
+    return (uint32_t)word ? (size_t)__builtin_ctz((uint32_t)word) : 32 + (size_t)__builtin_ctz((uint32_t)(word >> 32));
+}
+
 static inline bool tarn__bit_test(const uint64_t *map, size_t i) { return map[i / 64] >> (i % 64) & 1; }
 
 static inline void tarn__bit_set(uint64_t *map, size_t i) { map[i / 64] |= UINT64_C(1) << (i % 64); }
@@ -76,7 +84,7 @@ static inline size_t tarn__bits_find(const uint64_t *map, size_t from, size_t li
         uint64_t word = __atomic_load_n(&map[from / 64], __ATOMIC_RELAXED);
         word = (value ? word : ~word) >> (from % 64);
         if (word) {
-            from += (size_t)__builtin_ctzll(word);
+            from += tarn__bit_lowest(word);
             return from < limit ? from : limit;
         }
         from = (from / 64 + 1) * 64;

@@ -242,8 +242,8 @@ static void grace_period(void)
         sleep_for_readers(now);
 }
 
-/* The program's liburcu, when it has one. */
-extern void urcu_memb_synchronize_rcu(void) __attribute__((weak));
+/* The program's liburcu, when it has one: another object's, also where all else is hidden. */
+extern void urcu_memb_synchronize_rcu(void) __attribute__((weak, visibility("default")));
 
 void tarn_rcu_synchronize(void)
 {

@@ -103,7 +103,7 @@ static void check_sections(struct tarn_zone *zone, struct sums *sums)
 
 static void check_lists(struct tarn_zone *zone, unsigned group, struct sums *sums)
 {
-    for (int list = 0; list < TARN__LISTS; list++)
+    for (int list = 0; list < TARN__FREE_LISTS; list++)
         for (unsigned order = 0; order < TARN__ORDERS; order++) {
             struct tarn__list *head = &zone->free[group][list][order];
             TARN__ASSERT(tarn__list_empty(head) == !(zone->filled[group][list] >> order & 1),

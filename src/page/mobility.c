@@ -16,7 +16,7 @@ static const uint8_t fallbacks[TARN_MOBILITIES][2] = {
 static struct tarn_page *foreign_block(struct tarn_zone *zone, unsigned order, unsigned group)
 {
     for (int i = 0; i < 2; i++)
-        for (int list = TARN__LISTS - 1; list >= 0; list--) {
+        for (int list = TARN__FREE_LISTS - 1; list >= 0; list--) {
             struct tarn__list *head = &zone->free[fallbacks[group][i]][list][order];
             if (!tarn__list_empty(head))
                 return tarn__link_page(head->next);

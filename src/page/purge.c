@@ -164,7 +164,7 @@ static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t ke
 {
     struct tarn__section *found = NULL;
     tarn__lock(&zone->lock);
-    for (unsigned i = 0; i < TARN__LISTS * TARN_MOBILITIES && !found; i++) {
+    for (unsigned i = 0; i < TARN__FREE_LISTS * TARN_MOBILITIES && !found; i++) {
         struct tarn__list *head = &zone->free[i % TARN_MOBILITIES][i / TARN_MOBILITIES][TARN__MAX_ORDER];
         if (tarn__list_empty(head))
             continue;

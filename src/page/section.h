@@ -51,6 +51,7 @@ enum tarn__page_state {
     TARN__PAGE_SLAB,     /* the same, and the run is a slab: its room holds the slab's descriptor */
     TARN__PAGE_BLOCK,    /* first page of a user's block of 2^order pages; `count` references, 0: it lies in a thread's list */
     TARN__PAGE_USER_RUN, /* first page of a user's run of `count` pages */
+    TARN__PAGE_HEAP,     /* a page of a slab of a user's heap, or the first of a large object there; its `lru.next` leads to who knows */
 };
 
 /* `bits` of a block: the mobility that was asked for, that of its pageblock when it was taken, and, of a page in a list: it reads as zero. */
@@ -129,6 +130,14 @@ static inline char *tarn__page_address(const struct tarn_page *page)
 {
     struct tarn__section *section = tarn__page_section(page);
     return section->base + ((size_t)(page - section->page) << TARN__PAGE_BITS);
+}
+
+/* The descriptor of the page that `p` lies in, or NULL: `p` is foreign, or lies in a mapped block, but not in its first 4 MiB. */
+static inline struct tarn_page *tarn__page_of(const void *p)
+{
+    struct tarn__section *section = tarn__section_of(p);
+    size_t index = section ? (size_t)((const char *)p - section->base) >> TARN__PAGE_BITS : 0;
+    return section && index < TARN__SECTION_PAGES ? &section->page[index] : NULL;
 }
 
 /* The descriptor of the run in use that begins at `p`, or NULL: `p` is foreign, free, or inside something. */

@@ -31,7 +31,7 @@ void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_sourc
     tarn__list_init(&zone->sections);
     tarn__list_init(&zone->stuck);
     for (unsigned group = 0; group < TARN_MOBILITIES; group++)
-        for (int list = 0; list < TARN__LISTS; list++)
+        for (int list = 0; list < TARN__FREE_LISTS; list++)
             for (unsigned order = 0; order < TARN__ORDERS; order++)
                 tarn__list_init(&zone->free[group][list][order]);
 }
@@ -377,6 +377,13 @@ bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, b
     return tarn__dirty_excess(zone);
 }
 
+/* The pages of a heap's slab lead to it, each. Longer runs do so by their first page only. */
+static void unlead(struct tarn_page *run)
+{
+    for (size_t i = 1; run->count <= TARN__UNIT_PAGES && i < run->count; i++)
+        tarn__page_set_state(&run[i], TARN__PAGE_INSIDE);
+}
+
 static void free_run(struct tarn_page *run, bool dirty)
 {
     struct tarn__section *section = tarn__page_section(run);
@@ -386,6 +393,8 @@ static void free_run(struct tarn_page *run, bool dirty)
         return;
     }
     tarn__lock(&zone->lock);
+    if (tarn__page_state(run) == TARN__PAGE_HEAP)
+        unlead(run);
     tarn__page_set_state(run, TARN__PAGE_INSIDE);
     zone->frees++;
     bool excess = tarn__zone_put(section, (size_t)(run - section->page), run->count, dirty);

@@ -36,7 +36,7 @@
 #define TARN__ORDERS (TARN__MAX_ORDER + 1)
 #define TARN__MAPPED_LEAST (((size_t)64 << 20) / TARN__PAGE_SIZE) /* pages */
 
-enum { TARN__CLEAN, TARN__DIRTY, TARN__LISTS };
+enum { TARN__CLEAN, TARN__DIRTY, TARN__FREE_LISTS };
 
 struct tarn_zone {
     struct tarn_zone *made_before; /* the chain of all descriptors there ever were (zones.c); never changes */
@@ -52,9 +52,9 @@ struct tarn_zone {
     struct tarn_source *source;
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock lock;
-    struct tarn__list free[TARN_MOBILITIES][TARN__LISTS][TARN__ORDERS];
-    uint32_t filled[TARN_MOBILITIES][TARN__LISTS]; /* bit k: free[…][…][k] is not empty */
-    size_t blocks[TARN__ORDERS];                   /* free blocks of each order */
+    struct tarn__list free[TARN_MOBILITIES][TARN__FREE_LISTS][TARN__ORDERS];
+    uint32_t filled[TARN_MOBILITIES][TARN__FREE_LISTS]; /* bit k: free[…][…][k] is not empty */
+    size_t blocks[TARN__ORDERS];                        /* free blocks of each order */
     size_t group_blocks[TARN_MOBILITIES][TARN__ORDERS];
     struct tarn__list sections; /* ordinary ones, by address */
     char *span_from
@@ -116,7 +116,7 @@ size_t tarn__forget_dirty(struct tarn__section *section, size_t first, size_t co
  */
 struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed);
 
-/* Frees a run in use (state RUN or SLAB), found by tarn__run_at. May purge: system calls, after the lock. */
+/* Frees a run in use (state RUN, SLAB or HEAP), found by tarn__run_at. May purge: system calls, after the lock. */
 void tarn__pages_free(struct tarn_page *run);
 
 /* The same for a run whose pages all read as zero. */

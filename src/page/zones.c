@@ -301,18 +301,14 @@ bool tarn__zones_short(void)
 
 /* Forks */
 
-/*
- * Between the fork hooks the registry's lock is held once more while the chain is walked: `act` may be what lets go of it, and then a zone
- * could be made whose lock was never taken.
- */
+/* A walk that lets go ends with the lists' lock: or else a zone could be made meanwhile whose lock was never taken. */
 void tarn__zones_each_lock(void (*act)(struct tarn__lock *))
 {
-    bool between = tarn__forking;
-    if (between)
-        tarn__lock_for_fork(&tarn__zones_lock);
-    act(&tarn__zones_lock);
+    bool lets_go = act == tarn__unlock_after_fork;
+    if (!lets_go)
+        act(&tarn__zones_lock);
     for (struct tarn_zone *zone = atomic_load_explicit(&all_made, memory_order_acquire); zone; zone = zone->made_before)
         act(&zone->lock);
-    if (between)
-        tarn__unlock_after_fork(&tarn__zones_lock);
+    if (lets_go)
+        act(&tarn__zones_lock);
 }

@@ -1,9 +1,23 @@
 /*
- * Pools on nothing: a lock that spins, no memory but what they are given. In place of host.c.
+ * Pools on nothing: a lock that spins (or, where it cannot, masks interrupts), no memory but what they are given. In place of host.c.
  */
 #include "pool/host.h"
 
 static uint32_t race_word;
+
+#if defined(__ARM_ARCH_6M__)
+
+/* Cortex-M0 has no atomic exchange, and one processor: interrupts wait. The word keeps whether they did before. */
+static void take(void *word)
+{
+    uint32_t masked;
+    __asm__ volatile("mrs %0, primask\n\tcpsid i" : "=r"(masked)::"memory");
+    *(uint32_t *)word = masked;
+}
+
+static void drop(void *word) { __asm__ volatile("msr primask, %0" ::"r"(*(uint32_t *)word) : "memory"); }
+
+#else
 
 static void take(void *word)
 {
@@ -12,6 +26,8 @@ static void take(void *word)
 }
 
 static void drop(void *word) { __atomic_store_n((uint32_t *)word, 0, __ATOMIC_RELEASE); }
+
+#endif
 
 void tarn__guard_init(struct tarn__guard *guard, const struct tarn_pool_lock *lock)
 {

@@ -3,6 +3,8 @@
  */
 #include "pool/bytes.h"
 
+#include <stdint.h>
+
 bool tarn__bytes_are(const void *p, unsigned char value, size_t size)
 {
     const unsigned char *bytes = p;
@@ -13,35 +15,73 @@ bool tarn__bytes_are(const void *p, unsigned char value, size_t size)
 }
 
 #if !__STDC_HOSTED__
-/* After each byte the compiler knows nothing of memory any more. */
-#define ONE_BY_ONE() __asm__ volatile("" ::: "memory")
+/* After each step the compiler knows nothing of memory any more. */
+#define STEP_BY_STEP() __asm__ volatile("" ::: "memory")
+
+typedef uintptr_t word __attribute__((may_alias));
 
 void tarn__bytes_fill(void *to, unsigned char value, size_t size)
 {
-    unsigned char *bytes = to;
+    if (((uintptr_t)to | size) % sizeof(word) == 0) {
+        word pattern = ~(word)0 / 255 * value;
+        for (size_t i = 0; i < size / sizeof(word); i++) {
+            ((word *)to)[i] = pattern;
+            STEP_BY_STEP();
+        }
+        return;
+    }
     for (size_t i = 0; i < size; i++) {
-        bytes[i] = value;
-        ONE_BY_ONE();
+        ((unsigned char *)to)[i] = value;
+        STEP_BY_STEP();
     }
 }
 
 void tarn__bytes_copy(void *to, const void *from, size_t size)
 {
+    if (((uintptr_t)to | (uintptr_t)from | size) % sizeof(word) == 0) {
+        for (size_t i = 0; i < size / sizeof(word); i++) {
+            ((word *)to)[i] = ((const word *)from)[i];
+            STEP_BY_STEP();
+        }
+        return;
+    }
     for (size_t i = 0; i < size; i++) {
         ((unsigned char *)to)[i] = ((const unsigned char *)from)[i];
-        ONE_BY_ONE();
+        STEP_BY_STEP();
     }
 }
 
 void tarn__bytes_move(void *to, const void *from, size_t size)
 {
-    if ((const unsigned char *)to <= (const unsigned char *)from) {
+    if ((uintptr_t)to <= (uintptr_t)from) {
         tarn__bytes_copy(to, from, size);
         return;
     }
     for (size_t i = size; i-- > 0;) {
         ((unsigned char *)to)[i] = ((const unsigned char *)from)[i];
-        ONE_BY_ONE();
+        STEP_BY_STEP();
     }
+}
+
+/*
+ * Compilers call these, by name, where a struct is assigned or cleared. Where all pools are one file (dist/tarn-pools.c), the calls end here,
+ * and the program need not have them.
+ */
+__attribute__((used)) static void *memset(void *to, int value, size_t size)
+{
+    tarn__bytes_fill(to, (unsigned char)value, size);
+    return to;
+}
+
+__attribute__((used)) static void *memcpy(void *to, const void *from, size_t size)
+{
+    tarn__bytes_copy(to, from, size);
+    return to;
+}
+
+__attribute__((used)) static void *memmove(void *to, const void *from, size_t size)
+{
+    tarn__bytes_move(to, from, size);
+    return to;
 }
 #endif

@@ -7,6 +7,9 @@
 #ifndef TARN_POOL_SPANS_H
 #define TARN_POOL_SPANS_H
 
+#include "base/list.h"
+#include "base/tree.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -14,11 +17,11 @@
 /* [base, end): base < end. */
 struct tarn__span {
     uintptr_t base, end;
-    struct tarn__span *left, *right; /* of the tree */
+    struct tarn__tree_node node;
 };
 
 struct tarn__spans {
-    struct tarn__span *root;
+    uintptr_t root;            /* of the tree */
     struct tarn__span *latest; /* NULL only when there is none */
     size_t count;
 };

@@ -48,7 +48,7 @@ check_tree() { # ROOT
         check_file "$file" "$floor"
     done
     # Public headers name each other from where they lie, so that any of their directories may be the only one on the path.
-    find "$1/include" -name '*.h' | while read -r file; do
+    find "$1/include" -name '*.h' -o -name '*.hpp' | while read -r file; do
         for header in $(quoted "$file"); do
             [ -f "${file%/*}/$header" ] || echo "includes: $file: \"$header\" is not beside it"
         done
@@ -79,6 +79,7 @@ src/source/window.c #include "window.h"
 src/page/zone.h #include "format/snapshot.h"
 include/tarn/alloc.h #include "base/bits.h"
 include/tarn/cache.h #include <tarn/gfp.h>
+include/tarn/tarn.hpp #include <tarn/region.h>
 include/tarn/linux/linux/slab.h #include "../../src/slab/cache.h"
 END
     echo "includes: self-test: $planted planted violations found"

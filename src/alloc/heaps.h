@@ -1,0 +1,162 @@
+/*
+ * Users' heaps (tarn/heap.h): objects that are counted, limited and ended together.
+ *
+ *     heap       lists of slabs by class: those with a free object; one of full slabs; one of large objects
+ *     piece      a slab's descriptor, apart from its pages, an object of tarn_malloc:
+ *                   | list link, heap, pages, size, free objects | bit i: object i is free |
+ *     pages      a run of 1, 2, 4, 8 or 16 pages of objects of one class; or of one large object. Each page's descriptor leads to the piece.
+ *
+ * Slabs begin with as few pages as waste at most an eighth, and double with each that a class gets, so a small heap takes a page for each class it uses
+ * and a large one returns its memory in lots of 64 KiB. There are no magazines: a heap's counts are exact and its limits are kept at each request, and what
+ * is kept back for a thread would be kept for each of ten thousand heaps.
+ *
+ * Charging (heap_objects.c): first there is memory, then the request's bytes are added to `live` of its heap and of each heap above, each by a comparison
+ * with its limit and the addition in one, so neither a reader nor threads together ever see one passed; the first that has no room has those below
+ * it take back what they added. Only then the object is taken and peaks rise: what fails leaves no trace. All this happens under the lock of the request's
+ * own heap alone. A heap without children is charged by nobody else, so plain arithmetic under its lock does, and one without parent
+ * needs nothing but that lock. What is freed is subtracted in the same order. `own_…` are kept under the heap's lock, and after a fork the child makes
+ * `live` anew from them.
+ *
+ * Locks: `tarn__heaps_lock`, the tree; each heap's own, its slabs and counts. No system call is made and nothing is called under either.
+ *
+ * Wrong if: requests of many threads in one heap wait for its lock; each thread should then have a child of its own.
+ */
+#ifndef TARN_ALLOC_HEAPS_H
+#define TARN_ALLOC_HEAPS_H
+
+#include "alloc/classes.h"
+#include "os/lock.h"
+#include "page/section.h"
+#include "tarn/heap.h"
+
+struct tarn__piece {
+    struct tarn__list link; /* in its heap's list for its class, or of full slabs, or of large objects */
+    struct tarn_heap *heap;
+    struct tarn_page *run;
+    char *base;
+    uint32_t size;    /* bytes of an object */
+    uint32_t inverse; /* ceil(2^32 / size), as in slab/cache.h */
+    uint16_t objects; /* 0: one large object, of all pages of the run */
+    uint16_t free;
+    uint16_t hint; /* no word of `map` below this one has a bit */
+    uint16_t class;
+    uint64_t map[];
+};
+
+struct tarn_heap {
+    struct tarn__lock lock;
+    bool leaf;                   /* no children: `live` and `peak` change under the lock only. Under both locks */
+    uint16_t depth;              /* heaps above it */
+    _Atomic uint64_t live, peak; /* bytes, of this heap and those below */
+    _Atomic uint64_t hard_limit, soft_limit;
+    struct tarn_heap *parent;
+
+    /* under the lock */
+    uint64_t own_bytes, allocations, frees, failures;
+    size_t held; /* pages */
+    struct tarn__list full, large;
+    struct tarn__list partial[TARN__CLASSES];
+    uint32_t slabs[TARN__CLASSES];
+
+    void (*over_hard)(void *context, struct tarn_heap *heap, size_t size);
+    void (*over_soft)(void *context, struct tarn_heap *heap, size_t size);
+    void *context;
+
+    /* under tarn__heaps_lock */
+    struct tarn__list children, siblings, all;
+    size_t count; /* of children */
+    char name[TARN_HEAP_NAME_MOST + 1];
+};
+
+extern struct tarn__lock tarn__heaps_lock;
+extern struct tarn__list tarn__heaps; /* by `all` */
+
+/* What of a page's descriptor, if it has one, leads to: NULL: not to a piece. */
+static inline struct tarn__piece *tarn__page_piece(const struct tarn_page *page)
+{
+    return page && tarn__page_state(page) == TARN__PAGE_HEAP ? (struct tarn__piece *)page->lru.next : NULL;
+}
+
+/* The piece that `p` lies in, or NULL: `p` is not in a heap of a user's. Of a large object only the first page counts. */
+static inline struct tarn__piece *tarn__piece_of(const void *p) { return tarn__page_piece(tarn__page_of(p)); }
+
+/* The number of the object that begins at `p`; `objects`: none does. */
+static inline size_t tarn__piece_index(const struct tarn__piece *slab, const void *p)
+{
+    size_t offset = (size_t)((const char *)p - slab->base);
+    size_t index = (size_t)((uint64_t)offset * slab->inverse >> 32);
+    return index < slab->objects && index * slab->size == offset ? index : slab->objects;
+}
+
+static inline struct tarn__piece *tarn__link_piece(struct tarn__list *link)
+{
+    return TARN__CONTAINER(link, struct tarn__piece, link);
+}
+
+/* A word of a slab's map: changed under the heap's lock, and looked at without by who asks about an object of his. */
+static inline void tarn__piece_set_word(struct tarn__piece *slab, size_t w, uint64_t word)
+{
+    __atomic_store_n(&slab->map[w], word, __ATOMIC_RELAXED);
+}
+
+/* Takes the lowest free object of a slab that has one. The lock of its heap is held, as in the next. */
+static inline void *tarn__piece_pop(struct tarn_heap *heap, struct tarn__piece *slab)
+{
+    while (!slab->map[slab->hint])
+        slab->hint++;
+    size_t w = slab->hint, index = w * 64 + (size_t)__builtin_ctzll(slab->map[w]);
+    tarn__piece_set_word(slab, w, slab->map[w] & (slab->map[w] - 1));
+    if (--slab->free == 0) {
+        tarn__list_remove(&slab->link);
+        tarn__list_push_front(&heap->full, &slab->link);
+    }
+    return slab->base + index * slab->size;
+}
+
+/* Puts an object back that is not free. Whether the slab is now to go: an empty one stays if it is its class's only one with room. */
+static inline bool tarn__piece_push(struct tarn_heap *heap, struct tarn__piece *slab, size_t index)
+{
+    size_t w = index / 64;
+    struct tarn__list *partial = &heap->partial[slab->class - 1];
+    tarn__piece_set_word(slab, w, slab->map[w] | UINT64_C(1) << index % 64);
+    if (w < slab->hint)
+        slab->hint = (uint16_t)w;
+    if (slab->free++ == 0) {
+        tarn__list_remove(&slab->link);
+        tarn__list_push_back(partial, &slab->link);
+    }
+    return slab->free == slab->objects && (partial->next != &slab->link || partial->prev != &slab->link);
+}
+
+/* Bytes of the live object that begins at `p`, which lies in the piece; 0: none does. `*free` tells that one begins there that is free. */
+size_t tarn__piece_size(struct tarn__piece *piece, const void *p, bool *free);
+
+/*
+ * A slab, all free, for a class of which the heap has so many; or, for class 0, a large object's pages, *zeroed if they read as zero. Not yet the
+ * heap's. NULL: no memory.
+ */
+struct tarn__piece *tarn__slab_make(struct tarn_heap *heap, unsigned class, size_t slabs);
+struct tarn__piece *tarn__large_make(struct tarn_heap *heap, size_t pages, size_t align, bool *zeroed);
+
+/* Gives the pages back. The piece is no heap's any more. */
+void tarn__piece_end(struct tarn__piece *piece);
+
+/* The piece becomes the heap's, and is it no more. Under its lock. */
+void tarn__piece_enter(struct tarn_heap *heap, struct tarn__piece *piece);
+void tarn__piece_leave(struct tarn_heap *heap, struct tarn__piece *piece);
+
+/* Moves all of a heap's pieces to `pieces`. Under its lock. */
+void tarn__pieces_take(struct tarn_heap *heap, struct tarn__list *pieces);
+
+/* Gives up a heap's objects, and uncharges them. Returns how many there were. */
+size_t tarn__heap_clear(struct tarn_heap *heap);
+
+/* For the malloc family (alloc.c, realloc.c). */
+void tarn__heap_free(struct tarn__piece *piece, void *p);
+void *tarn__heap_realloc(struct tarn__piece *piece, void *p, size_t size);
+
+/* For fork hooks. */
+void tarn__heaps_each_lock(void (*act)(struct tarn__lock *));
+void tarn__heaps_child(void);
+
+#endif

@@ -1,0 +1,265 @@
+/*
+ * Regions: their lives, and the paths of requests without flags. Contract: tarn/region.h; layout: pool/region.h.
+ *
+ * Memory is asked of the source, and given back, with no guard held: who comes back looks again.
+ */
+#include "base/bits.h"
+#include "pool/bytes.h"
+#include "pool/region_care.h"
+#include "pool/region_ranges.h"
+
+enum {
+    PAGE = 4096,
+    INCREMENT = 65536,
+    FLAGS = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON | TARN_POOL_ZERO,
+};
+
+static const struct tarn_region_options no_options;
+
+/* Nothing is live, and no strategy knows of a block. Ranges stay. */
+static void begin(struct tarn_region *region)
+{
+    if (region->strategy == TARN_REGION_TLSF) {
+        region->tlsf.filled = 0;
+        if (region->tlsf.heads)
+            tarn__bytes_fill(region->tlsf.heads, 0, tarn__tlsf_bytes((unsigned)(region->tlsf.lists >> TARN__LISTS_SHIFT)));
+    } else if (region->strategy == TARN_REGION_FIRST_FIT) {
+        region->order = (struct tarn__address_order){NULL, &region->order.lowest};
+    } else {
+        region->tree = 0;
+    }
+    region->handles = (struct tarn__handles){.generation = region->handles.generation};
+}
+
+static struct tarn_region *make(char *memory, size_t size, const struct tarn_region_options *options)
+{
+    struct tarn_region *region = (struct tarn_region *)tarn__align_up((uintptr_t)memory, TARN__GRANULE);
+    size_t skip = (size_t)((char *)region - memory) + sizeof *region;
+    *region = (struct tarn_region){.flags = options->flags, .strategy = options->strategy, .source = options->source};
+    region->plain = options->strategy == TARN_REGION_TLSF && options->flags == 0;
+    region->increment = options->increment ? options->increment : INCREMENT;
+    if (region->flags & TARN_POOL_RED_ZONE)
+        region->mark_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
+    begin(region);
+    struct tarn__range *range = tarn__range_make(region, memory, size, skip, TARN__RANGE_FIRST);
+    if (!range)
+        return NULL;
+    region->first_levels = range->levels;
+    tarn__range_attach(region, range);
+    tarn__guard_init(&region->guard, options->lock);
+    return region;
+}
+
+struct tarn_region *tarn_region_create(void *memory, size_t size, const struct tarn_region_options *options)
+{
+    if (!options)
+        options = &no_options;
+    if (size < TARN_REGION_LEAST || size > SIZE_MAX / 2 || (unsigned)options->strategy > TARN_REGION_FIRST_FIT ||
+        (options->flags & ~(unsigned)FLAGS))
+        return NULL;
+    if (memory)
+        return size > SIZE_MAX - (uintptr_t)memory ? NULL : make(memory, size, options);
+    struct tarn_source *source = options->source;
+    size = tarn__align_up(size, PAGE);
+    memory = source ? source->ops->acquire(source, size, PAGE) : NULL;
+    if (!memory)
+        return NULL;
+    struct tarn_region *region = make(memory, size, options);
+    region->owns_first = true;
+    return region;
+}
+
+/* The first range goes last: the region lies in it. */
+int tarn_region_destroy(struct tarn_region *region)
+{
+    tarn__guard_take(&region->guard);
+    bool busy = tarn__region_live(region) != 0;
+    tarn__guard_drop(&region->guard);
+    if (busy)
+        return TARN_POOL_BUSY;
+    tarn__guard_end(&region->guard);
+    struct tarn_source *source = region->source;
+    struct tarn__range *first = NULL, *range;
+    for (uintptr_t above = 0; (range = tarn__range_above(region, above));) {
+        above = range->span.base;
+        if (range->kind == TARN__RANGE_FIRST)
+            first = range;
+        if (range->kind != TARN__RANGE_OF_SOURCE)
+            continue;
+        tarn__spans_remove(&region->ranges, &range->span);
+        source->ops->release(source, (void *)above, range->span.end - above);
+    }
+    if (region->owns_first)
+        source->ops->release(source, (void *)first->span.base, first->span.end - first->span.base);
+    return 0;
+}
+
+void tarn_region_reset(struct tarn_region *region)
+{
+    struct tarn__range *range = NULL;
+    tarn__guard_take(&region->guard);
+    begin(region);
+    for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
+        tarn__range_clear(range);
+    for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
+        tarn__range_open(region, range);
+    region->frees = region->allocations;
+    region->live_bytes = 0;
+    tarn__guard_drop(&region->guard);
+}
+
+/* Requests in general. */
+static char *serve(struct tarn_region *region, const struct tarn__ask *ask)
+{
+    tarn__guard_take(&region->guard);
+    char *p = tarn__region_serve(region, ask);
+    tarn__guard_drop(&region->guard);
+    return p;
+}
+
+/* A request without alignment, or one that found nothing on the short path. */
+static __attribute__((noinline)) void *alloc_any(struct tarn_region *region, size_t size, bool sized)
+{
+    struct tarn__ask ask = tarn__ask_for(region, size, 1, sized, 0);
+    return serve(region, &ask);
+}
+
+/* From what there is, on the short path: TLSF, no flags. */
+TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
+{
+    size_t list = tarn__tlsf_find(&region->tlsf, granules), had;
+    if (__builtin_expect(list == TARN__NO_LIST, 0))
+        return NULL;
+    struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
+    struct tarn__range *range = tarn__range_of(region, block);
+    size_t at = tarn__index_in(range, block);
+    unsigned char *tag = &range->tags[at];
+    tarn__region_count_alloc(region, (granules - header) << TARN__GRANULE_SHIFT);
+    tarn__region_cut(region, range, at, had, granules, true);
+    if (!header) {
+        *tag = (unsigned char)tarn__tag_of(granules);
+        return (char *)block;
+    }
+    tag[0] = TARN__HEAD;
+    tag[1] = TARN__PAYLOAD;
+    ((struct tarn__head *)block)->granules = granules;
+    ((struct tarn__head *)block)->mark = 0;
+    return (char *)block + TARN__GRANULE;
+}
+
+void *tarn_region_alloc(struct tarn_region *region, size_t size)
+{
+    size_t granules = tarn__granules_of(size);
+    bool header = granules >= TARN__LONG;
+    if (__builtin_expect(!region->plain, 0))
+        return alloc_any(region, size, false);
+    tarn__guard_take(&region->guard);
+    char *p = take(region, granules + header, header);
+    tarn__guard_drop(&region->guard);
+    return __builtin_expect(p != NULL, 1) ? p : alloc_any(region, size, false);
+}
+
+void *tarn_region_alloc_sized(struct tarn_region *region, size_t size)
+{
+    if (__builtin_expect(!region->plain, 0))
+        return alloc_any(region, size, true);
+    tarn__guard_take(&region->guard);
+    char *p = take(region, tarn__granules_of(size), false);
+    tarn__guard_drop(&region->guard);
+    return __builtin_expect(p != NULL, 1) ? p : alloc_any(region, size, true);
+}
+
+void *tarn_region_alloc_aligned(struct tarn_region *region, size_t align, size_t size)
+{
+    if (!tarn__is_pow2(align))
+        return NULL;
+    struct tarn__ask ask = tarn__ask_for(region, size, align, false, 0);
+    return serve(region, &ask);
+}
+
+/* Whether a block that was found may be freed by its address. */
+static int verify(struct tarn_region *region, const struct tarn__block *block)
+{
+    if (!tarn__zone_intact(region, block))
+        return TARN_POOL_CORRUPT;
+    if (tarn__is_movable(region, block))
+        return TARN_POOL_INVALID;
+    return tarn__region_prepare(region, block, block->at, block->granules);
+}
+
+/* Lets go of the guard, and of a range that has become empty if it goes back to its source. */
+static __attribute__((noinline)) int drop_with_range(struct tarn_region *region, struct tarn__range *range)
+{
+    range = tarn__range_retire(region, range);
+    tarn__guard_drop(&region->guard);
+    if (range)
+        tarn__range_return(region, range);
+    return 0;
+}
+
+/* Frees a block that was found, and lets go of the guard. */
+TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block, bool plain)
+{
+    struct tarn__range *range = block->range;
+    tarn__region_count_free(region, tarn__block_bytes_in(region, block, plain));
+    if (block->head)
+        range->tags[block->at + 1] = TARN__INSIDE;
+    size_t merged = tarn__region_merge(region, range, block->at, block->granules, plain);
+    if (__builtin_expect(merged == range->granules, 0))
+        return drop_with_range(region, range);
+    tarn__guard_drop(&region->guard);
+    return 0;
+}
+
+/* Frees a block in any region. `sized`: it has to have `size` bytes. */
+static __attribute__((noinline)) int free_any(struct tarn_region *region, void *p, bool sized, size_t size)
+{
+    struct tarn__block block;
+    if (!p)
+        return 0;
+    tarn__guard_take(&region->guard);
+    int error = tarn__region_locate(region, p, sized ? tarn__granules_of(size) : 0, &block);
+    if (!error && sized && !tarn__has_size(region, &block, size))
+        error = TARN_POOL_WRONG_SIZE;
+    if (!error)
+        error = verify(region, &block);
+    if (!error)
+        return give(region, &block, false);
+    tarn__guard_drop(&region->guard);
+    return error;
+}
+
+/* What is wrong is looked for again, so that the short path need not keep it. */
+int tarn_region_free(struct tarn_region *region, void *p)
+{
+    struct tarn__block block;
+    if (__builtin_expect(!region->plain, 0))
+        return free_any(region, p, false, 0);
+    tarn__guard_take(&region->guard);
+    if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark), 1))
+        return give(region, &block, true);
+    tarn__guard_drop(&region->guard);
+    return free_any(region, p, false, 0);
+}
+
+int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
+{
+    struct tarn__block block;
+    if (__builtin_expect(!region->plain, 0))
+        return free_any(region, p, true, size);
+    tarn__guard_take(&region->guard);
+    size_t granules = tarn__granules_of(size);
+    if (__builtin_expect(!tarn__region_locate(region, p, granules, &block) && !block.head && block.granules == granules, 1))
+        return give(region, &block, true);
+    tarn__guard_drop(&region->guard);
+    return free_any(region, p, true, size);
+}
+
+size_t tarn_region_usable_size(struct tarn_region *region, const void *p)
+{
+    struct tarn__block block;
+    tarn__guard_take(&region->guard);
+    size_t bytes = p && !tarn__region_locate(region, p, 0, &block) ? tarn__block_bytes(region, &block) : 0;
+    tarn__guard_drop(&region->guard);
+    return bytes;
+}

@@ -1,0 +1,151 @@
+/*
+ * Splitting and merging, the same for all strategies, and which strategy keeps the free blocks.
+ */
+#ifndef TARN_POOL_REGION_BLOCKS_H
+#define TARN_POOL_REGION_BLOCKS_H
+
+#include "pool/region_tlsf.h"
+
+/* Best fit: a tree by size and address. */
+void tarn__best_insert(struct tarn_region *region, struct tarn__free *block, size_t granules);
+void tarn__best_remove(struct tarn_region *region, struct tarn__free *block);
+struct tarn__free *tarn__best_find(struct tarn_region *region, size_t granules);
+/* Whether the way down the tree to where a block is, or would be, may be followed, and whether one that is `known` is there. */
+bool tarn__best_sound(struct tarn_region *region, const struct tarn__free *block, size_t granules, bool known);
+/* Whether its balance and order are right. Follows all links. */
+bool tarn__best_balanced(struct tarn_region *region);
+
+/* First fit: a list in order of address. */
+void tarn__first_insert(struct tarn_region *region, struct tarn__range *range, size_t at);
+void tarn__first_remove(struct tarn_region *region, struct tarn__free *block);
+/* The free block in front of which a new one at `at` belongs, found by bits; NULL: at the end. */
+struct tarn__free *tarn__first_next(struct tarn_region *region, struct tarn__range *range, size_t at);
+struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules);
+
+/* The other two strategies, together. */
+void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *block);
+
+/* With TARN_POOL_POISON: fills what becomes free; fills what a free block had of its own. */
+void tarn__poison_freed(struct tarn__range *range, size_t at, size_t granules);
+void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules);
+
+/* What follows is whole in region.c's short paths, where `plain` is true, and elsewhere for all strategies and flags. */
+
+/* Makes granules a free block, and known. */
+TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
+                                   bool plain)
+{
+    struct tarn__free *block = tarn__free_at(range, at);
+    size_t tag = granules;
+    if (granules >= TARN__LONG) {
+        tag = TARN__LONG;
+        block->granules = granules;
+        ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] = granules;
+    }
+    range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
+    range->tags[at] = (unsigned char)(TARN__FREE | tag);
+    if (plain || region->strategy == TARN_REGION_TLSF)
+        tarn__tlsf_insert(region, block, granules);
+    else
+        tarn__region_keep_otherwise(region, range, at, granules);
+}
+
+/* Takes a free block out, whose tags stay. */
+TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
+                                     bool plain)
+{
+    if (plain || region->strategy == TARN_REGION_TLSF)
+        tarn__tlsf_remove(region, tarn__free_at(range, at));
+    else
+        tarn__region_take_otherwise(region, tarn__free_at(range, at));
+    if (!plain && (region->flags & TARN_POOL_POISON))
+        tarn__poison_links(range, at, granules);
+}
+
+/* Takes the beginning of a free block, which was taken out itself: what is left is free. Of `had` granules that is all but `granules`. */
+TARN__SHORT void tarn__region_cut(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had, size_t granules,
+                                  bool plain)
+{
+    if (had == granules) {
+        range->tags[at + had - 1] = TARN__INSIDE;
+        return;
+    }
+    tarn__region_keep(region, range, at + granules, had - granules, plain);
+}
+
+/* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
+TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
+                                      bool plain)
+{
+    unsigned char *tags = range->tags;
+    size_t end = at + granules, before = tarn__free_before(range, at);
+    if (!plain && (region->flags & TARN_POOL_POISON))
+        tarn__poison_freed(range, at, granules);
+    if (tags[end] & TARN__FREE) {
+        size_t behind = tarn__free_granules(range, end);
+        granules += behind;
+        tarn__region_unkeep(region, range, end, behind, plain);
+        tags[end] = TARN__INSIDE;
+    }
+    if (before) {
+        tags[at] = TARN__INSIDE;
+        tags[at - 1] = TARN__INSIDE;
+        at -= before;
+        granules += before;
+        tarn__region_unkeep(region, range, at, before, plain);
+    }
+    tarn__region_keep(region, range, at, granules, plain);
+    return granules;
+}
+
+/* The same for who is in no hurry. */
+size_t tarn__region_free_granules(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_keep_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_unkeep_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_cut_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had, size_t granules);
+/* A free block of at least that many granules, which stays where it is; or NULL. */
+struct tarn__free *tarn__region_find(struct tarn_region *region, size_t granules);
+
+/* The start of the block that a granule is in. O(size of the block / WORD_BITS). */
+size_t tarn__start_of(const struct tarn__range *range, size_t at);
+
+/* What is wrong with an address that is not the beginning of a live block's payload. */
+int tarn__region_misplaced(struct tarn_region *region, const void *p);
+
+/*
+ * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long one is
+ * refused. What a header says is believed only if a block ends there.
+ * @return 0 or an enum tarn_pool_error;
+ */
+TARN__SHORT int tarn__region_locate(struct tarn_region *region, const void *p, size_t named, struct tarn__block *block)
+{
+    struct tarn__range *range = tarn__range_of(region, p);
+    *block = (struct tarn__block){.range = range};
+    if (__builtin_expect(!range || ((uintptr_t)p & (TARN__GRANULE - 1)), 0))
+        return tarn__region_misplaced(region, p);
+    size_t at = tarn__index_in(range, p);
+    unsigned tag = range->tags[at];
+    if (__builtin_expect(tag - 1 < TARN__LONG - 1, 1)) {
+        block->at = at;
+        block->granules = tag;
+        return 0;
+    }
+    if (__builtin_expect(tag == TARN__PAYLOAD, 1)) {
+        struct tarn__head *head = (struct tarn__head *)(void *)tarn__granule_address(range, --at);
+        size_t granules = head->granules;
+        block->at = at;
+        block->head = head;
+        block->granules = granules;
+        if (__builtin_expect(granules - 1 < range->granules - at && tarn__starts(range, at + granules), 1))
+            return 0;
+        return TARN_POOL_CORRUPT;
+    }
+    if (tag != TARN__LONG)
+        return tarn__region_misplaced(region, p);
+    block->at = at;
+    block->granules = named;
+    return named >= TARN__LONG && named <= range->granules - at && tarn__starts(range, at + named) ? 0 : TARN_POOL_WRONG_SIZE;
+}
+
+#endif
