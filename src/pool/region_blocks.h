@@ -41,7 +41,7 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
         block->granules = granules;
         ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] = granules;
     }
-    if (plain || region->strategy == TARN_REGION_TLSF)
+    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
         tarn__tlsf_insert(region, block, granules);
     else
         tarn__region_keep_otherwise(region, range, at, granules);
@@ -51,7 +51,7 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
 TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                      bool plain)
 {
-    if (plain || region->strategy == TARN_REGION_TLSF)
+    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
         tarn__tlsf_remove(region, tarn__free_at(range, at));
     else
         tarn__region_take_otherwise(region, tarn__free_at(range, at));
