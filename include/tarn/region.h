@@ -27,6 +27,7 @@ extern "C" {
 
 struct tarn_region;
 
+/** Where dist/tarn-pools.c is compiled with TARN_REGION_ONLY_TLSF defined, tarn_region_create refuses the others, and there is no code for them. */
 enum tarn_region_strategy {
     TARN_REGION_TLSF,
     TARN_REGION_BEST_FIT,

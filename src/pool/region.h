@@ -130,6 +130,19 @@ struct tarn_region {
     struct tarn__handles handles;
 };
 
+/* Where only TLSF is wanted, the compiler knows it everywhere, and leaves out the others. */
+#ifdef TARN_REGION_ONLY_TLSF
+enum { TARN__STRATEGIES = 1 };
+TARN__SHORT enum tarn_region_strategy tarn__strategy(const struct tarn_region *region)
+{
+    (void)region;
+    return TARN_REGION_TLSF;
+}
+#else
+enum { TARN__STRATEGIES = 3 };
+TARN__SHORT enum tarn_region_strategy tarn__strategy(const struct tarn_region *region) { return region->strategy; }
+#endif
+
 /* A live block, as it was found. */
 struct tarn__block {
     struct tarn__range *range;

@@ -45,7 +45,7 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
     }
     range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
     range->tags[at] = (unsigned char)(TARN__FREE | tag);
-    if (plain || region->strategy == TARN_REGION_TLSF)
+    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
         tarn__tlsf_insert(region, block, granules);
     else
         tarn__region_keep_otherwise(region, range, at, granules);
@@ -55,7 +55,7 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
 TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                      bool plain)
 {
-    if (plain || region->strategy == TARN_REGION_TLSF)
+    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
         tarn__tlsf_remove(region, tarn__free_at(range, at));
     else
         tarn__region_take_otherwise(region, tarn__free_at(range, at));
