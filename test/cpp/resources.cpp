@@ -342,6 +342,11 @@ void caches()
             std::pmr::vector<wide<64>> others(10, wide<64>(), &memory);
             tarn_cache_stats(objects.get(), &counters);
             CHECK(counters.active == 1000 && up.live == 1 && memory == same);
+            for (std::size_t size : {32u, 33u})
+                for (std::size_t align : {8u, 16u}) { // the cache keeps 32 and 8
+                    memory.deallocate(memory.allocate(size, align), size, align);
+                    CHECK(up.ever == static_cast<long>(align / 8) + (size == 32 ? 0 : 2));
+                }
             list moved(std::move(chain), &same);
             CHECK(moved.size() == 1000 && chain.empty());
         }
