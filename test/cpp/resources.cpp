@@ -272,6 +272,12 @@ void blockpools()
         options.increment = 1 << 20;
         tarn::blockpool_resource memory(tarn::make_blockpool(1 << 20, options));
         all_of("blockpool " + std::to_string(block), memory, [&] { return nothing_live(memory.pool()); });
+        run("blockpool " + std::to_string(block) + ": what blocks are aligned to costs no room", [&] {
+            std::size_t align = tarn_blockpool_align(memory.pool());
+            void *p = memory.allocate(block, align);
+            CHECK(align == (block & -block) && is_aligned(p, align) && tarn_blockpool_used(memory.pool()) == block);
+            memory.deallocate(p, block, align);
+        });
     }
     tarn_blockpool_options flags = {};
     flags.flags = all_flags;
