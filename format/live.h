@@ -24,7 +24,7 @@
 
 #define TARN_LIVE_MAGIC "tarn live state" /* 16 bytes with its end */
 #define TARN_LIVE_MAGIC_BYTES 16
-#define TARN_LIVE_VERSION 1u /* changes with this header only, not with the structures it describes */
+#define TARN_LIVE_VERSION 2u /* changes with this header only, not with the structures it describes */
 #define TARN_LIVE_ALIGN 64
 #define TARN_LIVE_ORDERS 11u         /* of free blocks: 1 to 1024 pages */
 #define TARN_LIVE_GROUPS 3u          /* unmovable, movable, reclaimable */
@@ -97,6 +97,7 @@ enum tarn_live_use {
     TARN_LIVE_LARGE, /* of malloc: more than a slab's object */
     TARN_LIVE_SLAB,
     TARN_LIVE_PAGES, /* of the program, which asked for pages; references 0: free, in a thread's list */
+    TARN_LIVE_HEAP, /* of a heap of the program's: a slab, or a large object; a slab's other pages say so too, but not how many there are */
 };
 
 struct tarn_live_state {

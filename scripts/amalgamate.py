@@ -21,6 +21,8 @@ GUARD = re.compile(r"^#ifndef (TARN_\w+_H)\n#define \1\n(.*)^#endif\n\Z", re.M |
 FILE_DOC = re.compile(r"\A/\*\*\n \* @file (\w+\.h)\n \* ")
 # What compilers call by name keeps it.
 COMPILERS_OWN = {"memset", "memcpy", "memmove"}
+# A system header inside a condition stays there: what it declares is not hidden.
+SYSTEMS_OWN = "#pragma GCC visibility push(default)\n%s#pragma GCC visibility pop\n"
 
 LIBRARY_WORDS = """\
  * All of libtarn, for a program that would rather compile it than install it. Compile tarn.c with the program:
@@ -140,6 +142,8 @@ class Gathering:
             conditions = len(re.findall(r"^[ \t]*#[ \t]*if", before, re.M)) - len(re.findall(r"^[ \t]*#[ \t]*endif", before, re.M))
             name = match[1]
             if conditions and name[0] == "<":
+                kept += [text[at:match.start()], SYSTEMS_OWN % match[0]]
+                at = match.end()
                 continue
             if conditions:
                 raise SystemExit("amalgamate: %s includes %s under a condition" % (path, name))

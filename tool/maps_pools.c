@@ -166,6 +166,9 @@ static uint64_t block_at(const struct walk *walk, const struct tool_section *sec
     case TARN_LIVE_LARGE:
         *use = TOOL_POOL_LARGE;
         break;
+    case TARN_LIVE_HEAP:
+        *use = TOOL_POOL_HEAPS;
+        break;
     case TARN_LIVE_PAGES:
         *use = state.by_order && count == 0 ? TOOL_POOL_FREE : TOOL_POOL_PAGES;
         break;
@@ -205,7 +208,10 @@ static void add_mapped(const struct walk *walk, const struct tool_section *secti
 {
     const struct tarn_live_section *s = &walk->root->section;
     uint8_t state = state_at(s, section, 0).use;
-    uint32_t use = state == TARN_LIVE_LARGE ? TOOL_POOL_LARGE : state == TARN_LIVE_PAGES ? TOOL_POOL_PAGES : TOOL_POOL_FREE;
+    uint32_t use = state == TARN_LIVE_LARGE   ? TOOL_POOL_LARGE
+                   : state == TARN_LIVE_HEAP  ? TOOL_POOL_HEAPS
+                   : state == TARN_LIVE_PAGES ? TOOL_POOL_PAGES
+                                              : TOOL_POOL_FREE;
 
     add_span(walk->pools, (struct tool_span){section->base, section->base + ((uintptr_t)section->slots << s->section_bits),
                                              zone, use, 1, 0});

@@ -9,6 +9,7 @@
 /* What a piece is used for; from TOOL_POOL_SLABS on, slabs of cache number use - TOOL_POOL_SLABS. */
 enum tool_pool {
     TOOL_POOL_LARGE,       /* malloc's above the size classes */
+    TOOL_POOL_HEAPS,       /* slabs and large objects of heaps that the program made */
     TOOL_POOL_PAGES,       /* that the program asked for as pages */
     TOOL_POOL_FREE,        /* free blocks, kept resident or given back, and pages in threads' lists */
     TOOL_POOL_CHANGING,    /* changed while it was read */

@@ -43,16 +43,13 @@ static const char *const area_keys[TOOL_AREAS] = {
 };
 
 static const char *const use_titles[TOOL_POOL_SLABS] = {
-    [TOOL_POOL_LARGE] = "large blocks",           [TOOL_POOL_PAGES] = "pages in use",      [TOOL_POOL_FREE] = "free pages",
-    [TOOL_POOL_CHANGING] = "changing while read", [TOOL_POOL_DESCRIPTORS] = "descriptors",
+    [TOOL_POOL_HEAPS] = "users' heaps", [TOOL_POOL_LARGE] = "large blocks",           [TOOL_POOL_PAGES] = "pages in use",
+    [TOOL_POOL_FREE] = "free pages",    [TOOL_POOL_CHANGING] = "changing while read", [TOOL_POOL_DESCRIPTORS] = "descriptors",
 };
 
 static const char *const use_keys[TOOL_POOL_SLABS] = {
-    [TOOL_POOL_LARGE] = "large",
-    [TOOL_POOL_PAGES] = "pages",
-    [TOOL_POOL_FREE] = "free",
-    [TOOL_POOL_CHANGING] = "changing",
-    [TOOL_POOL_DESCRIPTORS] = "descriptors",
+    [TOOL_POOL_LARGE] = "large", [TOOL_POOL_HEAPS] = "heaps",       [TOOL_POOL_PAGES] = "pages",
+    [TOOL_POOL_FREE] = "free",   [TOOL_POOL_CHANGING] = "changing", [TOOL_POOL_DESCRIPTORS] = "descriptors",
 };
 
 static size_t uses_of(const struct tool_maps *maps) { return TOOL_POOL_SLABS + maps->pools.cache_count; }

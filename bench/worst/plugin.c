@@ -45,11 +45,12 @@ static void asked(qemu_plugin_id_t id, unsigned processor, int64_t number, uint6
     (void)id, (void)processor, (void)number, (void)a4, (void)a5, (void)a6, (void)a7, (void)a8;
     if ((uint32_t)a1 != COUNT_ASK_FIRST || (uint32_t)a2 != COUNT_ASK_SECOND)
         return;
-    uint64_t counted = executed - begun;
-    if ((int32_t)a3 < 0)
+    unsigned char bytes[8];
+    for (unsigned i = 0; i < sizeof bytes; i++)
+        bytes[i] = (unsigned char)((executed - begun) >> 8 * i);
+    /* A pipe that is full or gone: the program sees no answer, and says so. */
+    if ((int32_t)a3 < 0 || write((int32_t)a3, bytes, sizeof bytes) != sizeof bytes)
         begun = executed;
-    else if (write((int32_t)a3, &counted, sizeof counted) != sizeof counted)
-        begun = executed; /* a pipe that is full or gone: the program sees no answer, and says so */
 }
 
 int qemu_plugin_install(qemu_plugin_id_t id, const struct qemu_info_t *info, int argc, char **argv)

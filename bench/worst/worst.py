@@ -24,6 +24,7 @@ KINDS = ["alloc", "free", "alloc_sized", "free_sized", "alloc_aligned"]
 MACHINES = {
     "x86-64": (os.environ.get("CC", "gcc"), [], ["qemu-x86_64"]),
     "arm": ("arm-linux-gnueabihf-gcc", ["-march=armv7-a+fp", "-mthumb"], ["qemu-arm"]),
+    "arm64": ("aarch64-linux-gnu-gcc", [], ["qemu-aarch64"]),
     "riscv64": ("riscv64-linux-gnu-gcc", ["-march=rv64gc"], ["qemu-riscv64"]),
     "riscv64 zbb": ("riscv64-linux-gnu-gcc", ["-march=rv64gc_zba_zbb"], ["qemu-riscv64", "-cpu", "rv64,zba=true,zbb=true"]),
 }

@@ -87,7 +87,7 @@ __attribute__((used)) struct tarn_live tarn__live = {
                     [TARN__PAGE_SLAB] = {TARN_LIVE_SLAB, 0},
                     [TARN__PAGE_BLOCK] = {TARN_LIVE_PAGES, 1},
                     [TARN__PAGE_USER_RUN] = {TARN_LIVE_PAGES, 0},
-                    [TARN__PAGE_HEAP] = {TARN_LIVE_LARGE, 0},
+                    [TARN__PAGE_HEAP] = {TARN_LIVE_HEAP, 0},
                 },
             .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
         },

@@ -7,13 +7,13 @@
  *     block                   p                     p + asked               p + size
  *     | word 4 | check 4 |    what was asked for    | guard 4 | rest ...    | 8, for the guard of a full block |
  *
- * Between two blocks lie 16 bytes: the end of one and the header of the next. So the guard has room directly behind what was asked for, whatever that is,
- * blocks are aligned to 16, and a block costs 16 bytes in all.
+ * Between two blocks lie 16 bytes: the end of one and the header of the next. So the guard has room directly behind what was asked for,
+ * whatever that is, blocks are aligned to 16, and a block costs 16 bytes in all.
  *
- * word: the size that was asked for, and the class. check: word ^ mark ^ state, where the mark is made of the block's address and the pool's secret. So one
- * comparison verifies the word and tells the state, and one byte overwritten is found for certain, any number but once in 2^30. guard: made of
- * the mark too, so that a copy of one block that is too long does not bring the right bytes along; none of its bytes is 0, ASCII, 0xff or a poison, so
- * the common overruns by one byte are found for certain.
+ * word: the size that was asked for, and the class. check: word ^ mark ^ state, where the mark is made of the block's address and the pool's
+ * secret. So one comparison verifies the word and tells the state, and one byte overwritten is found for certain, any number but once in
+ * 2^30. guard: made of the mark too, so that a copy of one block that is too long does not bring the right bytes along; none of its bytes
+ * is 0, ASCII, 0xff or a poison, so the common overruns by one byte are found for certain.
  *
  * A queued block holds a link and its seal, link ^ address ^ secret: a link that was written to is never followed.
  *

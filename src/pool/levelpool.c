@@ -89,8 +89,8 @@ static bool ready_sound(const struct tarn_levelpool *pool, unsigned number, cons
 }
 
 /*
- * A ready block, or NULL. When a link was overwritten, what was ready behind it is out of use; when poison was, that one block. `ready` counts down, so the
- * last block's link is never followed.
+ * A ready block, or NULL. When a link was overwritten, what was ready behind it is out of use; when poison was, that one block. `ready` counts
+ * down, so the last block's link is never followed.
  */
 static void *pop(struct tarn_levelpool *pool, unsigned number)
 {

@@ -12,7 +12,8 @@
  * live holds nothing of the pool's but the link of a ready one, and a free needs no division: the live bit at the address says that a
  * live block begins there, for certain. That it is clear is looked into by the slow path.
  *
- * A link that leads out of the pool, or to a live block, is never followed; with TARN_POOL_CHECK none that leads to what is not a ready block of the class.
+ * A link that leads out of the pool, or to a live block, is never followed; with TARN_POOL_CHECK none that leads to what is not a ready block of
+ * the class.
  */
 #ifndef TARN_POOL_LEVELPOOL_H
 #define TARN_POOL_LEVELPOOL_H
@@ -121,8 +122,8 @@ static inline void tarn__level_near(struct tarn_levelpool *pool, const struct ta
 bool tarn__level_zones_sound(const char *p, size_t size);
 
 /*
- * Prepares blocks of a class until `most` are ready, from what the pool has; and when that does not make `least`, with memory of the source. The guard is held, and
- * let go of while the source is asked.
+ * Prepares blocks of a class until `most` are ready, from what the pool has; and when that does not make `least`, with memory of the
+ * source. The guard is held, and let go of while the source is asked.
  */
 void tarn__level_refill(struct tarn_levelpool *pool, unsigned number, size_t least, size_t most);
 

@@ -1,7 +1,8 @@
 /*
  * Level pools: made, refilled, ended.
  *
- * A class takes as many whole units from a segment as the blocks that it is to prepare need, or what is left; what rounding leaves over is the class's next time.
+ * A class takes as many whole units from a segment as the blocks that it is to prepare need, or what is left; what rounding leaves over is
+ * the class's next time.
  */
 #include "pool/bytes.h"
 #include "pool/levelpool.h"

@@ -33,7 +33,11 @@
 #include "tarn/region.h"
 
 /* What the short paths of region.c are made of. */
+#ifdef __OPTIMIZE_SIZE__
+#define TARN__SHORT static inline
+#else
 #define TARN__SHORT static inline __attribute__((always_inline))
+#endif
 
 enum {
     TARN__GRANULE = 2 * (int)sizeof(void *),
