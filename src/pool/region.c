@@ -39,7 +39,7 @@ static struct tarn_region *make(char *memory, size_t size, const struct tarn_reg
     region->plain = options->strategy == TARN_REGION_TLSF && options->flags == 0;
     region->increment = options->increment ? options->increment : INCREMENT;
     if (region->flags & TARN_POOL_RED_ZONE)
-        region->tag_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
+        region->mark_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
     begin(region);
     struct tarn__range *range = tarn__range_make(region, memory, size, skip, TARN__RANGE_FIRST);
     if (!range)
@@ -108,28 +108,11 @@ void tarn_region_reset(struct tarn_region *region)
     tarn__guard_drop(&region->guard);
 }
 
-/* Requests in general. Not under the guard. */
+/* Requests in general. */
 static char *serve(struct tarn_region *region, const struct tarn__ask *ask)
 {
     tarn__guard_take(&region->guard);
-    char *p = tarn__region_obtain(region, ask);
-    if (!p && region->source) {
-        tarn__guard_drop(&region->guard);
-        struct tarn__range *range = tarn__range_acquire(region, ask->granules + ask->align);
-        tarn__guard_take(&region->guard);
-        p = tarn__region_obtain(region, ask);
-        if (range && !p) {
-            tarn__range_attach(region, range);
-            range = NULL;
-            p = tarn__region_obtain(region, ask);
-        }
-        if (range) {
-            tarn__guard_drop(&region->guard);
-            tarn__range_return(region, range);
-            return p;
-        }
-    }
-    region->failures += !p;
+    char *p = tarn__region_serve(region, ask);
     tarn__guard_drop(&region->guard);
     return p;
 }
@@ -150,19 +133,24 @@ TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
     struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
     struct tarn__range *range = tarn__range_of(region, block);
     size_t at = tarn__index_in(range, block);
-    tarn__region_cut(region, range, at, had, granules, true);
+    unsigned char *tag = &range->tags[at];
     tarn__region_count_alloc(region, (granules - header) << TARN__GRANULE_SHIFT);
-    if (!header)
+    tarn__region_cut(region, range, at, had, granules, true);
+    if (!header) {
+        *tag = (unsigned char)tarn__tag_of(granules);
         return (char *)block;
-    *(struct tarn__head *)block = (struct tarn__head){granules, 0};
-    tarn__flag_set(range, at + 1);
+    }
+    tag[0] = TARN__HEAD;
+    tag[1] = TARN__PAYLOAD;
+    ((struct tarn__head *)block)->granules = granules;
+    ((struct tarn__head *)block)->mark = 0;
     return (char *)block + TARN__GRANULE;
 }
 
 void *tarn_region_alloc(struct tarn_region *region, size_t size)
 {
     size_t granules = tarn__granules_of(size);
-    bool header = granules > TARN__WORD_BITS;
+    bool header = granules >= TARN__LONG;
     if (__builtin_expect(!region->plain, 0))
         return alloc_any(region, size, false);
     tarn__guard_take(&region->guard);
@@ -213,9 +201,9 @@ static __attribute__((noinline)) int drop_with_range(struct tarn_region *region,
 TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block, bool plain)
 {
     struct tarn__range *range = block->range;
-    tarn__region_count_free(region, tarn__block_bytes(region, block));
+    tarn__region_count_free(region, tarn__block_bytes_in(region, block, plain));
     if (block->head)
-        tarn__flag_clear(range, block->at + 1);
+        range->tags[block->at + 1] = TARN__INSIDE;
     size_t merged = tarn__region_merge(region, range, block->at, block->granules, plain);
     if (__builtin_expect(merged == range->granules, 0))
         return drop_with_range(region, range);
@@ -245,10 +233,10 @@ static __attribute__((noinline)) int free_any(struct tarn_region *region, void *
 int tarn_region_free(struct tarn_region *region, void *p)
 {
     struct tarn__block block;
-    if (__builtin_expect(!p || !region->plain, 0))
+    if (__builtin_expect(!region->plain, 0))
         return free_any(region, p, false, 0);
     tarn__guard_take(&region->guard);
-    if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->tag), 1))
+    if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark), 1))
         return give(region, &block, true);
     tarn__guard_drop(&region->guard);
     return free_any(region, p, false, 0);
@@ -257,7 +245,7 @@ int tarn_region_free(struct tarn_region *region, void *p)
 int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
 {
     struct tarn__block block;
-    if (__builtin_expect(!p || !region->plain, 0))
+    if (__builtin_expect(!region->plain, 0))
         return free_any(region, p, true, size);
     tarn__guard_take(&region->guard);
     size_t granules = tarn__granules_of(size);

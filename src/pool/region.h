@@ -1,27 +1,30 @@
 /*
- * Regions, inside: ranges of memory, cut into blocks, of which two bits a granule tell all.
+ * Regions, inside: ranges of memory, cut into blocks, of which one byte a granule tells all.
  *
- *     memory                              first                                                              end
- *     | [region] | range | [heads] | bits | granule | granule | granule | ···                    | unused |
+ *     memory                                 first                                                         end
+ *     | [region] | range | [lists] | 0 tags… | granule | granule | granule | ···                | unused |
  *
- * A granule is two words. The bits lie in pairs of words, WORD_BITS granules to a pair, with one pair in front that is zero:
+ * A granule is two words. Its tag says:
  *
- *     start  flag
- *       1     0    a live block begins here; behind the last granule too (the sentinel)
- *       1     1    a free block begins here
- *       0     1    behind the start of a live block: that is a header, and the payload begins here;
- *                  else the last granule of a free block, of two at least
- *       0     0    inside of a block
+ *     0           inside of a block
+ *     1 … 62      a live block of so many granules begins here (… 30)
+ *     LONG        a longer one without header begins: its user knows how long it is (alloc_sized)
+ *     HEAD        one with a header begins, which has a granule of its own
+ *     PAYLOAD     behind it: what its user has begins here
+ *     FREE + n    a free block of n granules begins; LONG for n: of more, as it says itself
+ *     LAST + n    the last granule of a free block of n, if that is not its first too
+ *     SENTINEL    behind the last granule; in front of the first is a 0
  *
- * So the size of a block of up to WORD_BITS granules is the distance to the next start: one look at two words. Longer ones say it themselves:
+ * So a free looks at three tags: that of the block, and those on either side. Nothing of this is among what users write to, but for headers, and for what is
+ * in free blocks:
  *
- *     live     | granules, tag | payload ···                  |
- *     headless | payload ···                                  |     of alloc_sized: its user says it
- *     free     | link, link | granules, · | ···   | ·, granules |     of WORD_BITS at least
+ *     with header | granules, mark | payload ···       |     long; movable ones: the mark names the handle; all in regions with red zones
+ *     free        | link, link | granules, · | ··· | ·, granules |     the sizes only in long ones
  *
- * A live block that is short may have a header too: movable ones (the tag names the handle), those of regions with red zones, and long ones that shrank.
- * But no block with header has less than three granules; so a flag right in front of a start is always that of a free block's end.
  * Two free blocks never lie side by side. All of this is under the region's guard.
+ *
+ * Tags take a 16th (8th) of the memory, and headers would take a granule of each block. Two bits a granule are enough to tell starts and free ones, and were
+ * tried: to find neighbours and sizes by shifting words took twice the instructions of a free.
  */
 #ifndef TARN_POOL_REGION_H
 #define TARN_POOL_REGION_H
@@ -42,11 +45,18 @@
 enum {
     TARN__GRANULE = 2 * (int)sizeof(void *),
     TARN__GRANULE_SHIFT = sizeof(void *) == 8 ? 4 : 3,
-    TARN__PAIR_SHIFT = sizeof(void *) == 8 ? 6 : 5, /* log2 of the granules to a pair */
 };
 
-struct tarn__pair {
-    unsigned long start, flag;
+enum tarn__tag {
+    TARN__INSIDE = 0,
+    TARN__SHORTEST = 1,
+    TARN__LONG = sizeof(void *) == 8 ? 63 : 31, /* and the number of granules from which on a block is that */
+    TARN__HEAD = 0x40,
+    TARN__SENTINEL = 0x7f,
+    TARN__FREE = 0x80,
+    TARN__LAST = 0xc0,
+    TARN__PAYLOAD =
+        0xc0, /* as if it were the last granule of a free block of 0: in front of a block that means the same as a live one */
 };
 
 enum tarn__range_kind { TARN__RANGE_FIRST, TARN__RANGE_ADDED, TARN__RANGE_OF_SOURCE };
@@ -55,7 +65,7 @@ struct tarn__range {
     struct tarn__span span; /* all of the memory */
     char *first;
     size_t bytes, granules; /* from `first` on */
-    struct tarn__pair *pairs;
+    unsigned char *tags;
     struct tarn__free **heads; /* room for the lists of TLSF, if this range needs more than the first: of so many levels */
     unsigned levels;
     enum tarn__range_kind kind;
@@ -74,14 +84,14 @@ struct tarn__free {
 
 struct tarn__head {
     size_t granules; /* of the block, this one included */
-    size_t tag; /* the number of its handle or 0, and how much its payload is shorter than its granules: see tarn__tag_… */
+    size_t mark;     /* the number of its handle or 0, and below MARK_SHIFT how much its payload is shorter than its granules */
 };
 
-enum { TARN__TAG_SHIFT = 6, TARN__ZONE_FILL = 0xcc, TARN__HEADED_LEAST = 3 };
+enum { TARN__MARK_SHIFT = 6, TARN__ZONE_FILL = 0xcc };
 
 struct tarn__tlsf {
     unsigned long filled; /* levels that have a list that is not empty */
-    size_t lists;         /* how many there are */
+    size_t lists, bytes;  /* how many there are; of all heads */
     uint32_t *second;     /* of each level: which lists are not empty */
     struct tarn__free **heads;
 };
@@ -111,7 +121,7 @@ struct tarn_region {
     };
     size_t live_bytes, peak_bytes;
     uint64_t allocations, frees, failures; /* the difference of the first two is what is live */
-    size_t tag_mask;                       /* tags are kept xored with it */
+    size_t mark_mask;                      /* marks are kept xored with it */
     unsigned first_levels;                 /* of TLSF's lists, in the first range */
     bool owns_first;                       /* the first range is the source's too */
     struct tarn_source *source;
@@ -140,85 +150,42 @@ TARN__SHORT struct tarn__free *tarn__free_at(const struct tarn__range *range, si
     return (struct tarn__free *)(void *)tarn__granule_address(range, at);
 }
 
-TARN__SHORT struct tarn__pair *tarn__pair_of(const struct tarn__range *range, size_t at)
-{
-    return &range->pairs[at >> TARN__PAIR_SHIFT];
-}
+/* What tags say of a number of granules. */
+TARN__SHORT unsigned tarn__tag_of(size_t granules) { return granules < TARN__LONG ? (unsigned)granules : TARN__LONG; }
 
-TARN__SHORT unsigned tarn__bit_of(size_t at) { return (unsigned)at & (TARN__WORD_BITS - 1); }
+/* A block begins, or the range ends. */
+TARN__SHORT bool tarn__tag_starts(unsigned char tag) { return (unsigned char)(tag - 1) < TARN__LAST - 1; }
 
-TARN__SHORT bool tarn__start_is(const struct tarn__range *range, size_t at)
-{
-    return tarn__pair_of(range, at)->start >> tarn__bit_of(at) & 1;
-}
+TARN__SHORT bool tarn__tag_free(unsigned tag) { return (tag & TARN__LAST) == TARN__FREE; }
 
-TARN__SHORT bool tarn__flag_is(const struct tarn__range *range, size_t at)
-{
-    return tarn__pair_of(range, at)->flag >> tarn__bit_of(at) & 1;
-}
+TARN__SHORT bool tarn__starts(const struct tarn__range *range, size_t at) { return tarn__tag_starts(range->tags[at]); }
 
-TARN__SHORT void tarn__flag_set(const struct tarn__range *range, size_t at)
-{
-    tarn__pair_of(range, at)->flag |= 1ul << tarn__bit_of(at);
-}
-
-TARN__SHORT void tarn__flag_clear(const struct tarn__range *range, size_t at)
-{
-    tarn__pair_of(range, at)->flag &= ~(1ul << tarn__bit_of(at));
-}
-
-/* Bit j: the one of granule at + 1 + j. */
-TARN__SHORT unsigned long tarn__starts_behind(const struct tarn__pair *pair, unsigned bit)
-{
-    return pair[0].start >> bit >> 1 | pair[1].start << (TARN__WORD_BITS - 1 - bit);
-}
-
-/* Bit WORD_BITS - j: the one of granule at - j. */
-TARN__SHORT unsigned long tarn__starts_before(const struct tarn__pair *pair, unsigned bit)
-{
-    return pair[0].start << (TARN__WORD_BITS - 1 - bit) << 1 | pair[-1].start >> bit;
-}
-
-/* Whether the granule behind has its flag. */
-TARN__SHORT bool tarn__flag_behind(const struct tarn__pair *pair, unsigned bit)
-{
-    return (pair[0].flag >> bit >> 1 | pair[1].flag << (TARN__WORD_BITS - 1 - bit)) & 1;
-}
+TARN__SHORT bool tarn__starts_free(const struct tarn__range *range, size_t at) { return tarn__tag_free(range->tags[at]); }
 
 /* The number of granules of the free block that begins at `at`. */
 TARN__SHORT size_t tarn__free_granules(const struct tarn__range *range, size_t at)
 {
-    unsigned long behind = tarn__starts_behind(tarn__pair_of(range, at), tarn__bit_of(at));
-    if (behind)
-        return tarn__scan_low(behind) + 1u;
-    return tarn__free_at(range, at)->granules;
+    size_t granules = range->tags[at] & TARN__LONG;
+    return granules < TARN__LONG ? granules : tarn__free_at(range, at)->granules;
 }
 
-/* The same of the free block in front of `at`; 0: what lies there is live. As blocks with header have three granules, the flag means only that. */
+/* The same of the free block in front of `at`; 0: what lies there is live. */
 TARN__SHORT size_t tarn__free_before(const struct tarn__range *range, size_t at)
 {
-    const struct tarn__pair *pair = tarn__pair_of(range, at);
-    unsigned bit = tarn__bit_of(at);
-    if (!((pair[0].flag << (TARN__WORD_BITS - 1 - bit) << 1 | pair[-1].flag >> bit) >> (TARN__WORD_BITS - 1)))
+    unsigned tag = range->tags[(ptrdiff_t)at - 1];
+    if (!(tag & TARN__FREE))
         return 0;
-    unsigned long before = tarn__starts_before(pair, bit);
-    if (before)
-        return TARN__WORD_BITS - tarn__scan_high(before);
-    return ((size_t *)(void *)tarn__granule_address(range, at))[-1];
+    size_t granules = tag & TARN__LONG;
+    return granules < TARN__LONG ? granules : ((size_t *)(void *)tarn__granule_address(range, at))[-1];
 }
 
-/* Where the next block behind begins: at the end of the bits there is the sentinel. O(size of this one / WORD_BITS). */
+/* Where the next block behind begins, by tags alone; at the end there is the sentinel. */
 static inline size_t tarn__next_start(const struct tarn__range *range, size_t at)
 {
-    const struct tarn__pair *pair = tarn__pair_of(range, ++at);
-    unsigned long starts = pair->start >> tarn__bit_of(at);
-    if (starts)
-        return at + tarn__scan_low(starts);
-    at &= ~(size_t)(TARN__WORD_BITS - 1);
     do
-        at += TARN__WORD_BITS;
-    while (!(++pair)->start);
-    return at + tarn__scan_low(pair->start);
+        at++;
+    while (!tarn__starts(range, at));
+    return at;
 }
 
 /* The range that has an address among its granules, or NULL. */
@@ -236,23 +203,28 @@ TARN__SHORT size_t tarn__index_in(const struct tarn__range *range, const void *p
     return (size_t)((const char *)p - range->first) >> TARN__GRANULE_SHIFT;
 }
 
-TARN__SHORT size_t tarn__tag_handle(const struct tarn_region *region, const struct tarn__head *head)
+TARN__SHORT size_t tarn__mark_handle(const struct tarn_region *region, const struct tarn__head *head)
 {
-    return (head->tag ^ region->tag_mask) >> TARN__TAG_SHIFT;
+    return (head->mark ^ region->mark_mask) >> TARN__MARK_SHIFT;
 }
 
 static inline bool tarn__is_movable(const struct tarn_region *region, const struct tarn__block *block)
 {
-    return block->head && tarn__tag_handle(region, block->head) != 0;
+    return block->head && tarn__mark_handle(region, block->head) != 0;
 }
 
-/* Bytes that its user may use of a block. */
-TARN__SHORT size_t tarn__block_bytes(const struct tarn_region *region, const struct tarn__block *block)
+/* Bytes that its user may use of a block. In `plain` regions these are whole granules. */
+TARN__SHORT size_t tarn__block_bytes_in(const struct tarn_region *region, const struct tarn__block *block, bool plain)
 {
-    if (!block->head)
-        return block->granules << TARN__GRANULE_SHIFT;
-    size_t slack = (block->head->tag ^ region->tag_mask) & ((1u << TARN__TAG_SHIFT) - 1);
-    return ((block->granules - 1) << TARN__GRANULE_SHIFT) - slack;
+    size_t bytes = (block->granules - (block->head != NULL)) << TARN__GRANULE_SHIFT;
+    if (plain || !block->head)
+        return bytes;
+    return bytes - ((block->head->mark ^ region->mark_mask) & ((1u << TARN__MARK_SHIFT) - 1));
+}
+
+static inline size_t tarn__block_bytes(const struct tarn_region *region, const struct tarn__block *block)
+{
+    return tarn__block_bytes_in(region, block, false);
 }
 
 static inline bool tarn__has_size(const struct tarn_region *region, const struct tarn__block *block, size_t size)

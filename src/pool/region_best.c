@@ -52,11 +52,10 @@ static bool node_sound(struct tarn_region *region, const struct tarn__tree_node 
     if (!range || (uintptr_t)node % TARN__GRANULE != 0)
         return false;
     size_t at = tarn__index_in(range, node);
-    if (!tarn__start_is(range, at) || !tarn__flag_is(range, at))
+    if (!tarn__starts_free(range, at))
         return false;
     size_t granules = granules_of(node);
-    return granules == tarn__free_granules(range, at) && granules <= range->granules - at &&
-           tarn__start_is(range, at + granules);
+    return granules == tarn__free_granules(range, at) && granules <= range->granules - at && tarn__starts(range, at + granules);
 }
 
 /* The same of its children, and of theirs: a turn looks so far, and a free makes up to three changes one after another. */

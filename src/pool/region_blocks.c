@@ -49,14 +49,9 @@ void tarn__region_cut_any(struct tarn_region *region, struct tarn__range *range,
 
 size_t tarn__start_of(const struct tarn__range *range, size_t at)
 {
-    const struct tarn__pair *pair = tarn__pair_of(range, at);
-    unsigned long starts = pair->start << (TARN__WORD_BITS - 1 - tarn__bit_of(at));
-    if (starts)
-        return at - (TARN__WORD_BITS - 1 - tarn__scan_high(starts));
-    do
-        pair--;
-    while (!pair->start);
-    return ((size_t)(pair - range->pairs) << TARN__PAIR_SHIFT) + tarn__scan_high(pair->start);
+    while (!tarn__starts(range, at))
+        at--;
+    return at;
 }
 
 int tarn__region_misplaced(struct tarn_region *region, const void *p)
@@ -64,5 +59,5 @@ int tarn__region_misplaced(struct tarn_region *region, const void *p)
     struct tarn__range *range = tarn__range_of(region, p);
     if (!range)
         return TARN_POOL_FOREIGN;
-    return tarn__flag_is(range, tarn__start_of(range, tarn__index_in(range, p))) ? TARN_POOL_DOUBLE_FREE : TARN_POOL_INSIDE;
+    return tarn__starts_free(range, tarn__start_of(range, tarn__index_in(range, p))) ? TARN_POOL_DOUBLE_FREE : TARN_POOL_INSIDE;
 }

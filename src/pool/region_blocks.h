@@ -32,22 +32,26 @@ void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules);
 
 /* What follows is whole in region.c's short paths, where `plain` is true, and elsewhere for all strategies and flags. */
 
-/* Makes a free block known whose bits are right. */
+/* Makes granules a free block, and known. */
 TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                    bool plain)
 {
     struct tarn__free *block = tarn__free_at(range, at);
-    if (granules >= TARN__WORD_BITS) {
+    size_t tag = granules;
+    if (granules >= TARN__LONG) {
+        tag = TARN__LONG;
         block->granules = granules;
         ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] = granules;
     }
+    range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
+    range->tags[at] = (unsigned char)(TARN__FREE | tag);
     if (plain || region->strategy == TARN_REGION_TLSF)
         tarn__tlsf_insert(region, block, granules);
     else
         tarn__region_keep_otherwise(region, range, at, granules);
 }
 
-/* Takes a free block out, whose bits stay. */
+/* Takes a free block out, whose tags stay. */
 TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                      bool plain)
 {
@@ -59,52 +63,37 @@ TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__ra
         tarn__poison_links(range, at, granules);
 }
 
-/* Makes the beginning of a free block, which was taken out, a live one: what is left of it is free. Of `had` granules it keeps `granules`. */
+/* Takes the beginning of a free block, which was taken out itself: what is left is free. Of `had` granules that is all but `granules`. */
 TARN__SHORT void tarn__region_cut(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had, size_t granules,
                                   bool plain)
 {
-    tarn__flag_clear(range, at);
     if (had == granules) {
-        tarn__flag_clear(range, at + had - 1);
+        range->tags[at + had - 1] = TARN__INSIDE;
         return;
     }
-    size_t rest = at + granules;
-    struct tarn__pair *pair = tarn__pair_of(range, rest);
-    unsigned long bit = 1ul << tarn__bit_of(rest);
-    pair->start |= bit;
-    tarn__region_keep(region, range, rest, had - granules, plain);
-    pair->flag |= bit;
+    tarn__region_keep(region, range, at + granules, had - granules, plain);
 }
 
 /* Makes granules free that were a live block, or the end of one, and merges them with their neighbours. @return how many they are together */
 TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                       bool plain)
 {
+    unsigned char *tags = range->tags;
     size_t end = at + granules, before = tarn__free_before(range, at);
-    struct tarn__pair *pair = tarn__pair_of(range, end), *own = tarn__pair_of(range, at);
-    unsigned long bit = 1ul << tarn__bit_of(end), own_bit = 1ul << tarn__bit_of(at);
     if (!plain && (region->flags & TARN_POOL_POISON))
         tarn__poison_freed(range, at, granules);
-    if (pair->flag & bit) {
+    if (tags[end] & TARN__FREE) {
         size_t behind = tarn__free_granules(range, end);
-        pair->start &= ~bit;
-        if (behind > 1)
-            pair->flag &= ~bit;
-        tarn__region_unkeep(region, range, end, behind, plain);
         granules += behind;
-    } else {
-        tarn__flag_set(range, end - 1);
+        tarn__region_unkeep(region, range, end, behind, plain);
+        tags[end] = TARN__INSIDE;
     }
     if (before) {
-        own->start &= ~own_bit;
-        if (before > 1)
-            tarn__flag_clear(range, at - 1);
+        tags[at] = TARN__INSIDE;
+        tags[at - 1] = TARN__INSIDE;
         at -= before;
         granules += before;
         tarn__region_unkeep(region, range, at, before, plain);
-    } else {
-        own->start |= own_bit;
-        own->flag |= own_bit;
     }
     tarn__region_keep(region, range, at, granules, plain);
     return granules;
@@ -135,32 +124,28 @@ TARN__SHORT int tarn__region_locate(struct tarn_region *region, const void *p, s
     *block = (struct tarn__block){.range = range};
     if (__builtin_expect(!range || ((uintptr_t)p & (TARN__GRANULE - 1)), 0))
         return tarn__region_misplaced(region, p);
-    size_t at = tarn__index_in(range, p), granules;
-    const struct tarn__pair *pair = tarn__pair_of(range, at);
-    unsigned bit = tarn__bit_of(at);
-    if (pair->start >> bit & 1) {
-        unsigned long behind = tarn__starts_behind(pair, bit);
-        if (__builtin_expect((pair->flag >> bit & 1) || (tarn__flag_behind(pair, bit) && !(behind & 1)), 0))
-            return tarn__region_misplaced(region, p);
-        granules = behind ? tarn__scan_low(behind) + 1u : named;
-        if (__builtin_expect(
-                !behind && (named <= TARN__WORD_BITS || named > range->granules - at || !tarn__start_is(range, at + named)), 0))
-            return TARN_POOL_WRONG_SIZE;
-    } else {
-        if (__builtin_expect(!(pair->flag >> bit & 1) || !(tarn__starts_before(pair, bit) >> (TARN__WORD_BITS - 1)) ||
-                                 tarn__flag_is(range, at - 1),
-                             0))
-            return tarn__region_misplaced(region, p);
-        at--;
-        block->head = (struct tarn__head *)(void *)tarn__granule_address(range, at);
-        granules = block->head->granules;
-        if (__builtin_expect(
-                granules < TARN__HEADED_LEAST || granules > range->granules - at || !tarn__start_is(range, at + granules), 0))
-            return TARN_POOL_CORRUPT;
+    size_t at = tarn__index_in(range, p);
+    unsigned tag = range->tags[at];
+    if (__builtin_expect(tag - 1 < TARN__LONG - 1, 1)) {
+        block->at = at;
+        block->granules = tag;
+        return 0;
     }
+    if (__builtin_expect(tag == TARN__PAYLOAD, 1)) {
+        struct tarn__head *head = (struct tarn__head *)(void *)tarn__granule_address(range, --at);
+        size_t granules = head->granules;
+        block->at = at;
+        block->head = head;
+        block->granules = granules;
+        if (__builtin_expect(granules - 1 < range->granules - at && tarn__starts(range, at + granules), 1))
+            return 0;
+        return TARN_POOL_CORRUPT;
+    }
+    if (tag != TARN__LONG)
+        return tarn__region_misplaced(region, p);
     block->at = at;
-    block->granules = granules;
-    return 0;
+    block->granules = named;
+    return named >= TARN__LONG && named <= range->granules - at && tarn__starts(range, at + named) ? 0 : TARN_POOL_WRONG_SIZE;
 }
 
 #endif

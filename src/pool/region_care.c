@@ -1,14 +1,15 @@
 /*
  * Regions: requests in general, and what flags ask for.
  *
- *     | granules, tag | payload as asked | 0xcc … to the end of the last granule, a word at least |     with TARN_POOL_RED_ZONE
+ *     | granules, mark | payload as asked | 0xcc … to the end of the last granule, a word at least |     with TARN_POOL_RED_ZONE
  *
- * The tag is the word in front: its mask makes it no likely value, and it names the slack, so an overwritten one shows.
+ * The mark is the word in front: its mask makes it no likely value, and it names the slack, so an overwritten one shows.
  */
 #include "pool/region_care.h"
 
 #include "base/bits.h"
 #include "pool/bytes.h"
+#include "pool/region_ranges.h"
 
 enum { WORD = sizeof(size_t) };
 
@@ -16,7 +17,7 @@ struct tarn__ask tarn__ask_for(const struct tarn_region *region, size_t size, si
 {
     bool zones = region->flags & TARN_POOL_RED_ZONE;
     size_t granules = tarn__granules_of(zones ? size + tarn__min(WORD, SIZE_MAX - size) : size);
-    bool header = zones || handle || (granules > TARN__WORD_BITS && !sized);
+    bool header = zones || handle || (granules >= TARN__LONG && !sized);
     struct tarn__ask ask = {.granules = granules, .align = 1, .size = size, .handle = handle};
     if (header)
         tarn__ask_header(&ask);
@@ -31,7 +32,7 @@ static bool is_free_start(struct tarn_region *region, const void *p)
     if (!range || (uintptr_t)p % TARN__GRANULE != 0)
         return false;
     size_t at = tarn__index_in(range, p);
-    return tarn__start_is(range, at) && tarn__flag_is(range, at);
+    return tarn__starts_free(range, at);
 }
 
 static bool is_head(const struct tarn_region *region, struct tarn__free **at)
@@ -58,10 +59,10 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
     if (!is_free_start(region, block))
         return false;
     size_t granules = tarn__free_granules(range, at);
-    if (granules == 0 || granules > range->granules - at || !tarn__start_is(range, at + granules) ||
-        !tarn__flag_is(range, at + granules - 1))
+    if (granules == 0 || granules > range->granules - at || !tarn__starts(range, at + granules) ||
+        tarn__free_before(range, at + granules) != granules)
         return false;
-    if (granules >= TARN__WORD_BITS && ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] != granules)
+    if (granules >= TARN__LONG && ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] != granules)
         return false;
     if (region->strategy == TARN_REGION_BEST_FIT)
         return tarn__best_sound(region, block, granules, true);
@@ -94,7 +95,7 @@ void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules)
 {
     char *block = tarn__granule_address(range, at);
     tarn__bytes_fill(block, TARN__FREED, granules > 1 ? sizeof(struct tarn__free) : TARN__GRANULE);
-    if (granules >= TARN__WORD_BITS)
+    if (granules >= TARN__LONG)
         tarn__bytes_fill(tarn__granule_address(range, at + granules) - WORD, TARN__FREED, WORD);
 }
 
@@ -102,7 +103,7 @@ bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from
 {
     const char *begin = tarn__granule_address(range, at) + sizeof(struct tarn__free);
     const char *end = tarn__granule_address(range, at + tarn__free_granules(range, at));
-    if (tarn__free_granules(range, at) >= TARN__WORD_BITS)
+    if (tarn__free_granules(range, at) >= TARN__LONG)
         end -= WORD;
     if (begin < tarn__granule_address(range, from))
         begin = tarn__granule_address(range, from);
@@ -117,10 +118,10 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
 {
     if (!block->head || !(region->flags & TARN_POOL_RED_ZONE))
         return true;
-    size_t slack = (block->head->tag ^ region->tag_mask) & ((1u << TARN__TAG_SHIFT) - 1);
-    if (slack < WORD || slack > 2 * TARN__GRANULE + WORD)
+    size_t slack = (block->head->mark ^ region->mark_mask) & ((1u << TARN__MARK_SHIFT) - 1);
+    if (slack < WORD || slack >= TARN__GRANULE + WORD)
         return false;
-    size_t handle = tarn__tag_handle(region, block->head);
+    size_t handle = tarn__mark_handle(region, block->head);
     if (handle && !tarn__handle_names(region, handle, block->head))
         return false;
     return tarn__bytes_are(tarn__block_payload(block) + tarn__block_bytes(region, block), TARN__ZONE_FILL, slack);
@@ -136,8 +137,11 @@ char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, 
         if (region->flags & TARN_POOL_RED_ZONE)
             slack = room - ask->size;
         block.head->granules = ask->granules;
-        block.head->tag = (ask->handle << TARN__TAG_SHIFT | slack) ^ region->tag_mask;
-        tarn__flag_set(range, at + 1);
+        block.head->mark = (ask->handle << TARN__MARK_SHIFT | slack) ^ region->mark_mask;
+        range->tags[at] = TARN__HEAD;
+        range->tags[at + 1] = TARN__PAYLOAD;
+    } else {
+        range->tags[at] = (unsigned char)tarn__tag_of(ask->granules);
     }
     char *payload = tarn__block_payload(&block);
     size_t bytes = room - slack;
@@ -176,31 +180,53 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
         return NULL;
     tarn__region_unkeep_any(region, range, at, had);
     if (front) {
-        tarn__flag_set(range, at + front - 1);
         tarn__region_keep_any(region, range, at, front);
         at += front;
-        tarn__pair_of(range, at)->start |= 1ul << tarn__bit_of(at);
     }
     tarn__region_cut_any(region, range, at, had - front, ask->granules);
     char *payload = tarn__region_dress(region, range, at, ask, 0);
-    tarn__region_count_alloc(region, region->flags & TARN_POOL_RED_ZONE ? ask->size
-                                                                        : (ask->granules - ask->header) << TARN__GRANULE_SHIFT);
+    if (!ask->hidden)
+        tarn__region_count_alloc(
+            region, region->flags & TARN_POOL_RED_ZONE ? ask->size : (ask->granules - ask->header) << TARN__GRANULE_SHIFT);
     return payload;
+}
+
+char *tarn__region_serve(struct tarn_region *region, const struct tarn__ask *ask)
+{
+    char *p = tarn__region_obtain(region, ask);
+    if (!p && region->source) {
+        tarn__guard_drop(&region->guard);
+        struct tarn__range *range = tarn__range_acquire(region, ask->granules + ask->align);
+        tarn__guard_take(&region->guard);
+        p = tarn__region_obtain(region, ask);
+        if (range && !p) {
+            tarn__range_attach(region, range);
+            range = NULL;
+            p = tarn__region_obtain(region, ask);
+        }
+        if (range) {
+            tarn__guard_drop(&region->guard);
+            tarn__range_return(region, range);
+            tarn__guard_take(&region->guard);
+        }
+    }
+    region->failures += !p;
+    return p;
 }
 
 /* With TARN_POOL_CHECK: whether granules may be merged with their neighbours. */
 static bool neighbours_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
 {
     size_t end = at + granules, before = 0;
-    if (tarn__flag_is(range, end)) {
+    if (tarn__starts_free(range, end)) {
         if (!tarn__free_sound(region, range, end))
             return false;
         granules += tarn__free_granules(range, end);
     }
-    if (at > 0 && tarn__flag_is(range, at - 1)) {
-        size_t start = tarn__start_of(range, at - 1);
+    if ((range->tags[(ptrdiff_t)at - 1] & TARN__FREE) && range->tags[(ptrdiff_t)at - 1] != TARN__PAYLOAD) {
         before = tarn__free_before(range, at);
-        if (before != (tarn__flag_is(range, start) ? at - start : 0) || (before && !tarn__free_sound(region, range, start)))
+        if (before == 0 || before > at || !tarn__free_sound(region, range, at - before) ||
+            tarn__free_granules(range, at - before) != before)
             return false;
     }
     return place_sound(region, range, at - before, granules + before);

@@ -12,6 +12,7 @@ struct tarn__ask {
     size_t size; /* bytes, as asked */
     size_t handle;
     bool header;
+    bool hidden; /* not counted */
 };
 
 /* `sized`: it needs no header however long it is. `handle`: the number of its handle; 0: none. */
@@ -20,11 +21,14 @@ struct tarn__ask tarn__ask_for(const struct tarn_region *region, size_t size, si
 static inline void tarn__ask_header(struct tarn__ask *ask)
 {
     ask->header = true;
-    ask->granules = ask->granules + 1 > TARN__HEADED_LEAST ? ask->granules + 1 : TARN__HEADED_LEAST;
+    ask->granules++;
 }
 
 /* Serves a request from what there is. @return the payload, which is counted; NULL: no room, or what was found is not sound */
 char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *ask);
+
+/* The same with what the source gives. The guard, held before and after, is let go of for that. Counts a failure. */
+char *tarn__region_serve(struct tarn_region *region, const struct tarn__ask *ask);
 
 /* Writes header and zones of a live block, and fills what `filled` granules of payload before did not have. @return the payload */
 char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, size_t at, const struct tarn__ask *ask,
@@ -42,7 +46,7 @@ bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from
 /* Before a block is freed whose `granules` from `at` on go: verifies, as flags ask, what will be used. @return 0 or TARN_POOL_CORRUPT */
 int tarn__region_prepare(struct tarn_region *region, const struct tarn__block *block, size_t at, size_t granules);
 
-/* A copy of its handle's place, for zones; see region_handles.c. */
+/* Whether a handle of that number, from 1 on, is that of the block with this header. */
 bool tarn__handle_names(struct tarn_region *region, size_t number, const struct tarn__head *head);
 
 #endif

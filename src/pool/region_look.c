@@ -33,9 +33,9 @@ static size_t largest(struct tarn_region *region)
 static size_t largest_request(const struct tarn_region *region, size_t granules)
 {
     bool zones = region->flags & TARN_POOL_RED_ZONE;
-    if (granules == 0 || (zones && granules < TARN__HEADED_LEAST))
+    if (granules == 0 || (zones && granules == 1))
         return 0;
-    size_t payload = zones || granules > TARN__WORD_BITS ? granules - 1 : granules;
+    size_t payload = zones || granules >= TARN__LONG ? granules - 1 : granules;
     return (payload << TARN__GRANULE_SHIFT) - (zones ? sizeof(size_t) : 0);
 }
 
@@ -64,7 +64,7 @@ void tarn_region_stats(struct tarn_region *region, struct tarn_pool_stats *stats
 static struct tarn__block block_at(struct tarn__range *range, size_t at, size_t next)
 {
     struct tarn__block block = {range, at, next - at, NULL};
-    if (next > at + 1 && tarn__flag_is(range, at + 1))
+    if (range->tags[at] == TARN__HEAD)
         block.head = (struct tarn__head *)(void *)tarn__granule_address(range, at);
     return block;
 }
@@ -76,7 +76,7 @@ void tarn_region_each(struct tarn_region *region, tarn_pool_visit *visit, void *
     for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
         for (size_t at = 0, next; at < range->granules; at = next) {
             next = tarn__next_start(range, at);
-            if (tarn__flag_is(range, at))
+            if (tarn__starts_free(range, at))
                 continue;
             struct tarn__block block = block_at(range, at, next);
             char *payload = tarn__block_payload(&block);
@@ -92,22 +92,24 @@ struct tally {
     size_t live, bytes, free;
 };
 
-static size_t flags_inside(const struct tarn__range *range, size_t at, size_t next)
+/* Whether there are no tags inside of a block, from granule `at` on. */
+static bool nothing_inside(const struct tarn__range *range, size_t at, size_t end)
 {
-    size_t count = 0;
-    while (++at < next)
-        count += tarn__flag_is(range, at);
-    return count;
+    while (at < end)
+        if (range->tags[at++] != TARN__INSIDE)
+            return false;
+    return true;
 }
 
 static bool live_right(struct tarn_region *region, struct tarn__range *range, size_t at, size_t next, struct tally *tally)
 {
     struct tarn__block block = block_at(range, at, next);
-    if (flags_inside(range, at, next) != (block.head != NULL))
-        return false; /* a flag inside is that of a header only */
-    if (block.head && block.head->granules != block.granules)
-        return false; /* a header says the size that the bits say */
-    size_t handle = block.head ? tarn__tag_handle(region, block.head) : 0;
+    if (!nothing_inside(range, at + 1 + (block.head != NULL), next))
+        return false; /* tags are those of a beginning only */
+    if (block.head ? range->tags[at + 1] != TARN__PAYLOAD || block.head->granules != block.granules
+                   : range->tags[at] != tarn__tag_of(block.granules))
+        return false; /* and say the size; or a header does */
+    size_t handle = block.head ? tarn__mark_handle(region, block.head) : 0;
     if (!tarn__zone_intact(region, &block) || (handle && !tarn__handle_names(region, handle, block.head)))
         return false;
     if (tarn__block_payload(&block) == (char *)region->handles.table)
@@ -121,9 +123,9 @@ static bool free_right(struct tarn_region *region, struct tarn__range *range, si
 {
     size_t granules = next - at;
     tally->free++;
-    if (flags_inside(range, at, next) != (granules > 1) || !tarn__flag_is(range, next - 1))
-        return false; /* the last granule has its flag, none inside has */
-    if (tarn__flag_is(range, next))
+    if (!nothing_inside(range, at + 1, next - 1) || tarn__free_before(range, next) != granules)
+        return false; /* the last granule has a tag that says the size, none inside has one */
+    if (tarn__starts_free(range, next))
         return false; /* free blocks were merged */
     if (tarn__free_granules(range, at) != granules || !tarn__free_sound(region, range, at))
         return false; /* a long one says its size, and it is known to its strategy */
@@ -132,15 +134,15 @@ static bool free_right(struct tarn_region *region, struct tarn__range *range, si
 
 static bool range_right(struct tarn_region *region, struct tarn__range *range, struct tally *tally)
 {
-    if (range->pairs[-1].start || range->pairs[-1].flag || !tarn__start_is(range, 0))
+    if (range->tags[-1] != TARN__INSIDE || !tarn__starts(range, 0))
         return false; /* nothing is in front, and the first block begins at once */
-    if (!tarn__start_is(range, range->granules) || tarn__flag_is(range, range->granules))
+    if (range->tags[range->granules] != TARN__SENTINEL)
         return false; /* the sentinel ends the last one */
     for (size_t at = 0, next; at < range->granules; at = next) {
         next = tarn__next_start(range, at);
         if (next > range->granules)
             return false;
-        if (!(tarn__flag_is(range, at) ? free_right : live_right)(region, range, at, next, tally))
+        if (!(tarn__starts_free(range, at) ? free_right : live_right)(region, range, at, next, tally))
             return false;
     }
     return true;

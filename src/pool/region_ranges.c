@@ -10,7 +10,17 @@
 #include "base/bits.h"
 #include "pool/bytes.h"
 
-enum { PAGE = 4096, SPARE_PAIRS = 3 }; /* in front, behind, and the one with the sentinel */
+enum { PAGE = 4096 };
+
+/*
+ * How many of so many granules the tags of the others take, with those at both ends: a (G + 1)-th of them, for granules of G bytes. That is
+ * 1/G - 1/G² + 1/G³, rounded up, without a division.
+ */
+static size_t tag_granules(size_t units)
+{
+    size_t tags = units >> TARN__GRANULE_SHIFT;
+    return tags - (tags >> TARN__GRANULE_SHIFT) + (tags >> (2 * TARN__GRANULE_SHIFT)) + 3;
+}
 
 struct tarn__range *tarn__range_make(struct tarn_region *region, char *memory, size_t size, size_t skip,
                                      enum tarn__range_kind kind)
@@ -29,28 +39,25 @@ struct tarn__range *tarn__range_make(struct tarn_region *region, char *memory, s
         range->heads = (struct tarn__free **)at;
         at = tarn__align_up(at + tarn__tlsf_bytes(levels), TARN__GRANULE);
     }
-    size_t units = at < end ? (end - at) >> TARN__GRANULE_SHIFT : 0, pairs = (units >> TARN__PAIR_SHIFT) + SPARE_PAIRS;
-    if (units <= pairs)
+    size_t units = at < end ? (end - at) >> TARN__GRANULE_SHIFT : 0, tags = tag_granules(units);
+    if (units <= tags)
         return NULL;
-    range->pairs = (struct tarn__pair *)at + 1;
-    range->first = (char *)at + pairs * sizeof(struct tarn__pair);
-    range->granules = units - pairs;
+    range->tags = (unsigned char *)at + 1;
+    range->first = (char *)at + (tags << TARN__GRANULE_SHIFT);
+    range->granules = units - tags;
     range->bytes = range->granules << TARN__GRANULE_SHIFT;
     return range;
 }
 
 void tarn__range_clear(struct tarn__range *range)
 {
-    size_t pairs = (range->granules >> TARN__PAIR_SHIFT) + SPARE_PAIRS;
-    tarn__bytes_fill(range->pairs - 1, 0, pairs * sizeof *range->pairs);
-    range->pairs->start |= 1;
-    tarn__pair_of(range, range->granules)->start |= 1ul << tarn__bit_of(range->granules);
+    tarn__bytes_fill(range->tags - 1, TARN__INSIDE, range->granules + 1);
+    range->tags[0] = TARN__LONG;
+    range->tags[range->granules] = TARN__SENTINEL;
 }
 
 void tarn__range_open(struct tarn_region *region, struct tarn__range *range)
 {
-    tarn__flag_set(range, 0);
-    tarn__flag_set(range, range->granules - 1);
     if (region->flags & TARN_POOL_POISON)
         tarn__bytes_fill(range->first, TARN__FREED, range->bytes);
     tarn__region_keep_any(region, range, 0, range->granules);
@@ -62,6 +69,7 @@ static void use_table(struct tarn_region *region, struct tarn__range *range)
     struct tarn__tlsf was = region->tlsf, *tlsf = &region->tlsf;
     tlsf->heads = range->heads;
     tlsf->lists = (size_t)range->levels << TARN__LISTS_SHIFT;
+    tlsf->bytes = tlsf->lists * sizeof *tlsf->heads;
     tlsf->second = (uint32_t *)(void *)(tlsf->heads + tlsf->lists);
     tarn__bytes_fill(tlsf->heads, 0, tarn__tlsf_bytes(range->levels));
     for (size_t level = 0; level < tarn__min(was.lists, tlsf->lists) >> TARN__LISTS_SHIFT; level++)
@@ -120,13 +128,12 @@ size_t tarn__range_return(struct tarn_region *region, struct tarn__range *range)
     return 0;
 }
 
-/* Pairs take a WORD_BITS-th of what they and the granules have together, so a little more than that of the granules. */
 struct tarn__range *tarn__range_acquire(struct tarn_region *region, size_t granules)
 {
     if (!region->source || granules > SIZE_MAX >> (TARN__GRANULE_SHIFT + 1))
         return NULL;
-    size_t pairs = (granules >> TARN__PAIR_SHIFT) + (granules >> (2 * TARN__PAIR_SHIFT - 1)) + SPARE_PAIRS + 4;
-    size_t size = ((granules + pairs) << TARN__GRANULE_SHIFT) + sizeof(struct tarn__range) + 2 * TARN__GRANULE;
+    size_t tags = (granules >> TARN__GRANULE_SHIFT) + 8;
+    size_t size = ((granules + tags) << TARN__GRANULE_SHIFT) + sizeof(struct tarn__range) + 2 * TARN__GRANULE;
     if (region->strategy == TARN_REGION_TLSF)
         size += tarn__tlsf_bytes(tarn__tlsf_levels(granules) + 1);
     size = tarn__align_up(tarn__max(size, region->increment), PAGE);

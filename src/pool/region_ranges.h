@@ -20,7 +20,7 @@ void tarn__range_open(struct tarn_region *region, struct tarn__range *range);
 
 static inline bool tarn__range_empty(const struct tarn__range *range)
 {
-    return tarn__flag_is(range, 0) && tarn__free_granules(range, 0) == range->granules;
+    return tarn__starts_free(range, 0) && tarn__free_granules(range, 0) == range->granules;
 }
 
 /* The first range above an address, by order of address; NULL: none. */

@@ -1,7 +1,7 @@
 /*
  * Regions: changing the size of a block.
  *
- * A block keeps its header when it becomes short. One without header that grows beyond what the bits can tell gets one: its contents move up by a granule.
+ * A block keeps its header when it becomes short. One without header that grows beyond what tags can tell gets one: its contents move up by a granule.
  */
 #include "base/bits.h"
 #include "pool/bytes.h"
@@ -24,7 +24,7 @@ static bool grow(struct tarn_region *region, const struct tarn__block *block, si
 {
     struct tarn__range *range = block->range;
     size_t end = block->at + block->granules, more = granules - block->granules;
-    if (!tarn__flag_is(range, end))
+    if (!tarn__starts_free(range, end))
         return false;
     if ((region->flags & TARN_POOL_CHECK) && !tarn__free_sound(region, range, end))
         return false;
@@ -32,8 +32,8 @@ static bool grow(struct tarn_region *region, const struct tarn__block *block, si
     if (behind < more || ((region->flags & TARN_POOL_POISON) && !tarn__poison_intact(range, end, end, end + more)))
         return false;
     tarn__region_unkeep_any(region, range, end, behind);
-    tarn__pair_of(range, end)->start &= ~(1ul << tarn__bit_of(end));
     tarn__region_cut_any(region, range, end, behind, more);
+    range->tags[end] = TARN__INSIDE;
     return true;
 }
 

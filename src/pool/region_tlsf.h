@@ -16,8 +16,7 @@
 
 enum { TARN__LISTS_SHIFT = sizeof(void *) == 8 ? 5 : 4, TARN__LISTS = 1 << TARN__LISTS_SHIFT };
 
-_Static_assert(2 * TARN__LISTS == sizeof(long) * 8,
-               "the lists of one size each are those of blocks that do not say their size");
+_Static_assert(2 * TARN__LISTS - 1 == TARN__LONG, "blocks that do not say their size are in lists of that size alone");
 
 TARN__SHORT unsigned tarn__tlsf_shift(size_t granules)
 {
@@ -46,17 +45,20 @@ TARN__SHORT void tarn__tlsf_insert(struct tarn_region *region, struct tarn__free
     block->at = head;
     *head = block;
     block->next = next;
-    if (next)
+    if (next) {
         next->at = &block->next;
+        return;
+    }
     tlsf->second[level] |= (uint32_t)1 << (list & (TARN__LISTS - 1));
     tlsf->filled |= 1ul << level;
 }
 
 /* Notes that a list has become empty. */
-TARN__SHORT void tarn__tlsf_emptied(struct tarn__tlsf *tlsf, size_t list)
+TARN__SHORT void tarn__tlsf_emptied(struct tarn__tlsf *tlsf, size_t level, size_t list)
 {
-    size_t level = list >> TARN__LISTS_SHIFT;
-    if (!(tlsf->second[level] &= ~((uint32_t)1 << (list & (TARN__LISTS - 1)))))
+    uint32_t rest = tlsf->second[level] & ~((uint32_t)1 << (list & (TARN__LISTS - 1)));
+    tlsf->second[level] = rest;
+    if (!rest)
         tlsf->filled &= ~(1ul << level);
 }
 
@@ -71,8 +73,8 @@ TARN__SHORT void tarn__tlsf_remove(struct tarn_region *region, struct tarn__free
         return;
     }
     size_t offset = (size_t)((char *)at - (char *)tlsf->heads);
-    if (offset < tlsf->lists * sizeof *at)
-        tarn__tlsf_emptied(tlsf, offset / sizeof *at);
+    if (offset < tlsf->bytes)
+        tarn__tlsf_emptied(tlsf, offset / sizeof *at >> TARN__LISTS_SHIFT, offset / sizeof *at);
 }
 
 #define TARN__NO_LIST (~(size_t)0)
@@ -113,8 +115,8 @@ TARN__SHORT struct tarn__free *tarn__tlsf_pop(struct tarn__tlsf *tlsf, size_t li
     if (next)
         next->at = head;
     else
-        tarn__tlsf_emptied(tlsf, list);
-    *granules = list < TARN__WORD_BITS ? list : block->granules;
+        tarn__tlsf_emptied(tlsf, list >> TARN__LISTS_SHIFT, list);
+    *granules = list < TARN__LONG ? list : block->granules;
     return block;
 }
 

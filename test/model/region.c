@@ -11,13 +11,15 @@
 
 enum { BLOCKS = 300, EXTRAS = 4, FIRST = 1 << 18, EXTRA = 1 << 19, GRANULE = 2 * sizeof(void *) };
 
-enum kind { NONE, PLAIN, SIZED };
+enum kind { NONE, PLAIN, SIZED, MOVABLE };
 
 struct block {
     char *p;
     size_t size, usable;
     uint64_t stamp;
     enum kind kind;
+    tarn_region_handle handle;
+    size_t locks;
 };
 
 static struct block blocks[BLOCKS];
@@ -62,7 +64,7 @@ static struct tarn_pool_stats stats_now(void)
 
 static void keep(uint64_t *random, struct block *block, char *p, size_t size, enum kind kind)
 {
-    *block = (struct block){p, size, rounded(size), model_random(random), kind};
+    *block = (struct block){.p = p, .size = size, .usable = rounded(size), .stamp = model_random(random), .kind = kind};
     MODEL_REQUIRE((uintptr_t)p % GRANULE == 0, "a block is aligned to a granule");
     model_stamp(p, block->size, block->stamp);
     live_blocks++;
@@ -86,6 +88,69 @@ static bool starts_as(const char *p, size_t size)
         if (p[i] != 0x5a)
             return false;
     return true;
+}
+
+/* It is locked so that the test knows where it is; some stay so. */
+static void take_movable(uint64_t *random, struct block *block)
+{
+    size_t size = random_size(random);
+    tarn_region_handle handle = tarn_region_handle_alloc(region, size);
+    allocations += handle != 0;
+    failures += !handle;
+    if (!handle)
+        return;
+    keep(random, block, tarn_region_handle_lock(region, handle), size, MOVABLE);
+    block->handle = handle;
+    block->locks = 1;
+    MODEL_REQUIRE(tarn_region_usable_size(region, block->p) == block->usable, "a movable block's size is as asked, rounded");
+    MODEL_REQUIRE(tarn_region_free(region, block->p) == TARN_POOL_INVALID, "it is freed by its handle only");
+    MODEL_REQUIRE(!tarn_region_realloc(region, block->p, 10), "and keeps its size");
+    failures++;
+}
+
+static void relock(uint64_t *random, struct block *block)
+{
+    if (block->locks == 0 || model_below(random, 3) == 0) {
+        char *p = tarn_region_handle_lock(region, block->handle);
+        MODEL_REQUIRE(p && (!block->locks || p == block->p), "a locked block stays where it is");
+        block->p = p;
+        block->locks++;
+        MODEL_REQUIRE(model_stamped(p, block->size, block->stamp), "a block keeps its contents when it moves");
+        return;
+    }
+    MODEL_REQUIRE(tarn_region_handle_unlock(region, block->handle) == 0, "a lock is let go of");
+    if (--block->locks == 0)
+        MODEL_REQUIRE(tarn_region_handle_unlock(region, block->handle) == TARN_POOL_INVALID, "but not more often than taken");
+}
+
+static void give_movable(struct block *block)
+{
+    while (block->locks) {
+        MODEL_REQUIRE(tarn_region_handle_free(region, block->handle) == TARN_POOL_BUSY, "a locked block is not freed");
+        tarn_region_handle_unlock(region, block->handle);
+        block->locks--;
+    }
+    MODEL_REQUIRE(tarn_region_handle_free(region, block->handle) == 0, "a movable block is freed");
+    MODEL_REQUIRE(tarn_region_handle_free(region, block->handle) == TARN_POOL_INVALID, "but not twice");
+    MODEL_REQUIRE(!tarn_region_handle_lock(region, block->handle), "and not used then");
+}
+
+/* Movable blocks that are not locked may be anywhere then; so all are locked and let go of again. */
+static void compact(uint64_t *random)
+{
+    size_t most = 1 + model_below(random, 20000), moved;
+    do
+        moved = tarn_region_compact(region, most);
+    while (moved && model_below(random, 2));
+    MODEL_REQUIRE(tarn_region_check(region) == 0, "the structure is right after a compaction");
+    for (size_t i = 0; i < BLOCKS; i++) {
+        struct block *block = &blocks[i];
+        if (block->kind == MOVABLE && !block->locks) {
+            block->p = tarn_region_handle_lock(region, block->handle);
+            MODEL_REQUIRE(model_stamped(block->p, block->size, block->stamp), "a block keeps its contents when it moves");
+            tarn_region_handle_unlock(region, block->handle);
+        }
+    }
 }
 
 static void take(uint64_t *random, struct block *block)
@@ -112,7 +177,9 @@ static void take(uint64_t *random, struct block *block)
 static void give(uint64_t *random, struct block *block)
 {
     MODEL_REQUIRE(model_stamped(block->p, block->size, block->stamp), "a block keeps its contents");
-    if (block->kind == SIZED || model_below(random, 8) == 0) {
+    if (block->kind == MOVABLE) {
+        give_movable(block);
+    } else if (block->kind == SIZED || model_below(random, 8) == 0) {
         size_t right = block->kind == SIZED ? block->size : block->usable;
         size_t wrong = block->size + 1 + GRANULE * (2 + model_below(random, 3));
         if (!(options.flags & TARN_POOL_CHECK))
@@ -141,8 +208,7 @@ static void resize(uint64_t *random, struct block *block)
     live_bytes -= block->usable;
     keep(random, block, p, size, PLAIN);
     size_t usable = tarn_region_usable_size(region, p);
-    MODEL_REQUIRE(usable == block->usable || (usable == 2 * GRANULE && size <= GRANULE),
-                  "a block with header has two granules more");
+    MODEL_REQUIRE(usable == block->usable, "a block that moved has the size asked");
     live_bytes += usable - block->usable;
     block->usable = usable;
     peak_bytes = stats_now().peak_bytes;
@@ -165,7 +231,7 @@ static void free_wrongly(uint64_t *random)
     if (in && in->p == p && in->kind == PLAIN)
         return;
     if (in && in->p == p) {
-        if (in->size > 64 * GRANULE && !(options.flags & TARN_POOL_RED_ZONE))
+        if (in->kind == SIZED && in->size > 64 * GRANULE && !(options.flags & TARN_POOL_RED_ZONE))
             MODEL_REQUIRE(tarn_region_free(region, p) == TARN_POOL_WRONG_SIZE, "a long block without header is known");
         return;
     }
@@ -177,6 +243,14 @@ static void free_wrongly(uint64_t *random)
     failures++;
 }
 
+static bool movable(void)
+{
+    for (size_t i = 0; i < BLOCKS; i++)
+        if (blocks[i].kind == MOVABLE)
+            return true;
+    return false;
+}
+
 static void change_ranges(uint64_t *random)
 {
     size_t i = model_below(random, EXTRAS), size = 600 + model_below(random, EXTRA - 700);
@@ -184,8 +258,10 @@ static void change_ranges(uint64_t *random)
         size_t inside = 0;
         for (size_t k = 0; k < BLOCKS; k++)
             inside += blocks[k].kind && blocks[k].p >= extra_at[i] && blocks[k].p < extra_at[i] + extra_size[i];
+        bool handles = movable();
         int error = tarn_region_remove(region, extra_at[i]);
-        MODEL_REQUIRE(error == (inside ? TARN_POOL_BUSY : 0), "a range goes exactly when it is empty");
+        MODEL_REQUIRE(error == (inside ? TARN_POOL_BUSY : 0) || (handles && error == TARN_POOL_BUSY),
+                      "a range goes exactly when it is empty");
         if (!error)
             extra_size[i] = 0;
         MODEL_REQUIRE(tarn_region_remove(region, first) == TARN_POOL_FOREIGN, "the first one does not");
@@ -231,10 +307,16 @@ static void step(uint64_t *random, size_t bias)
         free_wrongly(random);
     else if (what == 1 && model_below(random, 4) == 0)
         change_ranges(random);
+    else if (what == 2 && model_below(random, 4) == 0)
+        compact(random);
+    else if (block->kind == MOVABLE && model_below(random, 10) >= bias)
+        relock(random, block);
     else if (what < 10 && block->kind)
         resize(random, block);
     else if (block->kind && model_below(random, 10) < bias)
         give(random, block);
+    else if (!block->kind && model_below(random, 5) == 0)
+        take_movable(random, block);
     else if (!block->kind)
         take(random, block);
 }
