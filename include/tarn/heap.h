@@ -3,13 +3,15 @@
  * Heaps: objects that are counted, limited and ended together.
  *
  * A heap has a name, counters that are exact, limits, and perhaps a parent: what a child uses counts against all heaps above it. Its objects are
- * ordinary ones: tarn_free, tarn_realloc and tarn_usable_size take them, from any thread, and the heap of any object can be asked. The end of a heap frees whatever is left of
- * it, and its children.
+ * ordinary ones: tarn_free, tarn_realloc and tarn_usable_size take them, from any thread, and the heap of any object can be asked. The end of a heap
+ * frees whatever is left of it, and its children. tarn_stats counts pages that heaps have, not their objects.
  *
- * All functions may be called from any thread at any time, except that nobody may use a heap, its children or their objects while it is destroyed or reset.
- * They may be called in the child of a fork, none in a signal handler. Callbacks are called with no lock held.
+ * All functions may be called from any thread at any time, except that nobody may use a heap, its children or their objects while it is destroyed or
+ * reset; heaps above it may be used. They may be called in the child of a fork, none in a signal handler. Callbacks are called with no lock held.
  *
- * Cost: a heap that holds nothing takes less than 2 KiB; each size class that it uses at least a page. Making and ending one that is empty: below a microsecond.
+ * Cost: a heap that holds nothing takes less than 2 KiB; each size class that it uses at least a page. Making and ending one that is empty: below a
+ * microsecond. An allocation or a free takes the heap's lock, and one atomic operation for each heap above it; threads that allocate much at once
+ * should have a child each.
  */
 #ifndef TARN_HEAP_H
 #define TARN_HEAP_H
@@ -64,7 +66,10 @@ TARN_API void *tarn_heap_alloc(struct tarn_heap *heap, size_t size);
 TARN_API void *tarn_heap_calloc(struct tarn_heap *heap, size_t count, size_t size);
 TARN_API void *tarn_heap_aligned_alloc(struct tarn_heap *heap, size_t align, size_t size);
 
-/** As tarn_realloc: a block stays in its heap. NULL is allocated in `heap`; a size of 0 frees. NULL, and nothing changed, when `p` is of another heap. */
+/**
+ * As tarn_realloc: a block stays in its heap. NULL is allocated in `heap`; a size of 0 frees. NULL, and nothing changed, when `p` is of another heap.
+ * A block that must move counts twice while it does. One that is to shrink never fails: without room for a smaller one it stays as it is.
+ */
 TARN_API void *tarn_heap_realloc(struct tarn_heap *heap, void *p, size_t size);
 
 /** As tarn_free. */
@@ -83,11 +88,11 @@ TARN_API void tarn_heap_set_soft_limit(struct tarn_heap *heap, size_t bytes);
 /** Exact whenever no call on the heap is under way. Bytes are of objects as they are rounded. */
 struct tarn_heap_stats {
     uint64_t live_bytes, live_objects; /**< of this heap and those below it */
-    uint64_t peak_bytes;               /**< most live_bytes ever */
-    uint64_t own_bytes, own_objects;   /**< of this heap alone */
-    uint64_t allocations, frees;       /**< of this heap alone; a reset counts as a free of each object */
-    uint64_t failures;                 /**< requests that got NULL, of this heap alone */
-    uint64_t held_bytes;               /**< pages that this heap alone has for its objects */
+    uint64_t peak_bytes; /**< most live_bytes ever; of requests that fail nothing, but for what others find charged meanwhile */
+    uint64_t own_bytes, own_objects; /**< of this heap alone */
+    uint64_t allocations, frees;     /**< of this heap alone; a reset counts as a free of each object */
+    uint64_t failures;               /**< requests that got NULL, of this heap alone */
+    uint64_t held_bytes;             /**< pages that this heap alone has for its objects */
     uint64_t hard_limit, soft_limit;
     uint64_t children;
 };

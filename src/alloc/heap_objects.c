@@ -131,7 +131,10 @@ static inline void *take(struct request *request)
     return p;
 }
 
-/* Charges `at` and those above it, takes, and lets go of the lock: so what fails leaves no trace, not even in peaks, and no lock is held by who is told. */
+/*
+ * Charges `at` and those above it, takes, and lets go of the lock: so what fails leaves no trace, not even in peaks, and no lock is held by who is
+ * told.
+ */
 static void *serve_above(struct request *request, struct tarn_heap *at)
 {
     if (!at) {

@@ -6,16 +6,16 @@
  *                   | list link, heap, pages, size, free objects | bit i: object i is free |
  *     pages      a run of 1, 2, 4, 8 or 16 pages of objects of one class; or of one large object. Each page's descriptor leads to the piece.
  *
- * Slabs begin with as few pages as waste at most an eighth, and double with each that a class gets, so a small heap takes a page for each class it uses
- * and a large one returns its memory in lots of 64 KiB. There are no magazines: a heap's counts are exact and its limits are kept at each request, and what
- * is kept back for a thread would be kept for each of ten thousand heaps.
+ * Slabs begin with as few pages as waste at most an eighth, and double with each that a class gets, so a small heap takes a page for each class it
+ * uses and a large one returns its memory in lots of 64 KiB. There are no magazines: a heap's counts are exact and its limits are kept at each
+ * request, and what is kept back for a thread would be kept for each of ten thousand heaps.
  *
- * Charging (heap_objects.c): first there is memory, then the request's bytes are added to `live` of its heap and of each heap above, each by a comparison
- * with its limit and the addition in one, so neither a reader nor threads together ever see one passed; the first that has no room has those below
- * it take back what they added. Only then the object is taken and peaks rise: what fails leaves no trace. All this happens under the lock of the request's
- * own heap alone. A heap without children is charged by nobody else, so plain arithmetic under its lock does, and one without parent
- * needs nothing but that lock. What is freed is subtracted in the same order. `own_…` are kept under the heap's lock, and after a fork the child makes
- * `live` anew from them.
+ * Charging (heap_objects.c): first there is memory, then the request's bytes are added to `live` of its heap and of each heap above, each by a
+ * comparison with its limit and the addition in one, so neither a reader nor threads together ever see one passed; the first that has no room has
+ * those below it take back what they added. Only then the object is taken and peaks rise: what fails leaves no trace. All this happens under the
+ * lock of the request's own heap alone. A heap without children is charged by nobody else, so plain arithmetic under its lock does, and one without
+ * parent needs nothing but that lock. What is freed is subtracted in the same order. `own_…` are kept under the heap's lock, and after a fork the
+ * child makes `live` anew from them.
  *
  * Locks: `tarn__heaps_lock`, the tree; each heap's own, its slabs and counts. No system call is made and nothing is called under either.
  *

@@ -1,8 +1,8 @@
 /*
  * Each call to the system fails in its turn, under users' heaps:  oom_heaps [on [n]]     (as heap.c, which see)
  *
- * The script makes a tree of heaps with objects of all kinds. A request ends with NULL or with success; counts are those of what was granted; when the
- * system works again all succeeds, and the end of the tree gives everything back.
+ * The script makes a tree of heaps with objects of all kinds. A request ends with NULL or with success; counts are those of what was granted; when
+ * the system works again all succeeds, and the end of the tree gives everything back.
  */
 #include "test/oom/oom.h"
 
