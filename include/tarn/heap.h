@@ -16,7 +16,8 @@
 #ifndef TARN_HEAP_H
 #define TARN_HEAP_H
 
-#include "api.h"
+#include "pages.h"
+#include "pool.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,10 @@ struct tarn_heap;
 struct tarn_heap_options {
     const char *name; /**< at most TARN_HEAP_NAME_MOST bytes of it are kept; need not be unique */
     struct tarn_heap *parent;
+    struct tarn_zone
+        *zone; /**< where its pages come from: a user's zone (pages.h), over any source; NULL: the program's own memory */
+    unsigned
+        flags; /**< enum tarn_pool_flags; an overwritten red zone or poison ends the process with a message, when it is found */
     size_t hard_limit; /**< a request that would pass it is told to `over_hard`, tried once more, and then gets NULL */
     size_t soft_limit; /**< a request that passes it is served, and told to `over_soft` */
     /**
@@ -46,7 +51,7 @@ struct tarn_heap_options {
     void *context;
 };
 
-/** @param options  NULL: all zeros. @return NULL: no memory, or TARN_HEAP_DEPTH_MOST - 1 heaps above the parent */
+/** @param options  NULL: all zeros. @return NULL: no memory, an unknown flag, or TARN_HEAP_DEPTH_MOST - 1 heaps above the parent */
 TARN_API struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options);
 
 /**

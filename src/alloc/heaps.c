@@ -2,6 +2,7 @@
 #include "alloc/heaps.h"
 
 #include "alloc/fast.h"
+#include "alloc/heap.h"
 #include "base/fail.h"
 
 #include <string.h>
@@ -9,6 +10,8 @@
 struct tarn__lock tarn__heaps_lock = TARN__LOCK_INIT(TARN__RANK_HEAPS);
 struct tarn__list tarn__heaps = {&tarn__heaps, &tarn__heaps};
 static struct tarn__list roots = {&roots, &roots};
+
+static const unsigned known_flags = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON | TARN_POOL_ZERO;
 
 static uint64_t load(_Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_relaxed); }
 
@@ -50,12 +53,16 @@ struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options)
     static const struct tarn_heap_options none;
     const struct tarn_heap_options *wanted = options ? options : &none;
     size_t depth = wanted->parent ? wanted->parent->depth + (size_t)1 : 0;
-    struct tarn_heap *heap = depth < TARN_HEAP_DEPTH_MOST ? tarn__alloc(sizeof *heap) : NULL;
+    if (depth >= TARN_HEAP_DEPTH_MOST || (wanted->flags & ~known_flags))
+        return NULL;
+    struct tarn_heap *heap = tarn__alloc(sizeof *heap);
     if (!heap)
         return NULL;
     memset(heap, 0, sizeof *heap);
     heap->leaf = true;
     heap->depth = (uint16_t)depth;
+    heap->flags = wanted->flags & ~(unsigned)TARN_POOL_CHECK; /* what that asks for is always done */
+    heap->zone = wanted->zone ? wanted->zone : &tarn__heap.zone;
     heap->parent = wanted->parent;
     heap->hard_limit = wanted->hard_limit;
     heap->soft_limit = wanted->soft_limit;
@@ -218,6 +225,8 @@ static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned
         TARN__ASSERT(list != &heap->full || piece->free == 0, "a slab on the list of full ones is full");
         for (size_t w = 0; w < piece->hint; w++)
             TARN__ASSERT(piece->map[w] == 0, "no object below a slab's hint is free");
+        if (heap->flags)
+            tarn__heap_inspect(piece);
         sums->pages += piece->run->count;
         sums->slabs += piece->objects > 0;
         sums->bytes += live * size;

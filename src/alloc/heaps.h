@@ -45,8 +45,10 @@ struct tarn__piece {
 
 struct tarn_heap {
     struct tarn__lock lock;
-    bool leaf;                   /* no children: `live` and `peak` change under the lock only. Under both locks */
-    uint16_t depth;              /* heaps above it */
+    bool leaf;      /* no children: `live` and `peak` change under the lock only. Under both locks */
+    uint16_t depth; /* heaps above it */
+    unsigned flags; /* of enum tarn_pool_flags */
+    struct tarn_zone *zone;
     _Atomic uint64_t live, peak; /* bytes, of this heap and those below */
     _Atomic uint64_t hard_limit, soft_limit;
     struct tarn_heap *parent;
@@ -67,6 +69,8 @@ struct tarn_heap {
     size_t count; /* of children */
     char name[TARN_HEAP_NAME_MOST + 1];
 };
+
+#define TARN__HEAP_RED_ROOM ((size_t)16) /* that a request is larger by, where there are red zones */
 
 extern struct tarn__lock tarn__heaps_lock;
 extern struct tarn__list tarn__heaps; /* by `all` */
@@ -150,6 +154,16 @@ void tarn__pieces_take(struct tarn_heap *heap, struct tarn__list *pieces);
 
 /* Gives up a heap's objects, and uncharges them. Returns how many there were. */
 size_t tarn__heap_clear(struct tarn_heap *heap);
+
+/*
+ * Of heaps with flags (heap_debug.c): a new slab's objects; an object that is handed out; one that is to be freed and is live; what was asked for of one,
+ * which is its size without red zones; all of a piece, for the verification. What was overwritten ends the process.
+ */
+void tarn__heap_prepare(const struct tarn__piece *slab);
+void *tarn__heap_dress(char *p, size_t asked);
+void tarn__heap_undress(const struct tarn__piece *piece, char *p);
+size_t tarn__heap_asked(const struct tarn__piece *piece, const char *p, const char *where);
+void tarn__heap_inspect(const struct tarn__piece *piece);
 
 /* For the malloc family (alloc.c, realloc.c). */
 void tarn__heap_free(struct tarn__piece *piece, void *p);
