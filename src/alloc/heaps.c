@@ -158,10 +158,11 @@ void tarn_heap_stats(struct tarn_heap *heap, struct tarn_heap_stats *stats)
     tarn__lock(&tarn__heaps_lock);
     uint64_t objects = count_objects(heap);
     tarn__lock(&heap->lock);
+    uint64_t live = load(&heap->live), peak = load(&heap->peak);
     *stats = (struct tarn_heap_stats){
-        .live_bytes = load(&heap->live),
+        .live_bytes = live,
         .live_objects = objects,
-        .peak_bytes = load(&heap->peak),
+        .peak_bytes = peak > live ? peak : live, /* who charges raises the peak after */
         .own_bytes = heap->own_bytes,
         .own_objects = heap->allocations - heap->frees,
         .allocations = heap->allocations,
