@@ -39,14 +39,15 @@ int main(void)
 {
     static const char *const requests[] = {"index.html", "style.css",
                                            "logo.svg"};
-    struct tarn_bump *bump =
-        tarn_bump_create(NULL, 0, NULL); /* chunks of 64 KiB from the system */
+    static char log_name[] = "the server's log";
+    /* Chunks of 64 KiB, from the system. */
+    struct tarn_bump *bump = tarn_bump_create(NULL, 0, NULL);
     struct tarn_pool_stats before, after;
 
     if (!bump)
         return 1;
     char *greeting = copy(bump, "the server's own, for as long as it runs");
-    tarn_bump_cleanup(bump, close_file, "the server's log");
+    tarn_bump_cleanup(bump, close_file, log_name);
     tarn_bump_stats(bump, &before);
 
     for (size_t i = 0; i < sizeof requests / sizeof *requests; i++)

@@ -8,7 +8,7 @@
 #include <stdio.h>
 #include <string.h>
 
-#define MANY 60
+#define MANY 50
 
 static char memory[65536];
 

@@ -83,6 +83,9 @@ TARN_API void *tarn_blockpool_realloc(struct tarn_blockpool *pool, void *p, size
 /** Bytes of the run that begins at `p`, with red zones those asked for; 0 for what is none. */
 TARN_API size_t tarn_blockpool_usable_size(struct tarn_blockpool *pool, const void *p);
 
+/** What each run is aligned to: see tarn_blockpool_alloc. */
+TARN_API size_t tarn_blockpool_align(const struct tarn_blockpool *pool);
+
 /** Bytes of the blocks of all runs that are live. */
 TARN_API size_t tarn_blockpool_used(struct tarn_blockpool *pool);
 

@@ -291,7 +291,7 @@ struct levelpool_ops {
 struct blockpool_ops {
     using pool = tarn_blockpool;
     static constexpr bool knows_its_own = true;
-    static std::size_t natural(pool *) noexcept { return 8; }
+    static std::size_t natural(pool *pool) noexcept { return tarn_blockpool_align(pool); }
     static void *alloc(pool *pool, std::size_t size, std::size_t) noexcept { return tarn_blockpool_alloc(pool, size); }
     static int free(pool *pool, void *p, std::size_t, std::size_t) noexcept { return tarn_blockpool_free(pool, p); }
 };

@@ -32,7 +32,7 @@ void *tarn__large_note(struct tarn_page *run, size_t size)
     tarn__atomic_add(&tarn__heap.large_pages, run->count);
     tarn__atomic_add(&tarn__heap.large_requested, size);
     tarn__atomic_add(&tarn__heap.large_rounded, tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE));
-    tarn__ledger_note((long)(run->count * TARN__PAGE_SIZE));
+    tarn__ledger_note((int64_t)(run->count * TARN__PAGE_SIZE));
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
     return tarn__page_address(run);
@@ -59,7 +59,7 @@ void tarn__large_free(struct tarn_page *run, bool clean)
         tarn__pages_free(run);
     tarn__atomic_add(&tarn__heap.large_frees, 1);
     atomic_fetch_sub_explicit(&tarn__heap.large_pages, pages, memory_order_relaxed);
-    tarn__ledger_note(-(long)(pages * TARN__PAGE_SIZE));
+    tarn__ledger_note(-(int64_t)(pages * TARN__PAGE_SIZE));
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
 }

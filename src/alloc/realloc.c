@@ -39,8 +39,8 @@ static void *shrink_to(void *to, void *from, size_t bytes)
 /* The page count of a run changed. */
 static void note_pages(size_t was, size_t is)
 {
-    tarn__atomic_add(&tarn__heap.large_pages, is - was);
-    tarn__ledger_note(((long)is - (long)was) * (long)TARN__PAGE_SIZE);
+    tarn__atomic_add(&tarn__heap.large_pages, (uint64_t)is - was);
+    tarn__ledger_note(((int64_t)is - (int64_t)was) * (int64_t)TARN__PAGE_SIZE);
 }
 
 /* Above 4 MiB the pages move, not the bytes. The old block has left the ledger already. */
@@ -55,7 +55,7 @@ static void *move_to(struct tarn_page *run, void *from, void *to)
         tarn__large_free(run, false);
         tarn__atomic_add(&tarn__heap.reallocs_moved, 1);
     }
-    tarn__ledger_note((long)bytes);
+    tarn__ledger_note((int64_t)bytes);
     return to;
 }
 
@@ -63,9 +63,9 @@ static void *move_to(struct tarn_page *run, void *from, void *to)
 static void *grow_elsewhere(struct tarn_page *run, void *p, size_t size)
 {
     size_t pages = run->count, room = size / TARN__PAGE_SIZE / 8;
-    tarn__ledger_note(-(long)(pages * TARN__PAGE_SIZE)); /* one of the two blocks is the user's, so the peak counts one */
+    tarn__ledger_note(-(int64_t)(pages * TARN__PAGE_SIZE)); /* one of the two blocks is the user's, so the peak counts one */
     void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, NULL);
-    tarn__ledger_note((long)(to ? 0 : pages * TARN__PAGE_SIZE));
+    tarn__ledger_note((int64_t)(to ? 0 : pages * TARN__PAGE_SIZE));
     return to ? move_to(run, p, to) : NULL;
 }
 

@@ -84,7 +84,7 @@ void tarn_stats(struct tarn_stats *stats)
     stats->frees += stats->large_frees;
     stats->live_objects = stats->allocations - stats->frees;
     stats->live_bytes += stats->large_live_bytes;
-    long peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
+    int64_t peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
     stats->peak_bytes = peak > 0 && (uint64_t)peak > stats->live_bytes ? (uint64_t)peak : stats->live_bytes;
     stats->failures = read_count(&heap->failures);
     stats->reallocs_in_place = read_count(&heap->reallocs_in_place);

@@ -2,8 +2,8 @@
  * The lowest and the highest bit of a machine word, as an unsigned long.
  *
  * Where the machine has no instruction for it (RISC-V without Zbb, small ARM), compilers call a function of their library, with branches or loops;
- * there a multiplication by a de Bruijn sequence brings a single bit's number to the top of the product (Leiserson, Prokop, Randall 1998, "Using de Bruijn
- * Sequences to Index a 1 in a Computer Word").
+ * there a multiplication by a de Bruijn sequence brings a single bit's number to the top of the product (Leiserson, Prokop, Randall 1998, "Using de
+ * Bruijn Sequences to Index a 1 in a Computer Word").
  */
 #ifndef TARN_BASE_SCAN_H
 #define TARN_BASE_SCAN_H

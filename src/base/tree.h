@@ -1,14 +1,14 @@
 /*
  * A balanced binary tree with its links inside the elements, of two words each.
  *
- * It is an AVL tree (Adelson-Velsky, Landis 1962): of any node's subtrees one may be higher than the other, by one. Which is kept in the lowest bit of
- * the link to it, as nodes lie at even addresses; so a node has no room but for its links, and a tree of n has at most 1.44 log2(n) levels.
+ * It is an AVL tree (Adelson-Velsky, Landis 1962): of any node's subtrees one may be higher than the other, by one. Which is kept in the lowest bit
+ * of the link to it, as nodes lie at even addresses; so a node has no room but for its links, and a tree of n has at most 1.44 log2(n) levels.
  *
  *     link[0]   address of the left subtree  | mark | 1: it is the higher one
  *     link[1]   address of the right subtree |  0   | 1: it is the higher one
  *
- * The mark is the owner's. The order is a function that the owner passes, which says of two nodes whether the first comes before the second; the compiler
- * puts it in place. No two nodes are equal in it.
+ * The mark is the owner's. The order is a function that the owner passes, which says of two nodes whether the first comes before the second; the
+ * compiler puts it in place. No two nodes are equal in it.
  */
 #ifndef TARN_BASE_TREE_H
 #define TARN_BASE_TREE_H

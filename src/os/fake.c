@@ -1,7 +1,7 @@
 /*
  * The contract of os.h inside one static array, failing on demand. No system call is made for memory.
  *
- *     arena     | page | page | page | …      256 MiB; the loader gives pages that were never written for nothing
+ *     arena     | page | page | page | …      384 MiB; the loader gives pages that were never written for nothing
  *     mapped      1 bit a page
  *     committed   1 bit a page; a committed page is mapped
  *     used        1 bit a page; it was committed at some time

@@ -307,6 +307,8 @@ struct tarn_page *tarn__zone_take(struct tarn__want *want)
 {
     size_t align = want->align;
     want->was_short = false;
+    if (want->count > PTRDIFF_MAX / TARN__PAGE_SIZE) /* no size below can wrap */
+        return NULL;
     if (want->count >= TARN__MAPPED_LEAST && want->state == TARN__PAGE_RUN && !want->zone->fixed)
         return tarn__mapped_alloc(want);
     /* what lies above 4 MiB begins where sections do */

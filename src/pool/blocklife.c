@@ -76,6 +76,12 @@ struct tarn_blockpool *tarn_blockpool_create(size_t size, size_t increment, size
     return tarn__host_source() ? tarn_blockpool_create_in(NULL, size, &options) : NULL;
 }
 
+size_t tarn_blockpool_align(const struct tarn_blockpool *pool)
+{
+    size_t align = tarn__min(tarn__pow2_factor(pool->block_size), PAGE);
+    return pool->flags & TARN_POOL_RED_ZONE ? tarn__min(align, 2 * sizeof(size_t)) : align;
+}
+
 /* Gives memory back of segments that are in no pool any more, linked by next. What the source does not take is left in *kept. */
 static size_t release_all(struct tarn_source *source, struct tarn__segment *segment, struct tarn__segment **kept)
 {

@@ -19,11 +19,11 @@ static const struct tarn_region_options no_options;
 /* Nothing is live, and no strategy knows of a block. Ranges stay. */
 static void begin(struct tarn_region *region)
 {
-    if (region->strategy == TARN_REGION_TLSF) {
+    if (tarn__strategy(region) == TARN_REGION_TLSF) {
         region->tlsf.filled = 0;
         if (region->tlsf.heads)
             tarn__bytes_fill(region->tlsf.heads, 0, tarn__tlsf_bytes((unsigned)(region->tlsf.lists >> TARN__LISTS_SHIFT)));
-    } else if (region->strategy == TARN_REGION_FIRST_FIT) {
+    } else if (tarn__strategy(region) == TARN_REGION_FIRST_FIT) {
         region->order = (struct tarn__address_order){NULL, &region->order.lowest};
     } else {
         region->tree = 0;
@@ -54,7 +54,7 @@ struct tarn_region *tarn_region_create(void *memory, size_t size, const struct t
 {
     if (!options)
         options = &no_options;
-    if (size < TARN_REGION_LEAST || size > SIZE_MAX / 2 || (unsigned)options->strategy > TARN_REGION_FIRST_FIT ||
+    if (size < TARN_REGION_LEAST || size > SIZE_MAX / 2 || (unsigned)options->strategy >= TARN__STRATEGIES ||
         (options->flags & ~(unsigned)FLAGS))
         return NULL;
     if (memory)
@@ -132,10 +132,11 @@ TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
         return NULL;
     struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
     struct tarn__range *range = tarn__range_of(region, block);
-    size_t at = tarn__index_in(range, block);
-    unsigned char *tag = &range->tags[at];
+    struct tarn__range here = {.tags = range->tags, .first = range->first}; /* which stores to tags cannot change */
+    size_t at = tarn__index_in(&here, block);
+    unsigned char *tag = &here.tags[at];
     tarn__region_count_alloc(region, (granules - header) << TARN__GRANULE_SHIFT);
-    tarn__region_cut(region, range, at, had, granules, true);
+    tarn__region_cut(region, &here, at, had, granules, true);
     if (!header) {
         *tag = (unsigned char)tarn__tag_of(granules);
         return (char *)block;

@@ -15,16 +15,16 @@
  *     LAST + n    the last granule of a free block of n, if that is not its first too
  *     SENTINEL    behind the last granule; in front of the first is a 0
  *
- * So a free looks at three tags: that of the block, and those on either side. Nothing of this is among what users write to, but for headers, and for what is
- * in free blocks:
+ * So a free looks at three tags: that of the block, and those on either side. Nothing of this is among what users write to, but for headers, and for
+ * what is in free blocks:
  *
  *     with header | granules, mark | payload ···       |     long; movable ones: the mark names the handle; all in regions with red zones
  *     free        | link, link | granules, · | ··· | ·, granules |     the sizes only in long ones
  *
  * Two free blocks never lie side by side. All of this is under the region's guard.
  *
- * Tags take a 16th (8th) of the memory, and headers would take a granule of each block. Two bits a granule are enough to tell starts and free ones, and were
- * tried: to find neighbours and sizes by shifting words took twice the instructions of a free.
+ * Tags take a 16th (8th) of the memory, and headers would take a granule of each block. Two bits a granule are enough to tell starts and free ones,
+ * and were tried: to find neighbours and sizes by shifting words took twice the instructions of a free.
  */
 #ifndef TARN_POOL_REGION_H
 #define TARN_POOL_REGION_H
@@ -129,6 +129,19 @@ struct tarn_region {
     struct tarn__range *spare; /* of the source, and empty when it was last looked at; or NULL */
     struct tarn__handles handles;
 };
+
+/* Where only TLSF is wanted, the compiler knows it everywhere, and leaves out the others. */
+#ifdef TARN_REGION_ONLY_TLSF
+enum { TARN__STRATEGIES = 1 };
+TARN__SHORT enum tarn_region_strategy tarn__strategy(const struct tarn_region *region)
+{
+    (void)region;
+    return TARN_REGION_TLSF;
+}
+#else
+enum { TARN__STRATEGIES = 3 };
+TARN__SHORT enum tarn_region_strategy tarn__strategy(const struct tarn_region *region) { return region->strategy; }
+#endif
 
 /* A live block, as it was found. */
 struct tarn__block {

@@ -1,6 +1,6 @@
 /*
- * Best fit: the smallest free block that will do, the lowest of those. Free blocks are in a tree by size, then address, with the tree's links in their first
- * granule; the second says the size, and a mark in the links that there is none.
+ * Best fit: the smallest free block that will do, the lowest of those. Free blocks are in a tree by size, then address, with the tree's links in
+ * their first granule; the second says the size, and a mark in the links that there is none.
  */
 #include "base/list.h"
 #include "pool/region_blocks.h"

@@ -3,7 +3,7 @@
 
 void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
 {
-    if (region->strategy == TARN_REGION_BEST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
         tarn__best_insert(region, tarn__free_at(range, at), granules);
     else
         tarn__first_insert(region, range, at);
@@ -11,7 +11,7 @@ void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range 
 
 void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *block)
 {
-    if (region->strategy == TARN_REGION_BEST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
         tarn__best_remove(region, block);
     else
         tarn__first_remove(region, block);
@@ -19,9 +19,9 @@ void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *
 
 struct tarn__free *tarn__region_find(struct tarn_region *region, size_t granules)
 {
-    if (region->strategy == TARN_REGION_BEST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
         return tarn__best_find(region, granules);
-    if (region->strategy == TARN_REGION_FIRST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT)
         return tarn__first_find(region, granules);
     size_t list = tarn__tlsf_find(&region->tlsf, granules);
     return list == TARN__NO_LIST ? NULL : region->tlsf.heads[list];

@@ -45,7 +45,7 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
     }
     range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
     range->tags[at] = (unsigned char)(TARN__FREE | tag);
-    if (plain || region->strategy == TARN_REGION_TLSF)
+    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
         tarn__tlsf_insert(region, block, granules);
     else
         tarn__region_keep_otherwise(region, range, at, granules);
@@ -55,7 +55,7 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
 TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                      bool plain)
 {
-    if (plain || region->strategy == TARN_REGION_TLSF)
+    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
         tarn__tlsf_remove(region, tarn__free_at(range, at));
     else
         tarn__region_take_otherwise(region, tarn__free_at(range, at));
@@ -114,8 +114,8 @@ size_t tarn__start_of(const struct tarn__range *range, size_t at);
 int tarn__region_misplaced(struct tarn_region *region, const void *p);
 
 /*
- * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long one is
- * refused. What a header says is believed only if a block ends there.
+ * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long
+ * one is refused. What a header says is believed only if a block ends there.
  * @return 0 or an enum tarn_pool_error;
  */
 TARN__SHORT int tarn__region_locate(struct tarn_region *region, const void *p, size_t named, struct tarn__block *block)

@@ -37,7 +37,7 @@ static bool is_free_start(struct tarn_region *region, const void *p)
 
 static bool is_head(const struct tarn_region *region, struct tarn__free **at)
 {
-    if (region->strategy == TARN_REGION_FIRST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT)
         return at == &region->order.lowest;
     uintptr_t offset = (uintptr_t)at - (uintptr_t)region->tlsf.heads;
     return offset < region->tlsf.lists * sizeof *at && offset % sizeof *at == 0;
@@ -48,7 +48,7 @@ static bool links_sound(struct tarn_region *region, const struct tarn__free *blo
     struct tarn__free *next = block->next, **at = block->at;
     if (next && (!is_free_start(region, next) || next->at != &block->next))
         return false;
-    if (!next && region->strategy == TARN_REGION_FIRST_FIT && region->order.end != &block->next)
+    if (!next && tarn__strategy(region) == TARN_REGION_FIRST_FIT && region->order.end != &block->next)
         return false;
     return (is_head(region, at) || is_free_start(region, at)) && *at == block;
 }
@@ -64,7 +64,7 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
         return false;
     if (granules >= TARN__LONG && ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] != granules)
         return false;
-    if (region->strategy == TARN_REGION_BEST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
         return tarn__best_sound(region, block, granules, true);
     return links_sound(region, block);
 }
@@ -73,9 +73,9 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
 static bool place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
 {
     struct tarn__free *next;
-    if (region->strategy == TARN_REGION_BEST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
         return tarn__best_sound(region, tarn__free_at(range, at), granules, false);
-    if (region->strategy == TARN_REGION_TLSF) {
+    if (tarn__strategy(region) == TARN_REGION_TLSF) {
         size_t list = tarn__tlsf_list(granules);
         next = region->tlsf.heads[list];
         return !next || (is_free_start(region, next) && next->at == &region->tlsf.heads[list]);

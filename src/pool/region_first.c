@@ -1,6 +1,6 @@
 /*
- * First fit: the lowest address that will do. Free blocks are in a list in order of address. Where a new one belongs, tags tell: the next free block is as far away
- * as the live ones between are long.
+ * First fit: the lowest address that will do. Free blocks are in a list in order of address. Where a new one belongs, tags tell: the next free block
+ * is as far away as the live ones between are long.
  */
 #include "base/list.h"
 #include "pool/region_blocks.h"

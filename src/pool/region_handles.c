@@ -1,8 +1,9 @@
 /*
  * Regions: movable blocks.
  *
- * A handle is a place in a table, and a generation, so that old handles are known to be that. The table is a block of the region itself, which nobody is shown; it
- * is made with the first handle and goes with the last one. A movable block's header names its place, which knows where the block is.
+ * A handle is a place in a table, and a generation, so that old handles are known to be that. The table is a block of the region itself, which nobody
+ * is shown; it is made with the first handle, moves as others do, and goes with the last one. A movable block's header names its place, which knows
+ * where the block is.
  *
  *     handle = generation | number of the place, from 1        table | where, generation, locks | ···
  */
@@ -23,6 +24,9 @@ enum {
     STAY_MOST = 256, /* blocks that a compaction passes by after it has moved some */
 };
 
+/* The number in the table's own mark: it is movable too. */
+#define TABLE (((size_t)1 << NUMBER_BITS) - 1)
+
 static size_t number_of(tarn_region_handle handle) { return handle & (((size_t)1 << NUMBER_BITS) - 1); }
 
 static struct tarn__handle *place_of(struct tarn_region *region, tarn_region_handle handle)
@@ -36,6 +40,8 @@ static struct tarn__handle *place_of(struct tarn_region *region, tarn_region_han
 
 bool tarn__handle_names(struct tarn_region *region, size_t number, const struct tarn__head *head)
 {
+    if (number == TABLE)
+        return (const void *)(head + 1) == region->handles.table;
     if (number > region->handles.count)
         return false;
     const struct tarn__handle *place = &region->handles.table[number - 1];
@@ -46,10 +52,9 @@ bool tarn__handle_names(struct tarn_region *region, size_t number, const struct 
 static void drop_table(struct tarn_region *region, struct tarn__handle *table)
 {
     struct tarn__block block;
-    if (!table || tarn__region_locate(region, table, ~(size_t)0, &block))
+    if (!table || tarn__region_locate(region, table, 0, &block))
         return;
-    if (block.head)
-        block.range->tags[block.at + 1] = TARN__INSIDE;
+    block.range->tags[block.at + 1] = TARN__INSIDE;
     tarn__region_free_granules(region, block.range, block.at, block.granules);
 }
 
@@ -60,7 +65,7 @@ static bool make_place(struct tarn_region *region)
     size_t count = handles->count ? 2 * handles->count : FIRST_PLACES;
     if (count >> (NUMBER_BITS - 1))
         return false;
-    struct tarn__ask ask = tarn__ask_for(region, count * sizeof *handles->table, 1, false, 0);
+    struct tarn__ask ask = tarn__ask_for(region, count * sizeof *handles->table, 1, false, TABLE);
     ask.hidden = true;
     struct tarn__handle *table = (struct tarn__handle *)(void *)tarn__region_serve(region, &ask), *old = handles->table;
     if (!table)
@@ -143,10 +148,10 @@ int tarn_region_handle_unlock(struct tarn_region *region, tarn_region_handle han
     return error;
 }
 
-/* Whether a block may be freed or moved that a place names. */
-static int find_movable(struct tarn_region *region, struct tarn__handle *place, struct tarn__block *block)
+/* Finds a block that has a handle, or is the table. */
+static int find_movable(struct tarn_region *region, const void *p, struct tarn__block *block)
 {
-    int error = tarn__region_locate(region, (void *)place->where, 0, block);
+    int error = tarn__region_locate(region, p, 0, block);
     return error || !block->head || !tarn__zone_intact(region, block) ? TARN_POOL_CORRUPT : 0;
 }
 
@@ -156,7 +161,7 @@ int tarn_region_handle_free(struct tarn_region *region, tarn_region_handle handl
     struct tarn__range *empty = NULL;
     tarn__guard_take(&region->guard);
     struct tarn__handle *place = place_of(region, handle);
-    int error = !place ? TARN_POOL_INVALID : place->locks ? TARN_POOL_BUSY : find_movable(region, place, &block);
+    int error = !place ? TARN_POOL_INVALID : place->locks ? TARN_POOL_BUSY : find_movable(region, (void *)place->where, &block);
     if (!error && region->flags)
         error = tarn__region_prepare(region, &block, block.at, block.granules);
     if (!error) {
@@ -187,8 +192,8 @@ static size_t slide(struct tarn_region *region, struct tarn__range *range, size_
     size_t number = tarn__mark_handle(region, head);
     if (!number || !tarn__handle_names(region, number, head))
         return 0;
-    struct tarn__handle *place = &region->handles.table[number - 1];
-    if (place->locks || find_movable(region, place, &block) || block.granules > most ||
+    struct tarn__handle *place = number == TABLE ? NULL : &region->handles.table[number - 1];
+    if ((place && place->locks) || find_movable(region, (void *)(head + 1), &block) || block.granules > most ||
         (region->flags && tarn__region_prepare(region, &block, from, block.granules)))
         return 0;
     tarn__region_unkeep_any(region, range, at, gap);
@@ -196,7 +201,11 @@ static size_t slide(struct tarn_region *region, struct tarn__range *range, size_
     tarn__bytes_move(tarn__granule_address(range, at), head, block.granules << TARN__GRANULE_SHIFT);
     tags[at] = TARN__HEAD;
     tags[at + 1] = TARN__PAYLOAD;
-    place->where = (uintptr_t)tarn__granule_address(range, at + 1);
+    char *payload = tarn__granule_address(range, at + 1);
+    if (place)
+        place->where = (uintptr_t)payload;
+    else
+        region->handles.table = (struct tarn__handle *)(void *)payload;
     tarn__region_free_granules(region, range, at + block.granules, gap);
     return block.granules;
 }

@@ -11,14 +11,14 @@ static size_t largest(struct tarn_region *region)
     struct tarn__free *block = NULL;
     struct tarn__range *range;
     size_t most = 0;
-    if (region->strategy == TARN_REGION_FIRST_FIT) {
+    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT) {
         for (block = region->order.lowest; block; block = block->next) {
             range = tarn__range_of(region, block);
             most = tarn__max(most, tarn__free_granules(range, tarn__index_in(range, block)));
         }
         return most;
     }
-    if (region->strategy == TARN_REGION_BEST_FIT) {
+    if (tarn__strategy(region) == TARN_REGION_BEST_FIT) {
         for (struct tarn__tree_node *node = tarn__tree_at(region->tree); node; node = tarn__tree_child(node, 1))
             block = TARN__CONTAINER(node, struct tarn__free, node);
     } else if (region->tlsf.filled) {
@@ -157,7 +157,8 @@ static size_t count_list(struct tarn_region *region, struct tarn__free *const *h
         if (count > most || !range || block->at != at)
             return most + 1;
         size_t granules = tarn__free_granules(range, tarn__index_in(range, block));
-        if (region->strategy == TARN_REGION_TLSF ? tarn__tlsf_list(granules) != list : block->next && block->next <= block)
+        if (tarn__strategy(region) == TARN_REGION_TLSF ? tarn__tlsf_list(granules) != list
+                                                       : block->next && block->next <= block)
             return most + 1;
     }
     return count;
@@ -187,9 +188,9 @@ static size_t count_tree(const struct tarn__tree_node *node)
 /* Each free block was found where it belongs already. What is left is that there are no others, and that the tree is balanced. */
 static bool structure_right(struct tarn_region *region, size_t expected)
 {
-    if (region->strategy == TARN_REGION_TLSF)
+    if (tarn__strategy(region) == TARN_REGION_TLSF)
         return lists_right(region, expected);
-    if (region->strategy == TARN_REGION_FIRST_FIT)
+    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT)
         return count_list(region, &region->order.lowest, 0, expected) == expected;
     return tarn__best_balanced(region) && count_tree(tarn__tree_at(region->tree)) == expected;
 }

@@ -1,9 +1,9 @@
 /*
  * Regions: the ranges of memory that they stand on.
  *
- * TLSF's lists suffice for a range of a certain size. A range that needs more levels than the first one has brings a table with it; the largest table is the one in use,
- * and lists move to another by being copied. So lists take room in proportion, whatever memory comes later, and no table is in a range
- * while it is needed for another.
+ * TLSF's lists suffice for a range of a certain size. A range that needs more levels than the first one has brings a table with it; the largest table
+ * is the one in use, and lists move to another by being copied. So lists take room in proportion, whatever memory comes later, and no table is in a
+ * range while it is needed for another.
  */
 #include "pool/region_ranges.h"
 
@@ -32,7 +32,7 @@ struct tarn__range *tarn__range_make(struct tarn_region *region, char *memory, s
     at = tarn__align_up(at + sizeof *range, TARN__GRANULE);
     *range = (struct tarn__range){.span = {.base = base, .end = end}, .kind = kind};
     unsigned levels = tarn__tlsf_levels((end - at) >> TARN__GRANULE_SHIFT);
-    if (region->strategy == TARN_REGION_TLSF && levels > region->first_levels) {
+    if (tarn__strategy(region) == TARN_REGION_TLSF && levels > region->first_levels) {
         if (end - at < tarn__tlsf_bytes(levels))
             return NULL;
         range->levels = levels;
@@ -85,7 +85,7 @@ void tarn__range_attach(struct tarn_region *region, struct tarn__range *range)
 {
     tarn__range_clear(range);
     tarn__spans_insert(&region->ranges, &range->span);
-    if (region->strategy == TARN_REGION_TLSF && (size_t)range->levels << TARN__LISTS_SHIFT > region->tlsf.lists)
+    if (tarn__strategy(region) == TARN_REGION_TLSF && (size_t)range->levels << TARN__LISTS_SHIFT > region->tlsf.lists)
         use_table(region, range);
     tarn__range_open(region, range);
 }
@@ -97,7 +97,7 @@ void tarn__range_detach(struct tarn_region *region, struct tarn__range *range)
     tarn__spans_remove(&region->ranges, &range->span);
     if (region->spare == range)
         region->spare = NULL;
-    if (region->strategy != TARN_REGION_TLSF || !range->heads || region->tlsf.heads != range->heads)
+    if (tarn__strategy(region) != TARN_REGION_TLSF || !range->heads || region->tlsf.heads != range->heads)
         return;
     for (other = tarn__range_above(region, 0); other; other = tarn__range_above(region, other->span.base))
         if (!most || other->levels > most->levels)
@@ -134,7 +134,7 @@ struct tarn__range *tarn__range_acquire(struct tarn_region *region, size_t granu
         return NULL;
     size_t tags = (granules >> TARN__GRANULE_SHIFT) + 8;
     size_t size = ((granules + tags) << TARN__GRANULE_SHIFT) + sizeof(struct tarn__range) + 2 * TARN__GRANULE;
-    if (region->strategy == TARN_REGION_TLSF)
+    if (tarn__strategy(region) == TARN_REGION_TLSF)
         size += tarn__tlsf_bytes(tarn__tlsf_levels(granules) + 1);
     size = tarn__align_up(tarn__max(size, region->increment), PAGE);
     char *memory = region->source->ops->acquire(region->source, size, PAGE);

@@ -1,7 +1,8 @@
 /*
  * Regions: changing the size of a block.
  *
- * A block keeps its header when it becomes short. One without header that grows beyond what tags can tell gets one: its contents move up by a granule.
+ * A block keeps its header when it becomes short. One without header that grows beyond what tags can tell gets one: its contents move up by a
+ * granule.
  */
 #include "base/bits.h"
 #include "pool/bytes.h"

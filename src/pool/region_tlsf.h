@@ -45,7 +45,7 @@ TARN__SHORT void tarn__tlsf_insert(struct tarn_region *region, struct tarn__free
     block->at = head;
     *head = block;
     block->next = next;
-    if (next) {
+    if (__builtin_expect(next != NULL, 0)) {
         next->at = &block->next;
         return;
     }
@@ -58,7 +58,7 @@ TARN__SHORT void tarn__tlsf_emptied(struct tarn__tlsf *tlsf, size_t level, size_
 {
     uint32_t rest = tlsf->second[level] & ~((uint32_t)1 << (list & (TARN__LISTS - 1)));
     tlsf->second[level] = rest;
-    if (!rest)
+    if (__builtin_expect(!rest, 1))
         tlsf->filled &= ~(1ul << level);
 }
 
@@ -68,12 +68,12 @@ TARN__SHORT void tarn__tlsf_remove(struct tarn_region *region, struct tarn__free
     struct tarn__tlsf *tlsf = &region->tlsf;
     struct tarn__free *next = block->next, **at = block->at;
     *at = next;
-    if (next) {
+    if (__builtin_expect(next != NULL, 0)) {
         next->at = at;
         return;
     }
     size_t offset = (size_t)((char *)at - (char *)tlsf->heads);
-    if (offset < tlsf->bytes)
+    if (__builtin_expect(offset < tlsf->bytes, 1))
         tarn__tlsf_emptied(tlsf, offset / sizeof *at >> TARN__LISTS_SHIFT, offset / sizeof *at);
 }
 
@@ -112,7 +112,7 @@ TARN__SHORT struct tarn__free *tarn__tlsf_pop(struct tarn__tlsf *tlsf, size_t li
 {
     struct tarn__free **head = &tlsf->heads[list], *block = *head, *next = block->next;
     *head = next;
-    if (next)
+    if (__builtin_expect(next != NULL, 0))
         next->at = head;
     else
         tarn__tlsf_emptied(tlsf, list >> TARN__LISTS_SHIFT, list);

@@ -43,7 +43,7 @@ static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct ta
     rear->noted_frees = bin->frees;
     adapt(bin, rear, cache, allocs + frees);
     if (allocs != frees)
-        tarn__ledger_note((long)(allocs - frees) * (long)cache->size);
+        tarn__ledger_note((int64_t)(long)(allocs - frees) * cache->size);
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
 }
@@ -108,7 +108,7 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     if (rear->capacity == 0)
         return;
     unsigned long allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
-    tarn__ledger_note((long)(allocs - frees) * (long)cache->size);
+    tarn__ledger_note((int64_t)(long)(allocs - frees) * cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
     tarn__atomic_add(&cache->past_frees, bin->frees);
     tarn__atomic_add(&cache->past_samples, rear->samples);
@@ -301,7 +301,7 @@ void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
     if (tarn__cache_take(cache, &object, 1) == 0 && take_new(cache, &object, 1, flags) == 0)
         return NULL;
     tarn__atomic_add(&cache->past_allocs, 1);
-    tarn__ledger_note((long)cache->size);
+    tarn__ledger_note((int64_t)cache->size);
     return object;
 }
 
@@ -353,7 +353,7 @@ void tarn__direct_free(struct tarn_cache *cache, void *object)
 {
     tarn__cache_put(cache, object);
     tarn__atomic_add(&cache->past_frees, 1);
-    tarn__ledger_note(-(long)cache->size);
+    tarn__ledger_note(-(int64_t)cache->size);
 }
 
 /* A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. */

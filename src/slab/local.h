@@ -70,15 +70,15 @@ extern TARN__TLS struct tarn__local *tarn__self;
 
 /* Bytes that users hold, and the most they ever held. Noted when magazines move, so behind by what bins' traffic since then changed. */
 struct tarn__ledger {
-    _Atomic long live;
-    _Atomic long peak;
+    _Atomic int64_t live;
+    _Atomic int64_t peak;
 };
 extern struct tarn__ledger tarn__ledger;
 
-static inline void tarn__ledger_note(long change)
+static inline void tarn__ledger_note(int64_t change)
 {
-    long live = atomic_fetch_add_explicit(&tarn__ledger.live, change, memory_order_relaxed) + change;
-    long peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
+    int64_t live = atomic_fetch_add_explicit(&tarn__ledger.live, change, memory_order_relaxed) + change;
+    int64_t peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
     while (live > peak &&
            !atomic_compare_exchange_weak_explicit(&tarn__ledger.peak, &peak, live, memory_order_relaxed, memory_order_relaxed))
         ;

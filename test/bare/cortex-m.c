@@ -53,6 +53,12 @@ void reset(void)
     for (uint32_t *to = bss_begin; to < bss_end;)
         *to++ = 0;
     struct selftest_result result = selftest(say);
+    uint32_t masked;
+    __asm__ volatile("mrs %0, primask" : "=r"(masked));
+    if (masked) {
+        say("not ok: interrupts are still masked");
+        finish(1);
+    }
     char number[12] = {0};
     ask_host(SYS_WRITE0, result.failures ? "not ok " : "ok ");
     ask_host(SYS_WRITE0, put_number(number + sizeof number - 1, result.failures ? result.failures : result.checks));

@@ -35,7 +35,7 @@ for compiler in g++ clang++; do
         echo "# not tested: no $compiler"
         continue
     fi
-    for options in -std=c++17 -std=c++20 '-std=c++17 -DNDEBUG -O2' '-std=c++17 -fno-exceptions' -std=gnu++2b; do
+    for options in -std=c++17 -std=c++20 '-std=gnu++2b -fno-exceptions -DNDEBUG'; do
         # shellcheck disable=SC2086
         "$compiler" $options -Wall -Wextra -Wpedantic -Wconversion -Werror "-I$1/include" -fsyntax-only "$dir/user.cpp" || {
             echo "compilers: $compiler $options complains"

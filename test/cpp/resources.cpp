@@ -272,6 +272,12 @@ void blockpools()
         options.increment = 1 << 20;
         tarn::blockpool_resource memory(tarn::make_blockpool(1 << 20, options));
         all_of("blockpool " + std::to_string(block), memory, [&] { return nothing_live(memory.pool()); });
+        run("blockpool " + std::to_string(block) + ": what blocks are aligned to costs no room", [&] {
+            std::size_t align = tarn_blockpool_align(memory.pool());
+            void *p = memory.allocate(block, align);
+            CHECK(align == (block & -block) && is_aligned(p, align) && tarn_blockpool_used(memory.pool()) == block);
+            memory.deallocate(p, block, align);
+        });
     }
     tarn_blockpool_options flags = {};
     flags.flags = all_flags;
@@ -342,6 +348,11 @@ void caches()
             std::pmr::vector<wide<64>> others(10, wide<64>(), &memory);
             tarn_cache_stats(objects.get(), &counters);
             CHECK(counters.active == 1000 && up.live == 1 && memory == same);
+            for (std::size_t size : {32u, 33u})
+                for (std::size_t align : {8u, 16u}) { // the cache keeps 32 and 8
+                    memory.deallocate(memory.allocate(size, align), size, align);
+                    CHECK(up.ever == static_cast<long>(align / 8) + (size == 32 ? 0 : 2));
+                }
             list moved(std::move(chain), &same);
             CHECK(moved.size() == 1000 && chain.empty());
         }

@@ -132,7 +132,7 @@ case_of 'the self test over tarn.c' selftest gcc "$work/tarn.o" -DSELFTEST_WHOLE
 case_of 'the self test over tarn-pools.c, unchecked' unchecked
 case_of 'the self test over tarn-pools.c, with undefined behaviour caught' sanitized
 case_with arm-none-eabi-gcc 'tarn-pools.c, Cortex-M4' on_m4
-case_with arm-none-eabi-gcc 'tarn-pools.c, Cortex-M4, unchecked' on_m4 -DTARN_POOLS_UNCHECKED
+case_with arm-none-eabi-gcc 'tarn-pools.c, Cortex-M4, as little as can be' on_m4 -DTARN_POOLS_UNCHECKED -DTARN_REGION_ONLY_TLSF
 case_with arm-none-eabi-gcc 'tarn-pools.c, Cortex-M4: asks for nothing' alone arm-none-eabi-nm "$work/m4.o"
 case_with arm-none-eabi-gcc 'region, block pool and class pool: at most 16 KiB' "$here/sizes.sh" "$dist" 16384
 echo "1..$number"

@@ -2,7 +2,8 @@
 # What pools take of a Cortex-M4's code memory: linked from tarn-pools.c by themselves, with all that they call, -Os.
 #
 #   sizes.sh DIST              a table, in bytes of code and constants: all functions of a pool; those that programs call, without what looks at a pool
-#                              (statistics, visits, checker), trims it or moves blocks; the same with TARN_POOLS_UNCHECKED
+#                              (statistics, visits, checker), trims it or moves blocks; the same with TARN_POOLS_UNCHECKED and
+#                              TARN_REGION_ONLY_TLSF
 #   sizes.sh DIST MOST         fails when the second figure of region, block pool and class pool together is above MOST
 set -eu
 dist=$1
@@ -42,13 +43,13 @@ if [ -n "$most" ]; then
     echo "# region, block pool and class pool: $size bytes"
     exit 0
 fi
-compile unchecked -DTARN_POOLS_UNCHECKED
-printf '%-36s%9s%9s%11s\n' '' all usual unchecked
+compile least -DTARN_POOLS_UNCHECKED -DTARN_REGION_ONLY_TLSF
+printf '%-36s%9s%9s%9s\n' '' all usual least
 while IFS=: read -r name pools; do
     all=$(size_of whole "($pools)_")
     some=$(size_of whole "($pools)_$usual")
-    less=$(size_of unchecked "($pools)_$usual")
-    printf '%-36s%9d%9d%11d\n' "$name" "$all" "$some" "$less"
+    less=$(size_of least "($pools)_$usual")
+    printf '%-36s%9d%9d%9d\n' "$name" "$all" "$some" "$less"
 done <<'END'
 region:region
 class pool:classpool

@@ -2,8 +2,8 @@
  * The part of cmocka that tarn's unit tests use, where cmocka itself is not at hand: for cross builds. Prints the Test Anything
  * Protocol.
  */
-#ifndef TARN_TEST_ARM64_CMOCKA_H
-#define TARN_TEST_ARM64_CMOCKA_H
+#ifndef TARN_TEST_MACHINES_CMOCKA_H
+#define TARN_TEST_MACHINES_CMOCKA_H
 
 #include <setjmp.h>
 #include <stdarg.h>

@@ -1,6 +1,6 @@
 /*
- * Regions by one thread: random strategies, flags, ranges and sources; every kind of block, freed in every way. Blocks must keep their contents and their
- * distance, counters must be exact, every invalid free must be refused with the right answer, and the structure must be right all the time.
+ * Regions by one thread: random strategies, flags, ranges and sources; every kind of block, freed in every way. Blocks must keep their contents and
+ * their distance, counters must be exact, every invalid free must be refused with the right answer, and the structure must be right all the time.
  */
 #include "test/model/model.h"
 

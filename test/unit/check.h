@@ -11,6 +11,11 @@
 
 #include <stdbool.h>
 
+#define CHECK_BITS (8 * sizeof(size_t))
+
+/* 2^bit; where sizes are shorter than that, the largest power of two there is. */
+#define CHECK_HUGE(bit) ((size_t)1 << ((bit) < CHECK_BITS ? (bit) : CHECK_BITS - 1))
+
 /* Runs `act(value)` in a child process and requires that a signal ends it after it wrote `message` (among other things) to stderr. */
 void check_dies(void (*act)(void *), void *value, const char *message);
 

@@ -85,8 +85,8 @@ static void calloc_sees_overflow(void **state)
     errno = 55;
     assert_null(tarn_calloc(SIZE_MAX, 2));
     assert_null(tarn_calloc(2, SIZE_MAX));
-    assert_null(tarn_calloc((size_t)1 << 32, (size_t)1 << 32));
-    assert_null(tarn_calloc(((size_t)1 << 32) + 1, (size_t)1 << 32));
+    assert_null(tarn_calloc((size_t)1 << CHECK_BITS / 2, (size_t)1 << CHECK_BITS / 2));
+    assert_null(tarn_calloc(((size_t)1 << CHECK_BITS / 2) + 1, (size_t)1 << CHECK_BITS / 2));
     assert_null(tarn_calloc(SIZE_MAX / 16 + 1, 16));
     assert_null(tarn_calloc(SIZE_MAX, 1));
     assert_null(tarn_calloc(PTRDIFF_MAX, 1));
@@ -98,7 +98,7 @@ static void impossible_sizes(void **state)
 {
     (void)state;
     static const size_t sizes[] = {SIZE_MAX,           SIZE_MAX - 15,   SIZE_MAX - 4095, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
-                                   PTRDIFF_MAX - 4096, (size_t)1 << 48, (size_t)1 << 40, TARN__FAKE_SIZE};
+                                   PTRDIFF_MAX - 4096, CHECK_HUGE(48), CHECK_HUGE(40), TARN__FAKE_SIZE};
     uint64_t failures = stats().failures;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         assert_null(tarn_malloc(sizes[i]));
@@ -156,7 +156,7 @@ static void refuses_wrong_alignments(void **state)
 {
     (void)state;
     static const size_t wrong[] = {
-        0, 3, 6, 12, 24, 48, 4095, 4097, SIZE_MAX, (size_t)1 << 63, (size_t)1 << 62, (size_t)1 << 47};
+        0, 3, 6, 12, 24, 48, 4095, 4097, SIZE_MAX, CHECK_HUGE(63), CHECK_HUGE(62), CHECK_HUGE(47)};
     uint64_t failures = stats().failures;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_null(tarn_aligned_alloc(wrong[i], 100));

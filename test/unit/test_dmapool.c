@@ -63,14 +63,14 @@ static void arguments_that_do_not_go_together(void **state)
     assert_null(tarn_dma_pool_create("a", (size_t)INT_MAX + 1, 0, 0));
     assert_null(tarn_dma_pool_create("a", SIZE_MAX, 0, 0));
     assert_null(tarn_dma_pool_create("a", 16, 3, 0));
-    assert_null(tarn_dma_pool_create("a", 16, (size_t)1 << 40, 0));
+    assert_null(tarn_dma_pool_create("a", 16, CHECK_HUGE(40), 0));
     assert_null(tarn_dma_pool_create("a", 16, 16, 48));     /* no power of two */
     assert_null(tarn_dma_pool_create("a", 17, 1, 16));      /* smaller than a block */
     assert_null(tarn_dma_pool_create("a", 33, 64, 32));     /* smaller than a rounded block */
     assert_null(tarn_dma_pool_create("a", 5000, 16, 4096)); /* the same above a page */
     tarn_dma_pool_destroy(NULL);
     tarn_dma_pool_destroy(make(16, 16, 16, false));
-    tarn_dma_pool_destroy(make(16, 0, (size_t)1 << 40, false));
+    tarn_dma_pool_destroy(make(16, 0, CHECK_HUGE(40), false));
     struct tarn_dma_pool *pool = tarn_dma_pool_create("a name that is much longer than what is kept", 16, 0, 0);
     assert_string_equal(stats_of(pool).name, "a name that is much longer than");
     tarn_dma_pool_destroy(pool);

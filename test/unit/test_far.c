@@ -13,7 +13,8 @@ static void aligns(void **state)
     (void)state;
     static const size_t counts[] = {1, 9, 1023, 1024, 1025, 5000, TARN__MAPPED_LEAST, TARN__MAPPED_LEAST + 3};
     struct tarn_page *runs[sizeof counts / sizeof *counts];
-    for (size_t align = PAGE; align <= (size_t)1 << 30; align *= 2) {
+    const size_t largest = (size_t)1 << (CHECK_BITS > 32 ? 30 : 26); /* all of them have room */
+    for (size_t align = PAGE; align <= largest; align *= 2) {
         for (size_t i = 0; i < sizeof counts / sizeof *counts; i++) {
             bool zeroed;
             runs[i] = tarn__pages_alloc(&zone, counts[i], align, &zeroed);
@@ -35,7 +36,8 @@ static void aligns(void **state)
 static void refuses_the_impossible(void **state)
 {
     (void)state;
-    assert_null(tarn__pages_alloc(&zone, 1, (size_t)1 << 62, NULL));
+    if (CHECK_BITS > 32)
+        assert_null(tarn__pages_alloc(&zone, 1, CHECK_HUGE(62), NULL));
     assert_null(tarn__pages_alloc(&zone, SIZE_MAX / PAGE, PAGE, NULL));
     assert_null(tarn__pages_alloc(&zone, SIZE_MAX / PAGE, (size_t)1 << 30, NULL));
     tarn__zone_check(&zone);

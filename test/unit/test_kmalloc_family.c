@@ -64,7 +64,7 @@ static void the_original_survives_a_failure(void **state)
     assert_null(tarn_krealloc(p, 200, TARN_GFP_KERNEL | TARN_GFP_HIGHMEM));
     assert_null(tarn_krealloc_array(p, SIZE_MAX, 2, TARN_GFP_KERNEL));
     assert_null(tarn_kvrealloc(p, SIZE_MAX, TARN_GFP_KERNEL));
-    assert_null(tarn_kvrealloc(p, (size_t)1 << 40, TARN_GFP_KERNEL));
+    assert_null(tarn_kvrealloc(p, CHECK_HUGE(40), TARN_GFP_KERNEL));
     assert_true(check_all_bytes(p, 128, 0x42));
     p = tarn_krealloc_array(p, 10, 50, TARN_GFP_KERNEL);
     assert_int_equal(tarn_ksize(p), 512);
@@ -133,7 +133,7 @@ static void vmalloc_gives_whole_pages(void **state)
     assert_null(tarn_vzalloc(0));
     assert_null(tarn_vmalloc(SIZE_MAX));
     assert_string_equal(last_warning, "");
-    assert_null(tarn_vmalloc((size_t)1 << 45));
+    assert_null(tarn_vmalloc(CHECK_BITS > 32 ? CHECK_HUGE(45) : PTRDIFF_MAX));
     assert_non_null(strstr(last_warning, "page allocation failure"));
     last_warning[0] = 0;
     tarn_vfree(NULL);

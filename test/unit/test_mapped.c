@@ -108,7 +108,7 @@ static void refuses_the_impossible(void **state)
     (void)state;
     assert_null(tarn__pages_alloc(&zone, (size_t)UINT32_MAX + 1, PAGE, NULL));
     assert_null(tarn__pages_alloc(&zone, TARN__FAKE_SIZE / PAGE + 1, PAGE, NULL));
-    assert_null(tarn__pages_alloc(&zone, LEAST, (size_t)1 << 46, NULL));
+    assert_null(tarn__pages_alloc(&zone, LEAST, CHECK_HUGE(46), NULL));
 }
 
 /*

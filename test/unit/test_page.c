@@ -44,7 +44,7 @@ static void knows_foreign_addresses(void **state)
     assert_null(tarn__section_of((void *)UINTPTR_MAX));
     assert_null(tarn__run_at(NULL));
     assert_null(tarn__run_at((void *)((uintptr_t)&on_stack & ~(PAGE - 1))));
-    for (unsigned bit = 0; bit < 64; bit++) {
+    for (unsigned bit = 0; bit < CHECK_BITS; bit++) {
         uintptr_t address = (uintptr_t)tarn__page_address(run) ^ (uintptr_t)1 << bit;
         assert_true((tarn__section_of((void *)address) == NULL) == (bit >= TARN__SECTION_BITS));
         assert_null(tarn__run_at((void *)address));

@@ -59,7 +59,7 @@ static void system_fails(void **state)
     struct tarn_source *source = tarn_source_system();
     char *before = tarn_source_acquire(source, PAGE, PAGE);
     assert_null(tarn_source_acquire(source, 2 * TARN__FAKE_SIZE, PAGE));
-    assert_null(tarn_source_acquire(source, SIZE_MAX - 2 * PAGE + 1, (size_t)1 << 40));
+    assert_null(tarn_source_acquire(source, SIZE_MAX - 2 * PAGE + 1, CHECK_HUGE(40)));
     for (uint64_t first = 1; first <= 2; first++) { /* the first guess, and the larger one */
         tarn__fake_fail(TARN__FAKE_KIND(TARN__OS_MAP), first, 1);
         assert_null(tarn_source_acquire(source, PAGE, MIB));
@@ -135,7 +135,7 @@ static void buffer_exhausts(void **state)
     assert_null(tarn_source_acquire(&buffer.source, (buffer.pages + 1) * PAGE, PAGE));
     assert_null(tarn_source_acquire(&buffer.source, 0, PAGE));
     assert_null(tarn_source_acquire(&buffer.source, SIZE_MAX, PAGE));
-    assert_null(tarn_source_acquire(&buffer.source, PAGE, (size_t)1 << 46));
+    assert_null(tarn_source_acquire(&buffer.source, PAGE, CHECK_HUGE(46)));
     assert_non_null(tarn_source_acquire(&buffer.source, buffer.pages * PAGE, PAGE));
 }
 
@@ -361,7 +361,8 @@ static void window_by_system(void **state)
     struct tarn_source *window = tarn__window_source();
     assert_null(tarn_source_acquire(window, 0, PAGE));
     assert_null(tarn_source_acquire(window, SIZE_MAX, PAGE));
-    assert_null(tarn_source_acquire(window, TARN__WINDOW_SLOTS * TARN__SLOT_SIZE + TARN__SLOT_SIZE, PAGE));
+    if (CHECK_BITS > 32) /* where the window is all there is, nothing is larger */
+        assert_null(tarn_source_acquire(window, TARN__WINDOW_SLOTS * TARN__SLOT_SIZE + TARN__SLOT_SIZE, PAGE));
     char *p[4];
     for (int i = 0; i < 4; i++) {
         size_t size = (size_t)(i + 1) * TARN__SLOT_SIZE;
@@ -369,7 +370,7 @@ static void window_by_system(void **state)
         assert_non_null(p[i]);
         assert_int_equal((uintptr_t)p[i] % TARN__SLOT_SIZE, 0);
         assert_true((uintptr_t)p[i] >= tarn__window_base);
-        assert_true((uintptr_t)p[i] + size <= tarn__window_base + TARN__WINDOW_SLOTS * TARN__SLOT_SIZE);
+        assert_true((uintptr_t)p[i] - tarn__window_base <= TARN__WINDOW_SLOTS * TARN__SLOT_SIZE - size);
         assert_true(tarn__fake_is_committed(p[i], size));
     }
     assert_int_equal(tarn__window_base % TARN__SLOT_SIZE, 0);

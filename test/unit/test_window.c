@@ -67,7 +67,7 @@ static void aligns(void **state)
 {
     (void)state;
     char *before = acquire(1);
-    for (size_t align = 4096; align <= (size_t)1 << 30; align *= 4) {
+    for (size_t align = 4096; align <= (size_t)1 << (CHECK_BITS > 32 ? 30 : 28); align *= 4) {
         char *p = tarn_source_acquire(window, SLOT, align);
         assert_non_null(p);
         assert_int_equal((uintptr_t)p % align, 0);
@@ -128,8 +128,10 @@ static void refuses_the_impossible(void **state)
     (void)state;
     assert_null(tarn_source_acquire(window, 0, 4096));
     assert_null(tarn_source_acquire(window, SIZE_MAX, 4096));
-    assert_null(tarn_source_acquire(window, (TARN__WINDOW_SLOTS + 1) * SLOT, 4096));
-    assert_null(tarn_source_acquire(window, SLOT, (size_t)1 << 47));
+    if (CHECK_BITS > 32) { /* where the window is all there is, nothing is larger */
+        assert_null(tarn_source_acquire(window, (TARN__WINDOW_SLOTS + 1) * SLOT, 4096));
+        assert_null(tarn_source_acquire(window, SLOT, CHECK_HUGE(47)));
+    }
     release(acquire(3), 3);
 }
 
