@@ -19,7 +19,8 @@ static struct tarn__free *next_free_in(struct tarn__range *range, size_t at)
 
 struct tarn__free *tarn__first_next(struct tarn_region *region, struct tarn__range *range, size_t at)
 {
-    struct tarn__free *next = next_free_in(range, at + 1);
+    bool is_free = tarn__tag_free(range->tags[at]);
+    struct tarn__free *next = next_free_in(range, at + (is_free ? tarn__free_granules(range, at) : 1));
     while (!next) {
         range = (struct tarn__range *)(void *)tarn__spans_above(&region->ranges, range->span.base);
         if (!range)
@@ -29,9 +30,13 @@ struct tarn__free *tarn__first_next(struct tarn_region *region, struct tarn__ran
     return next;
 }
 
+/* The rest of the last free block is the last one again: the end of the list tells that at once. */
 void tarn__first_insert(struct tarn_region *region, struct tarn__range *range, size_t at)
 {
-    struct tarn__free *block = tarn__free_at(range, at), *next = tarn__first_next(region, range, at);
+    struct tarn__free *block = tarn__free_at(range, at), *next = NULL;
+    struct tarn__free **end = region->order.end;
+    if (end != &region->order.lowest && (uintptr_t)end > (uintptr_t)block)
+        next = tarn__first_next(region, range, at);
     struct tarn__free ***back = next ? &next->at : &region->order.end;
     block->next = next;
     block->at = *back;
