@@ -61,7 +61,7 @@ TARN_API int tarn_classpool_open(struct tarn_classpool **pool, void *memory, siz
  */
 TARN_API int tarn_classpool_close(struct tarn_classpool **pool, struct tarn_pool_stats *left);
 
-/** Allocates `size` bytes, aligned to 16. 0 gets a block of the least class. @return NULL: none, and the notifier was told */
+/** Allocates `size` bytes, aligned to 16; what the fallback gives is aligned as that does. 0 gets a block of the least class. @return NULL: none, and the notifier was told */
 TARN_API void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size);
 
 /**

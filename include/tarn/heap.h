@@ -4,7 +4,7 @@
  *
  * A heap has a name, counters that are exact, limits, and perhaps a parent: what a child uses counts against all heaps above it. Its objects are
  * ordinary ones: tarn_free, tarn_realloc and tarn_usable_size take them, from any thread, and the heap of any object can be asked. The end of a heap
- * frees whatever is left of it, and its children. tarn_stats counts pages that heaps have, not their objects.
+ * frees whatever is left of it, and its children. tarn_stats counts them, too.
  *
  * All functions may be called from any thread at any time, except that nobody may use a heap, its children or their objects while it is destroyed or
  * reset; heaps above it may be used. They may be called in the child of a fork, none in a signal handler. Callbacks are called with no lock held.
@@ -16,7 +16,8 @@
 #ifndef TARN_HEAP_H
 #define TARN_HEAP_H
 
-#include "api.h"
+#include "pages.h"
+#include "pool.h"
 
 #include <stddef.h>
 #include <stdint.h>
@@ -34,6 +35,10 @@ struct tarn_heap;
 struct tarn_heap_options {
     const char *name; /**< at most TARN_HEAP_NAME_MOST bytes of it are kept; need not be unique */
     struct tarn_heap *parent;
+    struct tarn_zone
+        *zone; /**< where its pages come from: a user's zone (pages.h), over any source; NULL: the program's own memory */
+    unsigned
+        flags; /**< enum tarn_pool_flags; an overwritten red zone or poison ends the process with a message, when it is found */
     size_t hard_limit; /**< a request that would pass it is told to `over_hard`, tried once more, and then gets NULL */
     size_t soft_limit; /**< a request that passes it is served, and told to `over_soft` */
     /**
@@ -46,7 +51,7 @@ struct tarn_heap_options {
     void *context;
 };
 
-/** @param options  NULL: all zeros. @return NULL: no memory, or TARN_HEAP_DEPTH_MOST - 1 heaps above the parent */
+/** @param options  NULL: all zeros. @return NULL: no memory, an unknown flag, or TARN_HEAP_DEPTH_MOST - 1 heaps above the parent */
 TARN_API struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options);
 
 /**

@@ -43,7 +43,7 @@ TARN_API struct tarn_levelpool *tarn_levelpool_create(void *memory, size_t size,
 TARN_API int tarn_levelpool_destroy(struct tarn_levelpool *pool);
 
 /**
- * Allocates `size` bytes; 0 gets 8. Aligned to 16 where the class is a multiple of 16, else to 8.
+ * Allocates `size` bytes; 0 gets 8. Aligned to 16 where the class is a multiple of 16, else to 8; what malloc gives is aligned as that does.
  * @return NULL: nothing is ready and nothing can be had. O(1); a refill is O(blocks).
  */
 TARN_API void *tarn_levelpool_alloc(struct tarn_levelpool *pool, size_t size);

@@ -150,7 +150,7 @@ size_t tarn_usable_size(const void *p)
     size_t size = piece ? tarn__piece_size(piece, p, &free) : slab ? tarn__object_size(slab->cache) : 0;
     if (size == 0)
         tarn__fail(TARN__INVALID_FREE, "usable_size", p);
-    return size;
+    return piece ? tarn__heap_asked(piece, p, "usable_size") : size;
 }
 
 void tarn_free_sized(void *p, size_t size)

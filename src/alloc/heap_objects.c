@@ -27,7 +27,7 @@ struct request {
     unsigned class;            /* 0: a large object */
     bool quiet;                /* a failure is neither told nor counted */
     bool zeroed;               /* answer: its memory reads as zero */
-    struct tarn__piece *piece; /* of the large object */
+    struct tarn__piece *piece; /* of new pages, or of the large object */
     struct tarn_heap *over;    /* answer: the heap whose hard limit forbade it */
     uint64_t live;             /* of the request's own heap, with it */
 };
@@ -128,6 +128,8 @@ static inline void *take(struct request *request)
     }
     heap->own_bytes += request->bytes;
     raise_own(heap, request->live);
+    if (request->piece)
+        tarn__heap_note(heap);
     return p;
 }
 
@@ -265,11 +267,14 @@ static TARN__NOINLINE void *allocate_any(struct request *request)
     size_t size = request->size, align = request->align;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return request->quiet ? NULL : refuse(request->heap);
+    if (request->heap->flags & TARN_POOL_RED_ZONE)
+        size += TARN__HEAP_RED_ROOM;
     size_t rounded = tarn__align_up(tarn__max(size, 1), align);
     request->class = align <= TARN__PAGE_SIZE && rounded <= TARN__SMALL_MOST ? tarn__class_of(rounded) : 0;
     request->bytes = request->class ? tarn__class_size(request->class) : tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE);
     request->align = tarn__max(align, TARN__PAGE_SIZE);
-    return allocate(request);
+    void *p = allocate(request);
+    return p && request->heap->flags ? tarn__heap_dress(p, request->size) : p;
 }
 
 void *tarn_heap_alloc(struct tarn_heap *heap, size_t size)
@@ -277,7 +282,7 @@ void *tarn_heap_alloc(struct tarn_heap *heap, size_t size)
     if (!heap)
         return tarn__alloc(size);
     struct request request = {.heap = heap, .size = size, .align = 1};
-    if (TARN__UNLIKELY(size > TARN__TABLE_MOST))
+    if (TARN__UNLIKELY(size > TARN__TABLE_MOST || heap->flags))
         return allocate_any(&request);
     request.class = tarn__class_table[(size + 15) / 16];
     request.bytes = tarn__class_size(request.class);
@@ -292,7 +297,7 @@ void *tarn_heap_calloc(struct tarn_heap *heap, size_t count, size_t size)
     if (__builtin_mul_overflow(count, size, &request.size))
         return refuse(heap);
     void *p = allocate_any(&request);
-    return !p || request.zeroed ? p : memset(p, 0, request.size);
+    return !p || (request.zeroed && !heap->flags) ? p : memset(p, 0, request.size);
 }
 
 void *tarn_heap_aligned_alloc(struct tarn_heap *heap, size_t align, size_t size)
@@ -309,11 +314,14 @@ static void free_large(struct tarn__piece *piece, void *p, const char *where)
     uint64_t bytes = piece->run->count * (uint64_t)TARN__PAGE_SIZE;
     if (p != piece->base)
         tarn__fail(TARN__INVALID_FREE, where, p);
+    if (heap->flags)
+        tarn__heap_undress(piece, p);
     tarn__lock(&heap->lock);
     tarn__piece_leave(heap, piece);
     heap->frees++;
     heap->own_bytes -= bytes;
     sub_own(heap, bytes);
+    tarn__heap_note(heap);
     tarn__unlock(&heap->lock);
     sub_above(heap, bytes);
     tarn__piece_end(piece);
@@ -327,6 +335,8 @@ void tarn__heap_free(struct tarn__piece *piece, void *p)
     size_t size = piece->size, index = tarn__piece_index(piece, p);
     if (TARN__UNLIKELY(index == piece->objects))
         tarn__fail(TARN__INVALID_FREE, "free", p);
+    if (TARN__UNLIKELY(heap->flags) && !tarn__bit_test(piece->map, index))
+        tarn__heap_undress(piece, p);
     tarn__lock(&heap->lock);
     if (TARN__UNLIKELY(tarn__bit_test(piece->map, index))) {
         tarn__unlock(&heap->lock);
@@ -336,8 +346,10 @@ void tarn__heap_free(struct tarn__piece *piece, void *p)
     heap->frees++;
     heap->own_bytes -= size;
     sub_own(heap, size);
-    if (TARN__UNLIKELY(goes))
+    if (TARN__UNLIKELY(goes)) {
         tarn__piece_leave(heap, piece);
+        tarn__heap_note(heap);
+    }
     tarn__unlock(&heap->lock);
     sub_above(heap, size);
     if (TARN__UNLIKELY(goes))
@@ -363,6 +375,7 @@ size_t tarn__heap_clear(struct tarn_heap *heap)
     heap->frees = heap->allocations;
     heap->own_bytes = 0;
     sub_own(heap, bytes);
+    tarn__heap_note(heap);
     tarn__pieces_take(heap, &pieces);
     tarn__unlock(&heap->lock);
     if (bytes > 0)
@@ -389,6 +402,7 @@ static void shrink(struct tarn__piece *piece, size_t pages)
     heap->held -= less;
     heap->own_bytes -= bytes;
     sub_own(heap, bytes);
+    tarn__heap_note(heap);
     tarn__unlock(&heap->lock);
     sub_above(heap, bytes);
 }
@@ -412,12 +426,15 @@ static bool resize(struct tarn__piece *piece, size_t had, size_t size)
 void *tarn__heap_realloc(struct tarn__piece *piece, void *p, size_t size)
 {
     bool free, large = !piece->objects;
+    bool plain = !piece->heap->flags;
     size_t had = tarn__piece_size(piece, p, &free);
     if (had == 0)
         tarn__fail(free ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, "realloc", p);
-    if (!large && size <= had && size >= had / 2)
+    if (!plain)
+        had = tarn__heap_asked(piece, p, "realloc");
+    if (plain && !large && size <= had && size >= had / 2)
         return p;
-    if (large && size > TARN__SMALL_MOST && size <= PTRDIFF_MAX && resize(piece, had, size))
+    if (plain && large && size > TARN__SMALL_MOST && size <= PTRDIFF_MAX && resize(piece, had, size))
         return p;
     /* a smaller object is a favour: where there is no room for it the old one does, and nobody is refused anything */
     struct request request = {.heap = piece->heap, .size = size, .align = 1, .quiet = size <= had};

@@ -35,7 +35,7 @@ static void lead(struct tarn__piece *piece, size_t pages)
 static struct tarn__piece *make_piece(struct tarn_heap *heap, size_t pages, size_t align, size_t objects, bool *zeroed)
 {
     struct tarn__piece *piece = tarn__alloc(sizeof *piece + (objects + 63) / 64 * sizeof piece->map[0]);
-    struct tarn_page *run = piece ? tarn__pages_alloc(&tarn__heap.zone, pages, align, zeroed) : NULL;
+    struct tarn_page *run = piece ? tarn__pages_alloc(heap->zone, pages, align, zeroed) : NULL;
     if (!run) {
         tarn__free(piece);
         return NULL;
@@ -48,8 +48,8 @@ struct tarn__piece *tarn__slab_make(struct tarn_heap *heap, unsigned class, size
 {
     size_t size = tarn__class_size(class), pages = pages_for(size, slabs), objects = pages * TARN__PAGE_SIZE / size;
     struct tarn__piece *slab = make_piece(heap, pages, TARN__PAGE_SIZE, objects, NULL);
-    if (!slab)
-        return NULL;
+    if (!slab) /* a small one may find room */
+        return slabs > 0 ? tarn__slab_make(heap, class, 0) : NULL;
     slab->size = (uint32_t)size;
     slab->inverse = (uint32_t)(((UINT64_C(1) << 32) + size - 1) / size);
     slab->class = (uint16_t) class;
@@ -57,6 +57,8 @@ struct tarn__piece *tarn__slab_make(struct tarn_heap *heap, unsigned class, size
     for (size_t w = 0; w < (objects + 63) / 64; w++)
         slab->map[w] = 0;
     tarn__bits_set(slab->map, 0, objects);
+    if (heap->flags)
+        tarn__heap_prepare(slab);
     lead(slab, pages);
     return slab;
 }

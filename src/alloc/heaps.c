@@ -2,6 +2,7 @@
 #include "alloc/heaps.h"
 
 #include "alloc/fast.h"
+#include "alloc/heap.h"
 #include "base/fail.h"
 
 #include <string.h>
@@ -9,6 +10,9 @@
 struct tarn__lock tarn__heaps_lock = TARN__LOCK_INIT(TARN__RANK_HEAPS);
 struct tarn__list tarn__heaps = {&tarn__heaps, &tarn__heaps};
 static struct tarn__list roots = {&roots, &roots};
+static struct tarn__heaps_sums ended; /* of heaps that are gone; under the tree's lock */
+
+static const unsigned known_flags = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON | TARN_POOL_ZERO;
 
 static uint64_t load(_Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_relaxed); }
 
@@ -42,6 +46,9 @@ static void withdraw(struct tarn_heap *heap)
     tarn__list_remove(&heap->all);
     if (parent)
         count_children(parent, parent->count - 1);
+    ended.allocations += heap->allocations;
+    ended.frees += heap->frees;
+    ended.failures += heap->failures;
     tarn__unlock(&tarn__heaps_lock);
 }
 
@@ -50,12 +57,16 @@ struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options)
     static const struct tarn_heap_options none;
     const struct tarn_heap_options *wanted = options ? options : &none;
     size_t depth = wanted->parent ? wanted->parent->depth + (size_t)1 : 0;
-    struct tarn_heap *heap = depth < TARN_HEAP_DEPTH_MOST ? tarn__alloc(sizeof *heap) : NULL;
+    if (depth >= TARN_HEAP_DEPTH_MOST || (wanted->flags & ~known_flags))
+        return NULL;
+    struct tarn_heap *heap = tarn__alloc(sizeof *heap);
     if (!heap)
         return NULL;
     memset(heap, 0, sizeof *heap);
     heap->leaf = true;
     heap->depth = (uint16_t)depth;
+    heap->flags = wanted->flags & ~(unsigned)TARN_POOL_CHECK; /* what that asks for is always done */
+    heap->zone = wanted->zone ? wanted->zone : &tarn__heap.zone;
     heap->parent = wanted->parent;
     heap->hard_limit = wanted->hard_limit;
     heap->soft_limit = wanted->soft_limit;
@@ -133,6 +144,23 @@ void tarn_heap_set_soft_limit(struct tarn_heap *heap, size_t bytes)
     atomic_store_explicit(&heap->soft_limit, bytes, memory_order_relaxed);
 }
 
+/* One lock after the other: beside running threads a moment's sum, as those of other caches are. */
+void tarn__heaps_sum(struct tarn__heaps_sums *sums)
+{
+    tarn__lock(&tarn__heaps_lock);
+    *sums = ended;
+    for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next) {
+        struct tarn_heap *heap = TARN__CONTAINER(link, struct tarn_heap, all);
+        tarn__lock(&heap->lock);
+        sums->allocations += heap->allocations;
+        sums->frees += heap->frees;
+        sums->failures += heap->failures;
+        sums->live_bytes += heap->own_bytes;
+        tarn__unlock(&heap->lock);
+    }
+    tarn__unlock(&tarn__heaps_lock);
+}
+
 /* Objects of a heap and those below. The tree's lock is held. */
 static uint64_t count_objects(struct tarn_heap *top)
 {
@@ -151,10 +179,11 @@ void tarn_heap_stats(struct tarn_heap *heap, struct tarn_heap_stats *stats)
     tarn__lock(&tarn__heaps_lock);
     uint64_t objects = count_objects(heap);
     tarn__lock(&heap->lock);
+    uint64_t live = load(&heap->live), peak = load(&heap->peak);
     *stats = (struct tarn_heap_stats){
-        .live_bytes = load(&heap->live),
+        .live_bytes = live,
         .live_objects = objects,
-        .peak_bytes = load(&heap->peak),
+        .peak_bytes = peak > live ? peak : live, /* who charges raises the peak after */
         .own_bytes = heap->own_bytes,
         .own_objects = heap->allocations - heap->frees,
         .allocations = heap->allocations,
@@ -218,6 +247,8 @@ static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned
         TARN__ASSERT(list != &heap->full || piece->free == 0, "a slab on the list of full ones is full");
         for (size_t w = 0; w < piece->hint; w++)
             TARN__ASSERT(piece->map[w] == 0, "no object below a slab's hint is free");
+        if (heap->flags)
+            tarn__heap_inspect(piece);
         sums->pages += piece->run->count;
         sums->slabs += piece->objects > 0;
         sums->bytes += live * size;

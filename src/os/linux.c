@@ -11,6 +11,7 @@
 #include <errno.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
@@ -98,9 +99,13 @@ int tarn__os_move(void *from, void *to, size_t size)
     void *p = mremap(from, size, size, MREMAP_MAYMOVE | MREMAP_FIXED | MREMAP_DONTUNMAP, to);
     int error = outcome(TARN__OS_MOVE, p == MAP_FAILED ? -1 : 0, saved);
     if (error) { /* kernels before 6.17 cannot move pieces of several mappings, and find that out after they have unmapped `to` */
-        p = mmap(to, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED, -1, 0);
-        outcome(TARN__OS_MAP, p == MAP_FAILED ? -1 : 0, saved);
-        TARN__ASSERT(p == to, "a range that pages could not be moved to is still there");
+        int flags = MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE | MAP_FIXED_NOREPLACE;
+        p = mmap(to, size, PROT_READ | PROT_WRITE, flags, -1, 0);
+        bool there = p == MAP_FAILED ? errno == EEXIST : p != to; /* kernels before 4.17 take the address for a hint */
+        if (p != MAP_FAILED && p != to)
+            munmap(p, size);
+        errno = saved;
+        TARN__ASSERT(p == to || there, "a range that pages could not be moved to is still there");
     }
     return error;
 }

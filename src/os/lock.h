@@ -14,6 +14,7 @@
 #ifndef TARN_OS_LOCK_H
 #define TARN_OS_LOCK_H
 
+#include "os/single.h"
 #include "os/thread.h"
 
 #include <stdatomic.h>
@@ -26,21 +27,21 @@ enum tarn__rank {
     TARN__RANK_GUARD,      /* one of them */
     TARN__RANK_HEAPS,      /* the tree of users' heaps */
     TARN__RANK_HEAP,       /* a user's heap */
-    TARN__RANK_POOLS,     /* the list of dma pools */
-    TARN__RANK_POOL,      /* a dma pool */
-    TARN__RANK_MEMPOOLS,  /* the list of mempools */
-    TARN__RANK_MEMPOOL,   /* a mempool */
-    TARN__RANK_WORKER,    /* the background thread's queue */
-    TARN__RANK_RCU,       /* readers, and calls that wait for a grace period */
-    TARN__RANK_SHRINKERS, /* the list of shrinkers */
-    TARN__RANK_REGISTRY,  /* the list of thread caches */
-    TARN__RANK_CACHES,    /* the list of caches */
-    TARN__RANK_ZONES,     /* the lists of zones, and of threads' pages */
-    TARN__RANK_SLABS,     /* a cache's slabs */
-    TARN__RANK_DEPOT,     /* a cache's full magazines */
-    TARN__RANK_ZONE,      /* a zone's free pages */
-    TARN__RANK_META,      /* memory for descriptors */
-    TARN__RANK_SOURCE,    /* a page source */
+    TARN__RANK_POOLS,      /* the list of dma pools */
+    TARN__RANK_POOL,       /* a dma pool */
+    TARN__RANK_MEMPOOLS,   /* the list of mempools */
+    TARN__RANK_MEMPOOL,    /* a mempool */
+    TARN__RANK_WORKER,     /* the background thread's queue */
+    TARN__RANK_RCU,        /* readers, and calls that wait for a grace period */
+    TARN__RANK_SHRINKERS,  /* the list of shrinkers */
+    TARN__RANK_REGISTRY,   /* the list of thread caches */
+    TARN__RANK_CACHES,     /* the list of caches */
+    TARN__RANK_ZONES,      /* the lists of zones, and of threads' pages */
+    TARN__RANK_SLABS,      /* a cache's slabs */
+    TARN__RANK_DEPOT,      /* a cache's full magazines */
+    TARN__RANK_ZONE,       /* a zone's free pages */
+    TARN__RANK_META,       /* memory for descriptors */
+    TARN__RANK_SOURCE,     /* a page source */
 };
 
 struct tarn__lock {
@@ -75,8 +76,11 @@ static inline void tarn__lock(struct tarn__lock *lock)
 {
     uint32_t mine = tarn__thread_id() << 1, was = 0;
     tarn__lock_note(lock);
-    if (__builtin_expect(
-            !atomic_compare_exchange_strong_explicit(&lock->word, &was, mine, memory_order_acquire, memory_order_relaxed), 0))
+    if (tarn__single_threaded() && atomic_load_explicit(&lock->word, memory_order_relaxed) == 0)
+        atomic_store_explicit(&lock->word, mine, memory_order_relaxed);
+    else if (__builtin_expect(
+                 !atomic_compare_exchange_strong_explicit(&lock->word, &was, mine, memory_order_acquire, memory_order_relaxed),
+                 0))
         tarn__lock_slow(lock, mine);
     tarn__locked_note(lock);
 }
@@ -88,7 +92,9 @@ static inline void tarn__unlock(struct tarn__lock *lock)
         return;
     }
     tarn__unlock_note(lock);
-    if (__builtin_expect(atomic_exchange_explicit(&lock->word, 0, memory_order_release) & 1, 0))
+    if (tarn__single_threaded())
+        atomic_store_explicit(&lock->word, 0, memory_order_release);
+    else if (__builtin_expect(atomic_exchange_explicit(&lock->word, 0, memory_order_release) & 1, 0))
         tarn__unlock_slow(lock);
 }
 

@@ -150,7 +150,6 @@ size_t tarn_blockpool_trim(struct tarn_blockpool *pool)
     }
     pool->newest = older;
     pool->at = pool->first;
-    pool->next = NULL;
     tarn__guard_drop(&pool->guard);
     size_t bytes = release_all(pool->source, gone, &kept);
     while (kept) {
@@ -191,8 +190,8 @@ void tarn_blockpool_stats(struct tarn_blockpool *pool, struct tarn_pool_stats *s
     }
     size_t zones = pool->flags & TARN_POOL_RED_ZONE ? 3 * sizeof(size_t) : 0;
     stats->largest_free = longest * size > zones ? longest * size - zones : 0;
-    stats->live_bytes = pool->live * size;
-    stats->peak_bytes = pool->peak * size;
+    stats->live_bytes = tarn__peak_live(&pool->bytes);
+    stats->peak_bytes = pool->bytes.most;
     stats->live_blocks = (size_t)(pool->allocations - pool->frees);
     stats->allocations = pool->allocations;
     stats->frees = pool->frees;
@@ -235,20 +234,19 @@ struct sum {
 };
 
 /*
- * Bits: none before the first block, all past the limit; what is the first of a run is taken; and what is taken, but not the first, is
- * behind one that is taken.
+ * Bits: none before the first block, all taken and apart past the limit; and what is joined to the block before it is taken, as that is.
  */
 static bool bits_hold(const struct tarn__segment *segment)
 {
     tarn__bits before = 0; /* whether the block before the word is taken */
-    if (segment->word[0].taken || segment->word[0].first)
+    if (segment->word[0].taken || segment->word[0].joined)
         return false;
     for (size_t w = 1; w <= segment->room / TARN__WIDTH; w++) {
-        tarn__bits taken = segment->word[w].taken, first = segment->word[w].first, closed = 0;
+        tarn__bits taken = segment->word[w].taken, joined = segment->word[w].joined, closed = 0;
         size_t low = w * TARN__WIDTH;
         if (segment->limit < low + TARN__WIDTH)
             closed = segment->limit > low ? TARN__ALL_BITS << (segment->limit - low) : TARN__ALL_BITS;
-        if (closed & ~(taken & first) || first & ~taken || taken & ~first & ~(taken << 1 | before))
+        if (closed & ~(taken & ~joined) || joined & ~(taken & (taken << 1 | before)))
             return false;
         before = taken >> (TARN__WIDTH - 1);
     }
@@ -308,13 +306,11 @@ int tarn_blockpool_check(struct tarn_blockpool *pool)
         segment = tarn__segment_after(pool, segment);
     }
     holds = holds && at && !newest->next && newest == pool->newest;
-    if (holds && pool->next)
-        holds = pool->next == tarn__block_at(pool, pool->at, pool->at->start) &&
-                tarn__next_block(pool->at, pool->at->start, false) == pool->at->start;
     if (!tarn__is_checked(pool))
         for (segment = pool->first; holds && segment; segment = segment->next)
             holds = tarn__spans_search(&pool->spans, segment->span.base) == &segment->span;
-    holds = holds && sum.blocks == pool->live && sum.runs == pool->allocations - pool->frees && pool->peak >= pool->live;
+    holds = holds && sum.blocks * pool->block_size == tarn__peak_live(&pool->bytes) && !pool->parked &&
+            tarn__peak_live(&pool->bytes) <= pool->bytes.most && sum.runs == pool->allocations - pool->frees;
     tarn__guard_drop(&pool->guard);
     return holds ? 0 : TARN_POOL_CORRUPT;
 }

@@ -4,10 +4,11 @@
  *     segment   | pool (the first) | segment | words | block | block | block |···| not yet opened |
  *                                                    ^ 64                        ^ limit          ^ room
  *     words     | 0 | blocks 64…127 | blocks 128…191 |···| all taken |     of 64 bits, or of 32 where pointers have so many
- *     a word    | taken: a bit a block | first: a bit a block |
+ *     a word    | taken: a bit a block | joined: a bit a block |
  *
- * A run is a taken block that is first, and those behind it that are taken and not first. So each free is verified by one bit, and needs no
- * size. Blocks are numbered from TARN__WIDTH on, so that 0 is none. What is past the limit is taken, and first: no search and no run goes there.
+ * A run is a taken block that is not joined to the one before it, and those behind it that are. So each free is verified by two bits, and needs no
+ * size; and a run of one block needs no second bit. Blocks are numbered from TARN__WIDTH on, so that 0 is none. What is past the limit is taken, and
+ * not joined: no search and no run goes there.
  *
  * Memory comes in whole pages, but a pool has exactly the blocks that it was asked for: a segment's `limit` says how many are open. To grow is
  * to open more of the newest segment, or, where it has too few left, to get another one.
@@ -15,14 +16,15 @@
  * First fit: below a segment's `start` no block is free, and no segment older than pool->at has any. Next fit: both say where the latest
  * allocation ended. `longest` bounds the longest free run of a segment: a search that fails lowers it, a free takes it back. So full segments are passed over.
  *
- * The fast paths are for pools without flags and lock, and leave what is rare to others that begin again: taking the block at `start`, whose
- * address is kept in `next`, and freeing one block. So the address that comes next does not wait for the arithmetic of the free before.
+ * Programs often free what they took last. With first fit, in a pool without flags and lock, a freed run below which nothing is free is parked: its
+ * bits stay as they are, and a request for as many blocks, which would find just it, gets it back at once. Whatever else looks at the bits
+ * makes them true first: tarn__blockpool_enter does so. So the fast paths write no bits, and no address waits for arithmetic.
  *
  * The number of a block comes from an offset without a division: by the inverse of the block size's odd factor modulo a power of two, and a
  * rotation by the even one, what is no multiple becomes a number that is too large (Granlund, Montgomery, PLDI 1994, "Division by invariant integers using
  * multiplication", section 9).
  *
- * Wrong if: a bit of a live run is not taken, `start` or `longest` hide a free run, or a number past the limit passes for a block.
+ * Wrong if: a bit of a live run is not taken, something lower than what is parked is free, `start` or `longest` hide a free run, or a number past the limit passes for a block.
  */
 #include "pool/blocks.h"
 
@@ -33,34 +35,15 @@ enum {
 
 /* Taking and freeing */
 
-static inline void note_taken(struct tarn_blockpool *pool, size_t count)
-{
-    size_t live = pool->live + count;
-    pool->live = live;
-    if (live > pool->peak)
-        pool->peak = live;
-}
-
-static inline void take_run(struct tarn_blockpool *pool, struct tarn__segment *segment, size_t number, size_t count)
-{
-    tarn__flip_taken(segment, number, count);
-    segment->word[number / TARN__WIDTH].first |= (tarn__bits)1 << (number % TARN__WIDTH);
-    pool->allocations++;
-    note_taken(pool, count);
-}
-
-/* Notes that blocks became free, and that the first of them, if it is known, is the one to be taken next where the search begins with it. */
-static inline void note_free(struct tarn_blockpool *pool, struct tarn__segment *segment, const struct tarn__segment *begin,
-                             char *p, size_t number, size_t count)
+/* Notes that blocks became free, of which the first is the one with that number. */
+static inline void note_hole(struct tarn_blockpool *pool, struct tarn__segment *segment, const struct tarn__segment *begin,
+                             size_t number)
 {
     segment->longest = segment->limit; /* what is free around them may join them */
-    pool->live -= count;
     if (number < segment->start && !pool->next_fit) {
         segment->start = number;
-        if (segment->number <= begin->number) {
+        if (segment->number <= begin->number)
             pool->at = segment;
-            pool->next = p;
-        }
     }
 }
 
@@ -100,7 +83,7 @@ static int look_up(struct tarn_blockpool *pool, const void *p, struct tarn__run 
     const struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
     if (!(word->taken >> (number % TARN__WIDTH) & 1))
         return TARN_POOL_DOUBLE_FREE;
-    if (!(word->first >> (number % TARN__WIDTH) & 1))
+    if (word->joined >> (number % TARN__WIDTH) & 1)
         return TARN_POOL_INSIDE;
     *run = (struct tarn__run){segment, number, tarn__run_length(segment, number)};
     return 0;
@@ -170,7 +153,6 @@ static __attribute__((noinline)) void *alloc_slowly(struct tarn_blockpool *pool,
     void *p = NULL;
     if (!tarn__blockpool_enter(pool))
         return NULL;
-    pool->next = NULL;
     size = tarn__max(size, 1);
     if (size <= TARN__MOST_BYTES) {
         count = tarn__blocks_for(pool, with_zones(pool, size));
@@ -179,8 +161,11 @@ static __attribute__((noinline)) void *alloc_slowly(struct tarn_blockpool *pool,
             number = tarn__blocks_search_more(pool, count, &place);
     }
     if (number && untouched(pool, place.segment, number, count)) {
-        take_run(pool, place.segment, number, count);
-        p = dress(pool, &(struct tarn__run){place.segment, number, count}, size, 0);
+        const struct tarn__run run = {place.segment, number, count};
+        tarn__flip_run(&run);
+        pool->allocations++;
+        tarn__peak_take(&pool->bytes, count * pool->block_size);
+        p = dress(pool, &run, size, 0);
     } else {
         pool->failures++;
         if (number)
@@ -191,63 +176,19 @@ static __attribute__((noinline)) void *alloc_slowly(struct tarn_blockpool *pool,
     return p;
 }
 
-/* A short run in the word where the search begins, if that has one: it is what a search would find. Else all of a search. */
-static inline void *alloc_near(struct tarn_blockpool *pool, size_t size, size_t count)
+/* Makes a run free, that is counted so. */
+static void release(struct tarn_blockpool *pool, const struct tarn__run *run)
+{
+    tarn__flip_run(run);
+    note_hole(pool, run->segment, tarn__segment_begin(pool), run->number);
+}
+
+void tarn__blockpool_unpark(struct tarn_blockpool *pool)
 {
     struct tarn__segment *segment = pool->at;
-    size_t start = segment->start;
-    struct tarn__block_word *word = &segment->word[start / TARN__WIDTH];
-    tarn__bits free = ~word->taken >> (start % TARN__WIDTH), starts = tarn__run_starts(free, count);
-    if (__builtin_expect(starts == 0, 0))
-        return alloc_slowly(pool, size);
-    size_t number = start + tarn__lowest_bit(starts), low = number % TARN__WIDTH;
-    bool lowest = (starts & (free & -free)) != 0;
-    word->taken |= tarn__run_mask(low, count);
-    word->first |= (tarn__bits)1 << low;
-    char *p = tarn__block_at(pool, segment, number);
-    segment->start = lowest || pool->next_fit ? number + count : start;
-    pool->next = count == 1 && ~word->taken >> low >> 1 & 1 ? p + pool->block_size : NULL;
-    pool->allocations++;
-    note_taken(pool, count);
-    return p;
-}
-
-static __attribute__((noinline)) void *alloc_run(struct tarn_blockpool *pool, size_t size)
-{
-    size_t count = tarn__blocks_for(pool, size);
-    return count < TARN__WIDTH ? alloc_near(pool, size, count) : alloc_slowly(pool, size);
-}
-
-static __attribute__((noinline)) void *alloc_one(struct tarn_blockpool *pool, size_t size) { return alloc_near(pool, size, 1); }
-
-void *tarn_blockpool_alloc(struct tarn_blockpool *pool, size_t size)
-{
-    if (__builtin_expect(pool->mode != tarn__mode_plain(pool), 0))
-        return alloc_slowly(pool, size);
-    if (size > pool->block_size)
-        return alloc_run(pool, size);
-    char *p = pool->next;
-    if (__builtin_expect(!p, 0))
-        return alloc_one(pool, size);
-    struct tarn__segment *segment = pool->at;
-    size_t number = segment->start, low = number % TARN__WIDTH;
-    struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
-    tarn__bits taken = word->taken | (tarn__bits)1 << low;
-    word->taken = taken;
-    word->first ^= (tarn__bits)1 << low;
-    segment->start = number + 1;
-    pool->next = ~taken >> low >> 1 & 1 ? p + pool->block_size : NULL; /* no further than the word */
-    pool->allocations++;
-    note_taken(pool, 1);
-    return p;
-}
-
-static void free_run(struct tarn_blockpool *pool, const struct tarn__run *run, char *p)
-{
-    tarn__flip_taken(run->segment, run->number, run->count);
-    run->segment->word[run->number / TARN__WIDTH].first ^= (tarn__bits)1 << (run->number % TARN__WIDTH);
-    pool->frees++;
-    note_free(pool, run->segment, tarn__segment_begin(pool), p, run->number, run->count);
+    size_t number = number_of(pool, segment, (uintptr_t)pool->parked);
+    pool->parked = NULL;
+    release(pool, &(struct tarn__run){segment, number, tarn__run_length(segment, number)});
 }
 
 static __attribute__((noinline)) int free_slowly(struct tarn_blockpool *pool, void *p)
@@ -263,47 +204,96 @@ static __attribute__((noinline)) int free_slowly(struct tarn_blockpool *pool, vo
         error = TARN_POOL_CORRUPT;
     if (!error) {
         poison(pool, run.segment, run.number, run.count);
-        free_run(pool, &run, pool->mode == tarn__mode_plain(pool) ? p : NULL);
+        pool->frees++;
+        tarn__peak_give(&pool->bytes, run.count * pool->block_size);
+        release(pool, &run);
     }
     tarn__guard_drop(&pool->guard);
     return error;
 }
 
-/* A run inside one word, of which more than the first block is known. */
-static __attribute__((noinline)) int free_near(struct tarn_blockpool *pool, void *p, struct tarn__segment *segment,
-                                               size_t number)
+/* A short run in the word where the search begins, if that has one: it is what a search would find. Else all of a search. */
+static __attribute__((noinline)) void *alloc_near(struct tarn_blockpool *pool, size_t size)
 {
-    size_t low = number % TARN__WIDTH;
-    struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
-    tarn__bits first = word->first, more = (word->taken & ~first) >> low >> 1; /* blocks behind that are of the run */
-    size_t count = tarn__lowest_bit(~more) + 1;
-    if (!(first >> low & 1) || low + count == TARN__WIDTH)
+    if (pool->parked)
+        tarn__blockpool_unpark(pool);
+    struct tarn__segment *segment = pool->at;
+    size_t start = segment->start, count = tarn__blocks_for(pool, size);
+    struct tarn__block_word *word = &segment->word[start / TARN__WIDTH];
+    tarn__bits free = ~word->taken >> (start % TARN__WIDTH), starts = count < TARN__WIDTH ? tarn__run_starts(free, count) : 0;
+    if (__builtin_expect(starts == 0, 0))
+        return alloc_slowly(pool, size);
+    size_t number = start + tarn__lowest_bit(starts), low = number % TARN__WIDTH;
+    tarn__bits run = tarn__run_mask(low, count);
+    word->taken |= run;
+    word->joined |= run & (run << 1);
+    if ((starts & (free & -free)) || pool->next_fit)
+        segment->start = number + count;
+    pool->allocations++;
+    tarn__peak_take(&pool->bytes, count * pool->block_size);
+    return tarn__block_at(pool, segment, number);
+}
+
+/* A run inside one word, of which more than the first block is known; or it is not to be parked. */
+static __attribute__((noinline)) int free_near(struct tarn_blockpool *pool, char *p)
+{
+    struct tarn__segment *segment = (struct tarn__segment *)(void *)pool->spans.latest;
+    size_t number = number_of(pool, segment, (uintptr_t)p), low = number % TARN__WIDTH;
+    if (number >= segment->limit || p == pool->parked)
         return free_slowly(pool, p);
-    word->taken -= tarn__run_mask(low, count);
-    word->first = first ^ (tarn__bits)1 << low;
+    struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
+    tarn__bits joined = word->joined >> low;
+    size_t count = tarn__lowest_bit(~(joined >> 1)) + 1;
+    if (!(word->taken >> low & ~joined & 1) || low + count == TARN__WIDTH)
+        return free_slowly(pool, p);
     pool->frees++;
-    note_free(pool, segment, pool->at, p, number, count);
+    tarn__peak_give(&pool->bytes, count * pool->block_size);
+    if (pool->parked && (p < pool->parked || segment != pool->at))
+        tarn__blockpool_unpark(pool);
+    if (!pool->parked && segment == pool->at && number < segment->start && !pool->next_fit) {
+        pool->parked = p;
+        pool->parked_bytes = count * pool->block_size;
+        return 0;
+    }
+    tarn__bits run = tarn__run_mask(low, count);
+    word->taken ^= run;
+    word->joined &= ~run;
+    note_hole(pool, segment, pool->at, number);
     return 0;
+}
+
+/*
+ * The two of the pair: what was freed last, if that is the lowest free run and the next request is for as much, is handed out again without a
+ * look at the bits. All else begins again elsewhere, and so does what is wrong.
+ */
+void *tarn_blockpool_alloc(struct tarn_blockpool *pool, size_t size)
+{
+    if (__builtin_expect(pool->mode != tarn__mode_plain(pool), 0))
+        return alloc_slowly(pool, size);
+    char *p = pool->parked;
+    if (!p || pool->parked_bytes - size >= pool->block_size)
+        return alloc_near(pool, size);
+    pool->parked = NULL;
+    pool->allocations++;
+    tarn__peak_take(&pool->bytes, pool->parked_bytes);
+    return p;
 }
 
 int tarn_blockpool_free(struct tarn_blockpool *pool, void *p)
 {
     if (__builtin_expect(pool->mode != tarn__mode_plain(pool), 0))
         return free_slowly(pool, p);
-    /* In the segment of the latest free, one block that is not the last of its word; all else, and what is wrong, begins again elsewhere. */
-    struct tarn__segment *segment = (struct tarn__segment *)(void *)pool->spans.latest;
+    const struct tarn__segment *segment = pool->at;
     size_t number = number_of(pool, segment, (uintptr_t)p), low = number % TARN__WIDTH;
-    if (__builtin_expect(number >= segment->limit, 0))
-        return free_slowly(pool, p);
-    struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
-    tarn__bits taken = word->taken, first = word->first, bit = (tarn__bits)1 << low;
-    if (!(first & bit) || (taken & ~first) & bit << 1 || low == TARN__WIDTH - 1)
-        return free_near(pool, p, segment, number);
-    /* In two ways, lest they become one wide store: the next allocation would wait for it. */
-    word->taken = taken - bit;
-    word->first = first ^ bit;
+    if (pool->parked || number >= segment->start || pool->next_fit)
+        return free_near(pool, p);
+    const struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
+    if (!(word->taken >> low & 1) || word->joined >> low & 3 || low == TARN__WIDTH - 1)
+        return free_near(pool, p);
+    pool->parked = p;
+    pool->parked_bytes = pool->block_size;
     pool->frees++;
-    note_free(pool, segment, pool->at, p, number, 1);
+    tarn__peak_give(&pool->bytes, pool->block_size);
     return 0;
 }
 
@@ -316,13 +306,13 @@ static bool resize_in_place(struct tarn_blockpool *pool, struct tarn__run *run, 
         if (more > segment->limit - end || tarn__next_block(segment, end, true) < tarn__min(end + more, segment->limit) ||
             !untouched(pool, segment, end, more))
             return false;
-        tarn__flip_taken(segment, end, more);
-        note_taken(pool, more);
-        pool->next = NULL; /* it may be one of them */
+        tarn__flip_blocks(segment, end, more);
+        tarn__peak_take(&pool->bytes, more * pool->block_size);
     } else if (count < run->count) {
         poison(pool, segment, end - fewer, fewer);
-        tarn__flip_taken(segment, end - fewer, fewer);
-        note_free(pool, segment, tarn__segment_begin(pool), NULL, end - fewer, fewer);
+        tarn__flip_blocks(segment, end - fewer, fewer);
+        tarn__peak_give(&pool->bytes, fewer * pool->block_size);
+        note_hole(pool, segment, tarn__segment_begin(pool), end - fewer);
     }
     run->count = count;
     return true;
@@ -373,7 +363,7 @@ size_t tarn_blockpool_used(struct tarn_blockpool *pool)
 {
     if (!tarn__blockpool_enter(pool))
         return 0;
-    size_t used = pool->live * pool->block_size;
+    size_t used = tarn__peak_live(&pool->bytes);
     tarn__guard_drop(&pool->guard);
     return used;
 }

@@ -11,6 +11,7 @@
 #include "base/bits.h"
 #include "pool/bytes.h"
 #include "pool/host.h"
+#include "pool/peak.h"
 #include "pool/spans.h"
 #include "tarn/blockpool.h"
 
@@ -21,7 +22,7 @@ enum { TARN__WIDTH = sizeof(tarn__bits) * 8 };
 #define TARN__MOST_BYTES ((size_t)PTRDIFF_MAX / 4) /* of a request: sums of them do not wrap */
 
 struct tarn__block_word {
-    tarn__bits taken, first;
+    tarn__bits taken, joined;
 };
 
 struct tarn__segment {
@@ -54,9 +55,11 @@ struct tarn_blockpool {
     struct tarn__segment *at; /* where a search begins */
     struct tarn__segment *newest;
     struct tarn__spans spans;
-    char *next;        /* NULL, or the block at->start, which is free then; plain pools only */
-    size_t live, peak; /* blocks */
-    size_t numbers;    /* of segments, given out */
+    char *
+        parked; /* NULL, or a free run of pool->at, lower than all others, whose bits say that it is live; plain pools with first fit only */
+    size_t parked_bytes;
+    struct tarn__peak bytes; /* of live blocks */
+    size_t numbers;          /* of segments, given out */
     uint64_t allocations, frees, failures;
 };
 
@@ -70,7 +73,7 @@ static inline uintptr_t tarn__mode_checked(const struct tarn_blockpool *pool)
 
 static inline bool tarn__is_checked(const struct tarn_blockpool *pool) { return pool->mode == tarn__mode_checked(pool); }
 
-/* Takes the guard, unless it, or the oldest segment, was overwritten, as far as that is known: false, and it is not taken. */
+/* Makes that all is in the bits, and takes the guard, unless it, or the oldest segment, was overwritten, as far as that is known: false, and it is not taken. */
 bool tarn__blockpool_enter(struct tarn_blockpool *pool);
 
 /* Mixes a word into a seal. */
@@ -100,6 +103,11 @@ static inline size_t tarn__lowest_bit(tarn__bits word) { return (size_t)__builti
 /* `count` bits from `low` on; count > 0, and they fit. */
 static inline tarn__bits tarn__run_mask(size_t low, size_t count) { return TARN__ALL_BITS >> (TARN__WIDTH - count) << low; }
 
+struct tarn__run {
+    struct tarn__segment *segment;
+    size_t number, count;
+};
+
 /* The bits at which `count` ones begin. */
 static inline tarn__bits tarn__run_starts(tarn__bits word, size_t count)
 {
@@ -111,8 +119,15 @@ static inline tarn__bits tarn__run_starts(tarn__bits word, size_t count)
     return word;
 }
 
-/* Takes blocks that are all free, or frees ones that are all taken. */
-void tarn__flip_taken(struct tarn__segment *segment, size_t number, size_t count);
+/* Takes blocks that are all free, or frees ones that are all taken: as ones that go on a run that begins before them. */
+void tarn__flip_blocks(struct tarn__segment *segment, size_t number, size_t count);
+
+/* The same of a whole run. */
+static inline void tarn__flip_run(const struct tarn__run *run)
+{
+    tarn__flip_blocks(run->segment, run->number, run->count);
+    run->segment->word[run->number / TARN__WIDTH].joined ^= (tarn__bits)1 << (run->number % TARN__WIDTH);
+}
 
 /* The first block from `from` on that is taken, or that is free; `limit`: none. */
 size_t tarn__next_block(const struct tarn__segment *segment, size_t from, bool taken);
@@ -120,10 +135,8 @@ size_t tarn__next_block(const struct tarn__segment *segment, size_t from, bool t
 /* The length of the run that begins at `number`. */
 size_t tarn__run_length(const struct tarn__segment *segment, size_t number);
 
-struct tarn__run {
-    struct tarn__segment *segment;
-    size_t number, count;
-};
+/* Makes what is parked free, and seen to be so. */
+void tarn__blockpool_unpark(struct tarn_blockpool *pool);
 
 /* Bytes of a run that its user may use; SIZE_MAX: its red zones were overwritten. `where` gets where they begin. */
 size_t tarn__run_bytes(const struct tarn_blockpool *pool, const struct tarn__run *run, void **where);

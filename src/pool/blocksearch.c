@@ -57,6 +57,8 @@ bool tarn__blockpool_enter(struct tarn_blockpool *pool)
     bool trusted = pool->mode == tarn__mode_plain(pool) || pool->mode == tarn__mode_careful(pool);
     if (!trusted && (!tarn__is_checked(pool) || pool->seal != tarn__blockpool_seal(pool)))
         return false;
+    if (pool->mode == tarn__mode_plain(pool) && pool->parked)
+        tarn__blockpool_unpark(pool);
     tarn__guard_take(&pool->guard);
     if (trusted || tarn__segment_sealed(pool->first))
         return true;
@@ -66,11 +68,13 @@ bool tarn__blockpool_enter(struct tarn_blockpool *pool)
 
 /* Bits */
 
-void tarn__flip_taken(struct tarn__segment *segment, size_t number, size_t count)
+void tarn__flip_blocks(struct tarn__segment *segment, size_t number, size_t count)
 {
     while (count > 0) {
         size_t low = number % TARN__WIDTH, part = tarn__min(count, TARN__WIDTH - low);
-        segment->word[number / TARN__WIDTH].taken ^= tarn__run_mask(low, part);
+        struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
+        word->taken ^= tarn__run_mask(low, part);
+        word->joined ^= tarn__run_mask(low, part);
         number += part;
         count -= part;
     }
@@ -91,8 +95,7 @@ size_t tarn__next_block(const struct tarn__segment *segment, size_t from, bool t
 size_t tarn__run_length(const struct tarn__segment *segment, size_t number)
 {
     for (size_t from = number + 1; from < segment->limit; from = (from / TARN__WIDTH + 1) * TARN__WIDTH) {
-        const struct tarn__block_word *word = &segment->word[from / TARN__WIDTH];
-        tarn__bits ends = (~word->taken | word->first) >> (from % TARN__WIDTH);
+        tarn__bits ends = ~segment->word[from / TARN__WIDTH].joined >> (from % TARN__WIDTH);
         if (ends)
             return tarn__min(from + tarn__lowest_bit(ends), segment->limit) - number;
     }
@@ -237,9 +240,8 @@ size_t tarn__segment_bytes(size_t block_size, size_t head, size_t blocks)
 static void open_blocks(struct tarn__segment *segment, size_t count)
 {
     size_t limit = segment->limit + count;
-    tarn__flip_taken(segment, segment->limit, count);
     for (; segment->limit < limit; segment->limit++)
-        segment->word[segment->limit / TARN__WIDTH].first &= ~((tarn__bits)1 << segment->limit % TARN__WIDTH);
+        segment->word[segment->limit / TARN__WIDTH].taken &= ~((tarn__bits)1 << segment->limit % TARN__WIDTH);
     segment->longest = segment->limit;
     tarn__segment_reseal(segment);
 }
@@ -274,7 +276,7 @@ void tarn__segment_add(struct tarn_blockpool *pool, uintptr_t at, uintptr_t end,
     segment->size = end - at;
     segment->word[0] = (struct tarn__block_word){0, 0};
     for (size_t w = 1; w < words_for(blocks); w++)
-        segment->word[w] = (struct tarn__block_word){TARN__ALL_BITS, TARN__ALL_BITS};
+        segment->word[w] = (struct tarn__block_word){TARN__ALL_BITS, 0};
     if (pool->flags & TARN_POOL_POISON)
         tarn__bytes_fill((void *)base, TARN__FREED, blocks * size);
     open_blocks(segment, tarn__min(open, blocks));

@@ -40,7 +40,7 @@ enum {
 };
 #define MOST ((size_t)PTRDIFF_MAX / 4) /* of a size, an alignment: sums of them do not wrap */
 
-enum kind { A_BLOCK, A_CLEANUP, A_GAP, KINDS };
+enum kind { A_BLOCK, A_CLEANUP, A_GAP };
 
 struct record {
     uint64_t size, tag;
@@ -147,7 +147,7 @@ static bool cleanup_sealed(const struct cleanup *cleanup) { return cleanup->seal
 
 static uint64_t tag_of(const struct record *record, uint64_t size, enum kind kind)
 {
-    return (mix((uintptr_t)record, (uintptr_t)size) | (uintptr_t)KINDS) ^ (uintptr_t)kind;
+    return mix(mix((uintptr_t)record, (uintptr_t)size), (uintptr_t)kind) | 1; /* zeros are no tag */
 }
 
 static bool has_kind(const struct record *record, enum kind kind) { return record->tag == tag_of(record, record->size, kind); }

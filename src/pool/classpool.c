@@ -12,17 +12,6 @@
 
 #include "pool/bytes.h"
 
-static inline void note_live(struct tarn_classpool *pool, size_t bytes)
-{
-    pool->below_peak -= (ptrdiff_t)bytes;
-    if (__builtin_expect(pool->below_peak < 0, 0)) {
-        pool->peak_bytes -= (size_t)pool->below_peak;
-        pool->below_peak = 0;
-    }
-}
-
-static inline void note_free(struct tarn_classpool *pool, size_t bytes) { pool->below_peak += (ptrdiff_t)bytes; }
-
 /* Writes a live block's words. */
 static inline void dress(const struct tarn_classpool *pool, char *p, uint32_t state, uint32_t word, size_t extent)
 {
@@ -36,7 +25,7 @@ static inline void dress(const struct tarn_classpool *pool, char *p, uint32_t st
 static inline void *hand_out(struct tarn_classpool *pool, unsigned number, void *p, size_t asked)
 {
     pool->classes[number].taken++;
-    note_live(pool, tarn__classpool_class_size(number));
+    tarn__peak_take(&pool->bytes, tarn__classpool_class_size(number));
     dress(pool, p, TARN__CLASS_LIVE, tarn__class_word(number, asked), asked);
     return p;
 }
@@ -52,7 +41,7 @@ static inline void enqueue(struct tarn_classpool *pool, unsigned number, void *p
     header->check = header->word ^ tarn__class_mark(pool, p) ^ TARN__CLASS_QUEUED;
     class->head = block;
     class->given++;
-    note_free(pool, tarn__classpool_class_size(number));
+    tarn__peak_give(&pool->bytes, tarn__classpool_class_size(number));
 }
 
 static void *alloc_slow(struct tarn_classpool *pool, size_t size) __attribute__((noinline));
@@ -154,7 +143,7 @@ static void *alloc_slow(struct tarn_classpool *pool, size_t size)
         size_t passed = size ? size : TARN_CLASSPOOL_LEAST;
         p = tarn__passed_alloc(&pool->passed, &pool->guard, passed);
         if (p)
-            note_live(pool, passed);
+            tarn__peak_take(&pool->bytes, passed);
     }
     if (!p)
         pool->failures++;
@@ -196,7 +185,7 @@ static int free_slow(struct tarn_classpool *pool, void *p)
         size = entry->size;
         tarn__passed_remove(&pool->passed, entry);
         pool->passed_given++;
-        note_free(pool, size);
+        tarn__peak_give(&pool->bytes, size);
     }
     tarn__guard_drop(&pool->guard);
     if (entry)

@@ -28,6 +28,7 @@
 #include "base/bits.h"
 #include "base/scan.h"
 #include "pool/passed.h"
+#include "pool/peak.h"
 #include "tarn/classpool.h"
 
 enum {
@@ -61,10 +62,9 @@ struct tarn_classpool {
     char *base;       /* aligned to TARN__CLASS_GRAIN */
     uint64_t *starts; /* bit i: a block begins at base + 16 i; read below `carved` only */
     uintptr_t secret;
-    size_t short_limit; /* sizes below it are allocated the short way: 0 in a pool with a lock or flags */
-    size_t short_bound; /* `carved`, or 0 in such a pool: below it blocks are freed the short way */
-    size_t peak_bytes;
-    ptrdiff_t below_peak;                                /* bytes that live ones are fewer; negative only for a moment */
+    size_t short_limit;      /* sizes below it are allocated the short way: 0 in a pool with a lock or flags */
+    size_t short_bound;      /* `carved`, or 0 in such a pool: below it blocks are freed the short way */
+    struct tarn__peak bytes; /* of live blocks */
     struct tarn__class classes[TARN__CLASSPOOL_NUMBERS]; /* of which TARN_CLASSPOOL_CLASSES are used */
     size_t lost
         [TARN__CLASSPOOL_NUMBERS]; /* of them, free but out of use, as their words or what lay before them in the queue were overwritten */

@@ -46,8 +46,8 @@ void tarn_classpool_stats(struct tarn_classpool *pool, struct tarn_pool_stats *s
         if (class->head)
             stats->largest_free = tarn__max(stats->largest_free, tarn__classpool_class_size(number));
     }
-    stats->live_bytes = pool->peak_bytes - (size_t)pool->below_peak;
-    stats->peak_bytes = pool->peak_bytes;
+    stats->live_bytes = tarn__peak_live(&pool->bytes);
+    stats->peak_bytes = pool->bytes.most;
     stats->allocations += pool->passed.ever;
     stats->frees += pool->passed_given;
     stats->failures = pool->failures;
@@ -131,7 +131,7 @@ static bool pool_sound(const struct tarn_classpool *pool)
             return false;
         bytes += live[number] * tarn__classpool_class_size(number);
     }
-    return pool->below_peak >= 0 && bytes == pool->peak_bytes - (size_t)pool->below_peak && tarn__passed_check(&pool->passed);
+    return bytes == tarn__peak_live(&pool->bytes) && bytes <= pool->bytes.most && tarn__passed_check(&pool->passed);
 }
 
 int tarn_classpool_check(struct tarn_classpool *pool)

@@ -9,17 +9,6 @@
 
 #include "pool/bytes.h"
 
-static inline void note_live(struct tarn_levelpool *pool, size_t bytes)
-{
-    pool->below_peak -= (ptrdiff_t)bytes;
-    if (__builtin_expect(pool->below_peak < 0, 0)) {
-        pool->peak_bytes -= (size_t)pool->below_peak;
-        pool->below_peak = 0;
-    }
-}
-
-static inline void note_free(struct tarn_levelpool *pool, size_t bytes) { pool->below_peak += (ptrdiff_t)bytes; }
-
 /* The segment that has `p`, if it is aligned and its live bit is `live`; else NULL. So nothing is read where a wild pointer leads. */
 static struct tarn__level_segment *segment_if(struct tarn_levelpool *pool, const void *p, bool live)
 {
@@ -38,7 +27,7 @@ static inline void *hand_out(struct tarn_levelpool *pool, unsigned number, uint6
     level->head = *(void **)p;
     level->ready--;
     tarn__bit_set(live, bit);
-    note_live(pool, tarn__level_size(number));
+    tarn__peak_take(&pool->bytes, tarn__level_size(number));
     return p;
 }
 
@@ -50,7 +39,7 @@ static inline void make_ready(struct tarn_levelpool *pool, unsigned number, uint
     level->head = p;
     level->ready++;
     level->given++;
-    note_free(pool, tarn__level_size(number));
+    tarn__peak_give(&pool->bytes, tarn__level_size(number));
 }
 
 static void *alloc_slow(struct tarn_levelpool *pool, size_t size) __attribute__((noinline));
@@ -129,7 +118,7 @@ static void *alloc_slow(struct tarn_levelpool *pool, size_t size)
     if (passes) {
         p = tarn__passed_alloc(&pool->passed, &pool->guard, size);
         if (p)
-            note_live(pool, size);
+            tarn__peak_take(&pool->bytes, size);
     } else {
         if (tarn__level_low(pool, &pool->levels[number]))
             tarn__level_refill(pool, number, pool->low_water + 1, pool->blocks + 1);
@@ -189,7 +178,7 @@ static int free_slow(struct tarn_levelpool *pool, void *p)
         size = entry->size;
         tarn__passed_remove(&pool->passed, entry);
         pool->passed_given++;
-        note_free(pool, size);
+        tarn__peak_give(&pool->bytes, size);
     }
     tarn__guard_drop(&pool->guard);
     if (entry)

@@ -20,6 +20,7 @@
 
 #include "base/bits.h"
 #include "pool/passed.h"
+#include "pool/peak.h"
 #include "pool/spans.h"
 #include "tarn/levelpool.h"
 
@@ -61,8 +62,7 @@ struct tarn_levelpool {
     uint8_t *near_class_of;
     size_t short_limit; /* sizes below it are allocated so; 0 in such a pool */
     size_t low_water;
-    size_t peak_bytes;
-    ptrdiff_t below_peak; /* bytes that live ones are fewer; negative only for a moment */
+    struct tarn__peak bytes; /* of live blocks */
 
     struct tarn__spans spans; /* of segments */
     unsigned classes, flags;

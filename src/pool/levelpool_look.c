@@ -46,8 +46,8 @@ void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *s
     }
     stats->frees += pool->passed_given;
     stats->allocations = stats->frees + stats->live_blocks;
-    stats->live_bytes = pool->peak_bytes - (size_t)pool->below_peak;
-    stats->peak_bytes = pool->peak_bytes;
+    stats->live_bytes = tarn__peak_live(&pool->bytes);
+    stats->peak_bytes = pool->bytes.most;
     stats->failures = pool->failures;
     stats->fallbacks = pool->passed.ever;
     tarn__guard_drop(&pool->guard);
@@ -130,7 +130,7 @@ static bool pool_sound(struct tarn_levelpool *pool)
             return false;
         bytes += tally[number].live * tarn__level_size(number);
     }
-    return segments == pool->spans.count && pool->below_peak >= 0 && bytes == pool->peak_bytes - (size_t)pool->below_peak &&
+    return segments == pool->spans.count && bytes == tarn__peak_live(&pool->bytes) && bytes <= pool->bytes.most &&
            tarn__passed_check(&pool->passed);
 }
 

@@ -21,7 +21,7 @@ for core in cortex-m4 cortex-m0; do
     # shellcheck disable=SC2086
     arm-none-eabi-gcc $flags -nostdlib -Wl,--gc-sections -I "$dist" -I "$root/test/bare" -T "$root/test/bare/cortex-m.ld" \
         "$dist/tarn-pools.c" "$root/test/bare/selftest.c" "$root/test/bare/cortex-m.c" -lgcc -o "$work/image.elf"
-    timeout 60 qemu-system-arm -M mps2-an386 -display none -serial none -monitor none \
+    timeout 90 qemu-system-arm -M mps2-an386 -display none -serial none -monitor none \
         -semihosting-config enable=on,target=native -kernel "$work/image.elf" </dev/null >"$work/said" 2>&1 || {
         cat "$work/said"
         exit 1

@@ -1,6 +1,6 @@
 /*
- * QEMU's emulation of Linux programs takes a range whose pages were moved away by MREMAP_DONTUNMAP for unmapped, which it is not. Where the emulated
- * instructions for whole blocks look at its table (s390x), the next access ends the program. So tests there run as on a kernel
+ * QEMU's emulation of Linux programs takes a range whose pages were moved away by MREMAP_DONTUNMAP for unmapped, which it is not. Where emulated
+ * accesses look at its table (arm, s390x), the next one ends the program. So tests there run as on a kernel
  * that cannot move pages: tarn copies then.
  */
 #ifndef _GNU_SOURCE

@@ -55,7 +55,7 @@ static size_t random_size(uint64_t *random)
 
 static void adopt(struct block *block, char *p, size_t size, uint64_t stamp)
 {
-    MODEL_REQUIRE((uintptr_t)p % 16 == 0, "a block is aligned");
+    MODEL_REQUIRE((uintptr_t)p % (_Alignof(max_align_t) < 16 ? _Alignof(max_align_t) : 16) == 0, "a block is aligned");
     *block = (struct block){p, size, stamp};
     model_stamp(p, size, stamp);
 }

@@ -61,7 +61,7 @@ static size_t random_size(uint64_t *random) { return model_below(random, model_b
 
 static void adopt(struct block *block, char *p, size_t size, uint64_t stamp)
 {
-    MODEL_REQUIRE((uintptr_t)p % (class_bytes(size) % 16 ? 8 : 16) == 0, "a block is aligned");
+    MODEL_REQUIRE((uintptr_t)p % (class_bytes(size) % 16 || _Alignof(max_align_t) < 16 ? 8 : 16) == 0, "a block is aligned");
     *block = (struct block){p, size, stamp};
     model_stamp(p, size, stamp);
 }
