@@ -29,7 +29,7 @@ static size_t held(void) { return (size_t)(counted.acquired - counted.released);
 
 static struct tarn_bump *make(unsigned flags, size_t chunk)
 {
-    struct tarn_bump_options options = {.flags = flags, .source = source(), .chunk = chunk};
+    struct tarn_bump_options options = {.flags = flags, .source = source(), .chunk = chunk, .keep = chunk};
     struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
     assert_non_null(bump);
     return bump;
@@ -178,6 +178,30 @@ static void rewinds(void **state)
         }
         assert_int_equal(stats_of(bump).peak_bytes, peak);
         assert_int_equal(held(), 3 * PAGE); /* the first, and the spare one */
+        end(bump);
+    }
+}
+
+/* What a cycle needed is there for the next one, as far as the options say, and no further. */
+static void keeps_what_it_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t keep, kept;
+    } cases[] = {{0, 16}, {1, 0}, {PAGE, 1}, {5 * PAGE, 5}, {SIZE_MAX, 40}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tarn_bump_options options = {.source = source(), .chunk = PAGE, .keep = cases[i].keep};
+        struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
+        size_t acquired = 0;
+        for (int round = 0; round < 3; round++) {
+            acquired = counted.acquired;
+            for (int chunk = 0; chunk < 40; chunk++)
+                assert_non_null(tarn_bump_alloc(bump, PAGE - 128));
+            tarn_bump_reset(bump);
+            assert_int_equal(held(), (1 + cases[i].kept) * PAGE);
+            assert_int_equal(stats_of(bump).segments, 1 + cases[i].kept);
+        }
+        assert_int_equal(counted.acquired - acquired, (40 - cases[i].kept) * PAGE);
         end(bump);
     }
 }
@@ -480,7 +504,7 @@ static void recorded_blocks(void **state)
 static void no_memory(void **state)
 {
     (void)state;
-    struct tarn_bump_options options = {.source = source(), .chunk = PAGE};
+    struct tarn_bump_options options = {.source = source(), .chunk = PAGE, .keep = PAGE};
     failing.first = 1, failing.times = 1;
     assert_null(tarn_bump_create(NULL, 0, &options));
     struct tarn_bump *bump = tarn_bump_create(NULL, 0, &options);
@@ -538,7 +562,7 @@ static void locks(void **state)
     static const struct tarn_source_ops ops = {.acquire = acquire_outside, .release = release_outside};
     struct tarn_source strict = {&ops, source()};
     struct tarn_pool_lock lock = {take, drop, &depth};
-    struct tarn_bump_options options = {.lock = &lock, .source = &strict, .chunk = PAGE};
+    struct tarn_bump_options options = {.lock = &lock, .source = &strict, .chunk = PAGE, .keep = PAGE};
     struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
     memset(&lock, 0, sizeof lock); /* it was copied */
     struct tarn_bump_mark mark = tarn_bump_mark(bump);
@@ -575,7 +599,7 @@ static void another_thread_was_faster(void **state)
     (void)state;
     static const struct tarn_source_ops ops = {.acquire = acquire_slowly, .release = release_outside};
     struct tarn_source slow = {&ops, source()};
-    struct tarn_bump_options options = {.lock = TARN_POOL_LOCK_BUILTIN, .source = &slow, .chunk = PAGE};
+    struct tarn_bump_options options = {.lock = TARN_POOL_LOCK_BUILTIN, .source = &slow, .chunk = PAGE, .keep = PAGE};
     struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
     while (stats_of(bump).largest_free >= 1000)
         tarn_bump_alloc(bump, 1000);
@@ -674,6 +698,7 @@ int main(void)
         cmocka_unit_test(alignments),
         cmocka_unit_test(large_requests),
         cmocka_unit_test(rewinds),
+        cmocka_unit_test(keeps_what_it_is_told),
         cmocka_unit_test(the_boundary_costs_nothing),
         cmocka_unit_test(marks_that_are_none),
         cmocka_unit_test(the_peak_is_seen),
