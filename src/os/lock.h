@@ -26,21 +26,21 @@ enum tarn__rank {
     TARN__RANK_GUARD,      /* one of them */
     TARN__RANK_HEAPS,      /* the tree of users' heaps */
     TARN__RANK_HEAP,       /* a user's heap */
-    TARN__RANK_POOLS,     /* the list of dma pools */
-    TARN__RANK_POOL,      /* a dma pool */
-    TARN__RANK_MEMPOOLS,  /* the list of mempools */
-    TARN__RANK_MEMPOOL,   /* a mempool */
-    TARN__RANK_WORKER,    /* the background thread's queue */
-    TARN__RANK_RCU,       /* readers, and calls that wait for a grace period */
-    TARN__RANK_SHRINKERS, /* the list of shrinkers */
-    TARN__RANK_REGISTRY,  /* the list of thread caches */
-    TARN__RANK_CACHES,    /* the list of caches */
-    TARN__RANK_ZONES,     /* the lists of zones, and of threads' pages */
-    TARN__RANK_SLABS,     /* a cache's slabs */
-    TARN__RANK_DEPOT,     /* a cache's full magazines */
-    TARN__RANK_ZONE,      /* a zone's free pages */
-    TARN__RANK_META,      /* memory for descriptors */
-    TARN__RANK_SOURCE,    /* a page source */
+    TARN__RANK_POOLS,      /* the list of dma pools */
+    TARN__RANK_POOL,       /* a dma pool */
+    TARN__RANK_MEMPOOLS,   /* the list of mempools */
+    TARN__RANK_MEMPOOL,    /* a mempool */
+    TARN__RANK_WORKER,     /* the background thread's queue */
+    TARN__RANK_RCU,        /* readers, and calls that wait for a grace period */
+    TARN__RANK_SHRINKERS,  /* the list of shrinkers */
+    TARN__RANK_REGISTRY,   /* the list of thread caches */
+    TARN__RANK_CACHES,     /* the list of caches */
+    TARN__RANK_ZONES,      /* the lists of zones, and of threads' pages */
+    TARN__RANK_SLABS,      /* a cache's slabs */
+    TARN__RANK_DEPOT,      /* a cache's full magazines */
+    TARN__RANK_ZONE,       /* a zone's free pages */
+    TARN__RANK_META,       /* memory for descriptors */
+    TARN__RANK_SOURCE,     /* a page source */
 };
 
 struct tarn__lock {

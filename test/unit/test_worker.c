@@ -404,7 +404,8 @@ static void keeps_no_process(void **state)
     if (!check_children_bear_threads())
         return;
 #ifndef __GLIBC__
-    print_message("# not tested: a child whose first thread ends before another one never ends under musl 1.2.3, whatever the program\n");
+    print_message(
+        "# not tested: a child whose first thread ends before another one never ends under musl 1.2.3, whatever the program\n");
     return;
 #endif
     check_lives(end_main_thread, NULL);
