@@ -1,64 +1,7 @@
 /* Floor 4, pools: block pools. */
-#include "test/unit/check.h"
-
-#include "tarn/blockpool.h"
+#include "test/unit/blockpool.h"
 
 #include <string.h>
-
-enum { PAGE = 4096, ALL_CARE = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON };
-
-static _Alignas(4096) char buffer[1 << 20];
-static struct tarn_source_buffer pages;
-static struct tarn_source_count counted;
-static struct tarn_source_fail failing;
-
-static struct tarn_source *source(void)
-{
-    assert_int_equal(tarn_source_buffer_init(&pages, buffer, sizeof buffer), 0);
-    tarn_source_fail_init(&failing, &pages.source, UINT64_MAX, 0);
-    tarn_source_count_init(&counted, &failing.source);
-    return &counted.source;
-}
-
-static size_t held(void) { return (size_t)(counted.acquired - counted.released); }
-
-static struct tarn_blockpool *make(size_t size, size_t increment, size_t block_size, unsigned flags, bool next_fit)
-{
-    struct tarn_blockpool_options options = {
-        .flags = flags, .block_size = block_size, .increment = increment, .source = source()};
-    options.fit = next_fit ? TARN_BLOCKPOOL_NEXT_FIT : TARN_BLOCKPOOL_FIRST_FIT;
-    struct tarn_blockpool *pool = tarn_blockpool_create_in(NULL, size, &options);
-    assert_non_null(pool);
-    return pool;
-}
-
-static struct tarn_pool_stats stats_of(struct tarn_blockpool *pool)
-{
-    struct tarn_pool_stats stats;
-    tarn_blockpool_stats(pool, &stats);
-    return stats;
-}
-
-static char *take(struct tarn_blockpool *pool, size_t size)
-{
-    char *p = tarn_blockpool_alloc(pool, size);
-    assert_non_null(p);
-    assert_int_equal(tarn_blockpool_check(pool), 0);
-    return p;
-}
-
-static void give(struct tarn_blockpool *pool, void *p)
-{
-    assert_int_equal(tarn_blockpool_free(pool, p), 0);
-    assert_int_equal(tarn_blockpool_check(pool), 0);
-}
-
-static void end(struct tarn_blockpool *pool)
-{
-    assert_int_equal(tarn_blockpool_check(pool), 0);
-    assert_int_equal(tarn_blockpool_destroy(pool), 0);
-    assert_int_equal(held(), 0);
-}
 
 /* The numbers that such pools are known by. */
 static void the_classic_numbers(void **state)
@@ -548,70 +491,6 @@ static void each_run(void **state)
     }
 }
 
-/* Locks */
-
-static struct tarn_blockpool *shared;
-static int depth, taken;
-static void lock(void *context) { assert_ptr_equal(context, &depth), assert_int_equal(depth++, 0), taken++; }
-static void unlock(void *context) { assert_ptr_equal(context, &depth), assert_int_equal(--depth, 0); }
-
-static char *faster;
-
-/* Not under the lock; and another thread may be faster meanwhile. */
-static void *acquire_slowly(struct tarn_source *own, size_t size, size_t align)
-{
-    assert_int_equal(depth, 0);
-    static bool within;
-    if (shared && !within) {
-        within = true;
-        faster = tarn_blockpool_alloc(shared, 64);
-        within = false;
-    }
-    return tarn_source_acquire(own->parent, size, align);
-}
-
-static int release_outside(struct tarn_source *own, void *p, size_t size)
-{
-    assert_int_equal(depth, 0);
-    return tarn_source_release(own->parent, p, size);
-}
-
-static void locks(void **state)
-{
-    (void)state;
-    static const struct tarn_source_ops ops = {.acquire = acquire_slowly, .release = release_outside};
-    struct tarn_source strict = {&ops, source()};
-    struct tarn_pool_lock pair = {lock, unlock, &depth};
-    struct tarn_blockpool_options options = {.lock = &pair, .source = &strict, .increment = 60 * 64};
-    struct tarn_blockpool *pool = tarn_blockpool_create_in(NULL, 1024, &options);
-    memset(&pair, 0, sizeof pair); /* it was copied */
-    char *p[300];
-    for (int i = 0; i < 300; i++) {
-        int before = taken;
-        p[i] = take(pool, 64);
-        p[i] = tarn_blockpool_realloc(pool, p[i], 65);
-        p[i] = tarn_blockpool_realloc(pool, p[i], 64);
-        assert_true(taken > before);
-    }
-    assert_true(stats_of(pool).segments > 3);
-    for (int i = 0; i < 300; i++)
-        give(pool, p[i]);
-    assert_true(tarn_blockpool_trim(pool) > 0);
-    for (int i = 0; i < 16; i++)
-        p[i] = take(pool, 64);
-    shared = pool;
-    size_t was = held();
-    char *q = take(pool, 64);
-    assert_ptr_equal(q, faster + 64); /* of the segment that was got for the other */
-    assert_int_equal(held(), was + PAGE);
-    shared = NULL;
-    give(pool, q), give(pool, faster);
-    for (int i = 0; i < 16; i++)
-        give(pool, p[i]);
-    end(pool);
-    assert_int_equal(depth, 0);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -631,7 +510,6 @@ int main(void)
         cmocka_unit_test(red_zones),
         cmocka_unit_test(overwritten_words_are_not_followed),
         cmocka_unit_test(each_run),
-        cmocka_unit_test(locks),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

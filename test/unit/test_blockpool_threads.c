@@ -1,17 +1,75 @@
-/* Floor 4, pools: block pools with the built-in lock: threads, and forks. */
-#include "test/unit/check.h"
+/* Floor 4, pools: block pools in threads: their locks, forks. */
+#include "test/unit/blockpool.h"
 #include "test/unit/poolforks.h"
-
-#include "tarn/blockpool.h"
 
 #include <pthread.h>
 #include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { PAGE = 4096, THREADS = 4 };
+enum { THREADS = 4 };
 
 static struct tarn_blockpool *shared;
+static int depth, taken;
+static void lock(void *context) { assert_ptr_equal(context, &depth), assert_int_equal(depth++, 0), taken++; }
+static void unlock(void *context) { assert_ptr_equal(context, &depth), assert_int_equal(--depth, 0); }
+
+static char *faster;
+
+/* Not under the lock; and another thread may be faster meanwhile. */
+static void *acquire_slowly(struct tarn_source *own, size_t size, size_t align)
+{
+    assert_int_equal(depth, 0);
+    static bool within;
+    if (shared && !within) {
+        within = true;
+        faster = tarn_blockpool_alloc(shared, 64);
+        within = false;
+    }
+    return tarn_source_acquire(own->parent, size, align);
+}
+
+static int release_outside(struct tarn_source *own, void *p, size_t size)
+{
+    assert_int_equal(depth, 0);
+    return tarn_source_release(own->parent, p, size);
+}
+
+static void locks(void **state)
+{
+    (void)state;
+    static const struct tarn_source_ops ops = {.acquire = acquire_slowly, .release = release_outside};
+    struct tarn_source strict = {&ops, source()};
+    struct tarn_pool_lock pair = {lock, unlock, &depth};
+    struct tarn_blockpool_options options = {.lock = &pair, .source = &strict, .increment = 60 * 64};
+    struct tarn_blockpool *pool = tarn_blockpool_create_in(NULL, 1024, &options);
+    memset(&pair, 0, sizeof pair); /* it was copied */
+    char *p[300];
+    for (int i = 0; i < 300; i++) {
+        int before = taken;
+        p[i] = take(pool, 64);
+        p[i] = tarn_blockpool_realloc(pool, p[i], 65);
+        p[i] = tarn_blockpool_realloc(pool, p[i], 64);
+        assert_true(taken > before);
+    }
+    assert_true(stats_of(pool).segments > 3);
+    for (int i = 0; i < 300; i++)
+        give(pool, p[i]);
+    assert_true(tarn_blockpool_trim(pool) > 0);
+    for (int i = 0; i < 16; i++)
+        p[i] = take(pool, 64);
+    shared = pool;
+    size_t was = held();
+    char *q = take(pool, 64);
+    assert_ptr_equal(q, faster + 64); /* of the segment that was got for the other */
+    assert_int_equal(held(), was + PAGE);
+    shared = NULL;
+    give(pool, q), give(pool, faster);
+    for (int i = 0; i < 16; i++)
+        give(pool, p[i]);
+    end(pool);
+    assert_int_equal(depth, 0);
+}
 
 enum { ROUNDS = 20000, HELD = 50 };
 
@@ -89,7 +147,11 @@ static void a_fork_in_the_middle(void **state)
 
 int main(void)
 {
-    static const struct CMUnitTest tests[] = {cmocka_unit_test(threads), cmocka_unit_test(a_fork_in_the_middle)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(locks),
+        cmocka_unit_test(threads),
+        cmocka_unit_test(a_fork_in_the_middle),
+    };
     poolforks_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
