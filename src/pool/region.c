@@ -24,7 +24,7 @@ static void begin(struct tarn_region *region)
         if (region->tlsf.heads)
             tarn__bytes_fill(region->tlsf.heads, 0, tarn__tlsf_bytes((unsigned)(region->tlsf.lists >> TARN__LISTS_SHIFT)));
     } else if (tarn__strategy(region) == TARN_REGION_FIRST_FIT) {
-        region->order = (struct tarn__address_order){NULL, &region->order.lowest};
+        region->order = (struct tarn__address_order){.end = &region->order.lowest, .finger = &region->order.lowest};
     } else {
         region->tree = 0;
     }

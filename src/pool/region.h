@@ -98,6 +98,7 @@ struct tarn__tlsf {
 
 struct tarn__address_order {
     struct tarn__free *lowest, **end; /* end: the last link, which is NULL */
+    struct tarn__free **finger;       /* the link where one was put in or taken out last */
 };
 
 struct tarn__handles {

@@ -6,7 +6,7 @@ void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range 
     if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
         tarn__best_insert(region, tarn__free_at(range, at), granules);
     else
-        tarn__first_insert(region, range, at);
+        tarn__first_insert(region, range, at, granules);
 }
 
 void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *block)

@@ -16,9 +16,9 @@ bool tarn__best_sound(struct tarn_region *region, const struct tarn__free *block
 bool tarn__best_balanced(struct tarn_region *region);
 
 /* First fit: a list in order of address. */
-void tarn__first_insert(struct tarn_region *region, struct tarn__range *range, size_t at);
+void tarn__first_insert(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
 void tarn__first_remove(struct tarn_region *region, struct tarn__free *block);
-/* The free block in front of which a new one at `at` belongs, found by bits; NULL: at the end. */
+/* The next free block at or behind a granule, found by tags alone; NULL: there is none. */
 struct tarn__free *tarn__first_next(struct tarn_region *region, struct tarn__range *range, size_t at);
 struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules);
 

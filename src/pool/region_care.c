@@ -80,8 +80,11 @@ static bool place_sound(struct tarn_region *region, struct tarn__range *range, s
         next = region->tlsf.heads[list];
         return !next || (is_free_start(region, next) && next->at == &region->tlsf.heads[list]);
     }
-    next = tarn__first_next(region, range, at);
-    return !next || links_sound(region, next);
+    next = tarn__first_next(region, range, at + granules);
+    if (next ? !links_sound(region, next) : *region->order.end != NULL)
+        return false;
+    region->order.finger = next ? next->at : region->order.end; /* no other links are followed then */
+    return true;
 }
 
 /* Poison */
