@@ -113,6 +113,7 @@ struct tarn_region {
     struct tarn__guard guard;
     struct tarn__spans ranges;
     bool plain;     /* TLSF without flags: the short paths of region.c */
+    bool alone;     /* and without lock and source: the shortest */
     unsigned flags; /* enum tarn_pool_flags */
     enum tarn_region_strategy strategy;
     union {
@@ -149,6 +150,7 @@ struct tarn__block {
     struct tarn__range *range;
     size_t at, granules;
     struct tarn__head *head; /* NULL: it has none */
+    size_t payload;          /* the granule where that begins: `at`, or the next one */
 };
 
 /* At least one. */
@@ -179,18 +181,20 @@ TARN__SHORT bool tarn__starts_free(const struct tarn__range *range, size_t at) {
 /* The number of granules of the free block that begins at `at`. */
 TARN__SHORT size_t tarn__free_granules(const struct tarn__range *range, size_t at)
 {
-    size_t granules = range->tags[at] & TARN__LONG;
-    return granules < TARN__LONG ? granules : tarn__free_at(range, at)->granules;
+    unsigned tag = range->tags[at];
+    if (__builtin_expect(tag == (TARN__FREE | TARN__LONG), 1))
+        return tarn__free_at(range, at)->granules;
+    return tag & TARN__LONG;
 }
 
 /* The same of the free block in front of `at`; 0: what lies there is live. */
 TARN__SHORT size_t tarn__free_before(const struct tarn__range *range, size_t at)
 {
     unsigned tag = range->tags[(ptrdiff_t)at - 1];
-    if (!(tag & TARN__FREE))
-        return 0;
-    size_t granules = tag & TARN__LONG;
-    return granules < TARN__LONG ? granules : ((size_t *)(void *)tarn__granule_address(range, at))[-1];
+    if (__builtin_expect(tag == (TARN__LAST | TARN__LONG),
+                         1)) /* the longest way is laid out straight, here and in what follows */
+        return ((size_t *)(void *)tarn__granule_address(range, at))[-1];
+    return tag & TARN__FREE ? tag & TARN__LONG : 0;
 }
 
 /* Where the next block behind begins, by tags alone; at the end there is the sentinel. */
@@ -215,6 +219,13 @@ TARN__SHORT struct tarn__range *tarn__range_of(struct tarn_region *region, const
 TARN__SHORT size_t tarn__index_in(const struct tarn__range *range, const void *p)
 {
     return (size_t)((const char *)p - range->first) >> TARN__GRANULE_SHIFT;
+}
+
+/* The same of any address: what is not in the range, or not the beginning of a granule, gets a number that is too high. */
+TARN__SHORT size_t tarn__index_of(const struct tarn__range *range, const void *p)
+{
+    uintptr_t offset = (uintptr_t)p - (uintptr_t)range->first;
+    return offset >> TARN__GRANULE_SHIFT | offset << (TARN__WORD_BITS - TARN__GRANULE_SHIFT);
 }
 
 TARN__SHORT size_t tarn__mark_handle(const struct tarn_region *region, const struct tarn__head *head)
@@ -249,7 +260,7 @@ static inline bool tarn__has_size(const struct tarn_region *region, const struct
 
 static inline char *tarn__block_payload(const struct tarn__block *block)
 {
-    return tarn__granule_address(block->range, block->at + (block->head != NULL));
+    return tarn__granule_address(block->range, block->payload);
 }
 
 static inline size_t tarn__region_live(const struct tarn_region *region)

@@ -133,7 +133,7 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
 char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, size_t at, const struct tarn__ask *ask,
                          size_t kept)
 {
-    struct tarn__block block = {range, at, ask->granules, NULL};
+    struct tarn__block block = {range, at, ask->granules, NULL, at + ask->header};
     size_t slack = 0, room = (ask->granules - ask->header) << TARN__GRANULE_SHIFT;
     if (ask->header) {
         block.head = (struct tarn__head *)(void *)tarn__granule_address(range, at);

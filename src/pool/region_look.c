@@ -63,9 +63,11 @@ void tarn_region_stats(struct tarn_region *region, struct tarn_pool_stats *stats
 /* The live block that begins at a granule. */
 static struct tarn__block block_at(struct tarn__range *range, size_t at, size_t next)
 {
-    struct tarn__block block = {range, at, next - at, NULL};
-    if (range->tags[at] == TARN__HEAD)
+    struct tarn__block block = {range, at, next - at, NULL, at};
+    if (range->tags[at] == TARN__HEAD) {
         block.head = (struct tarn__head *)(void *)tarn__granule_address(range, at);
+        block.payload++;
+    }
     return block;
 }
 

@@ -51,7 +51,7 @@ static char *resize(struct tarn_region *region, const struct tarn__block *block,
         tarn__bytes_move(payload + TARN__GRANULE, payload, old);
     payload = tarn__region_dress(region, block->range, block->at, &ask, old);
     struct tarn__block now = {block->range, block->at, ask.granules,
-                              ask.header ? (struct tarn__head *)(void *)payload - 1 : NULL};
+                              ask.header ? (struct tarn__head *)(void *)payload - 1 : NULL, block->at + ask.header};
     region->live_bytes += tarn__block_bytes(region, &now) - old;
     if (region->live_bytes > region->peak_bytes)
         region->peak_bytes = region->live_bytes;
