@@ -69,8 +69,7 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
     return links_sound(region, block);
 }
 
-/* Whether a free block of that size may be put in at `at`: the same of what it will be linked to. */
-static bool place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
+bool tarn__place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
 {
     struct tarn__free *next;
     if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
@@ -122,7 +121,7 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
     if (!block->head || !(region->flags & TARN_POOL_RED_ZONE))
         return true;
     size_t slack = (block->head->mark ^ region->mark_mask) & ((1u << TARN__MARK_SHIFT) - 1);
-    if (slack < WORD || slack >= TARN__GRANULE + WORD)
+    if (slack < WORD || slack >= TARN__GRANULE + WORD || slack > (block->granules - 1) << TARN__GRANULE_SHIFT)
         return false;
     size_t handle = tarn__mark_handle(region, block->head);
     if (handle && !tarn__handle_names(region, handle, block->head))
@@ -176,8 +175,9 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
     size_t had = tarn__free_granules(range, at), front = front_of(range, at, ask), rest = had - front - ask->granules;
     if (checked && had < ask->granules + front)
         return NULL;
-    if (checked && ((front && !place_sound(region, range, at, front)) || /* what is linked to is linked to by others too */
-                    (rest && !place_sound(region, range, at + had - rest, rest))))
+    if (checked &&
+        ((front && !tarn__place_sound(region, range, at, front)) || /* what is linked to is linked to by others too */
+         (rest && !tarn__place_sound(region, range, at + had - rest, rest))))
         return NULL;
     if ((region->flags & TARN_POOL_POISON) && !tarn__poison_intact(range, at, at + front, at + front + ask->granules))
         return NULL;
@@ -232,7 +232,7 @@ static bool neighbours_sound(struct tarn_region *region, struct tarn__range *ran
             tarn__free_granules(range, at - before) != before)
             return false;
     }
-    return place_sound(region, range, at - before, granules + before);
+    return tarn__place_sound(region, range, at - before, granules + before);
 }
 
 int tarn__region_prepare(struct tarn_region *region, const struct tarn__block *block, size_t at, size_t granules)

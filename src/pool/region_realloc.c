@@ -32,6 +32,8 @@ static bool grow(struct tarn_region *region, const struct tarn__block *block, si
     size_t behind = tarn__free_granules(range, end);
     if (behind < more || ((region->flags & TARN_POOL_POISON) && !tarn__poison_intact(range, end, end, end + more)))
         return false;
+    if ((region->flags & TARN_POOL_CHECK) && behind > more && !tarn__place_sound(region, range, end + more, behind - more))
+        return false;
     tarn__region_unkeep_any(region, range, end, behind);
     tarn__region_cut_any(region, range, end, behind, more);
     range->tags[end] = TARN__INSIDE;
