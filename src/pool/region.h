@@ -23,6 +23,9 @@
  *
  * Two free blocks never lie side by side. All of this is under the region's guard.
  *
+ * With 32 bits granules of 16 bytes would halve the tags, and round more. Of each byte that was asked for, tags, headers and rounding make, for sizes
+ * of 8 to 64 bytes, 1.23 with granules of 8 and 1.27 of 16; of 12 to 200, small ones more often, 1.18 and 1.18; of 32 to 1024 1.15 and 1.10.
+ *
  * Tags take a 16th (8th) of the memory, and headers would take a granule of each block. Two bits a granule are enough to tell starts and free ones,
  * and were tried: to find neighbours and sizes by shifting words took twice the instructions of a free.
  */
