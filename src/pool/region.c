@@ -168,14 +168,14 @@ void *tarn_region_alloc(struct tarn_region *region, size_t size)
 {
     size_t granules = tarn__granules_of(size);
     bool header = granules >= TARN__LONG;
-    if (__builtin_expect(!region->alone, 0))
+    if (__builtin_expect(!TARN__ALONE(region), 0))
         return alloc_guarded(region, size);
     return take(region, granules + header, header);
 }
 
 void *tarn_region_alloc_sized(struct tarn_region *region, size_t size)
 {
-    if (__builtin_expect(!region->alone, 0))
+    if (__builtin_expect(!TARN__ALONE(region), 0))
         return alloc_any(region, size, true);
     return take(region, tarn__granules_of(size), false);
 }
@@ -260,7 +260,7 @@ static __attribute__((noinline)) int free_guarded(struct tarn_region *region, vo
 int tarn_region_free(struct tarn_region *region, void *p)
 {
     struct tarn__block block;
-    if (__builtin_expect(!region->alone, 0))
+    if (__builtin_expect(!TARN__ALONE(region), 0))
         return free_guarded(region, p);
     if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark), 1))
         return give(region, &block, true, true);
@@ -270,7 +270,7 @@ int tarn_region_free(struct tarn_region *region, void *p)
 int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
 {
     struct tarn__block block;
-    if (__builtin_expect(!region->alone, 0))
+    if (__builtin_expect(!TARN__ALONE(region), 0))
         return free_any(region, p, true, size);
     size_t granules = tarn__granules_of(size);
     if (__builtin_expect(!tarn__region_locate(region, p, granules, &block) && !block.head && block.granules == granules, 1))

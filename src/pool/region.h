@@ -41,7 +41,9 @@
 /* What the short paths of region.c are made of. */
 #ifdef __OPTIMIZE_SIZE__
 #define TARN__SHORT static inline
+#define TARN__ALONE(region) false /* the shortest paths are another copy, which takes room */
 #else
+#define TARN__ALONE(region) ((region)->alone)
 #define TARN__SHORT static inline __attribute__((always_inline))
 #endif
 
