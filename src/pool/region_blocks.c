@@ -54,7 +54,7 @@ size_t tarn__start_of(const struct tarn__range *range, size_t at)
     return at;
 }
 
-int tarn__region_misplaced(struct tarn_region *region, const void *p)
+int tarn__region_reason(struct tarn_region *region, const void *p)
 {
     struct tarn__range *range = tarn__range_of(region, p);
     if (!range)
