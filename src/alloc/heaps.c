@@ -300,9 +300,10 @@ void tarn__heaps_child(void)
         TARN__CONTAINER(link, struct tarn_heap, all)->live = 0;
     for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next) {
         struct tarn_heap *from = TARN__CONTAINER(link, struct tarn_heap, all);
-        for (struct tarn_heap *heap = from; heap; heap = heap->parent) {
+        struct tarn_heap *heap = from;
+        do {
             heap->live += from->own_bytes;
             heap->peak = heap->live > heap->peak ? heap->live : heap->peak;
-        }
+        } while ((heap = heap->parent));
     }
 }

@@ -672,7 +672,7 @@ static bool chunks_hold(const struct arena *arena)
         if (!chunk->previous && (chunk != arena->first || chunk->before != 0))
             return false;
     }
-    return arena->slow ? !arena->fast.at && !arena->fast.end : arena->fast.end == arena->now->end;
+    return arena->slow ? !arena->fast.at && !arena->fast.end : arena->now && arena->fast.end == arena->now->end;
 }
 
 static bool cleanups_hold(const struct arena *arena)

@@ -90,7 +90,7 @@ int tarn_region_destroy(struct tarn_region *region)
         tarn__spans_remove(&region->ranges, &range->span);
         source->ops->release(source, (void *)above, range->span.end - above);
     }
-    if (region->owns_first)
+    if (region->owns_first && first)
         source->ops->release(source, (void *)first->span.base, first->span.end - first->span.base);
     return 0;
 }

@@ -56,7 +56,7 @@ size_t tarn__start_of(const struct tarn__range *range, size_t at)
 
 struct tarn__range *tarn__region_range_of(struct tarn_region *region, const void *p) { return tarn__range_of(region, p); }
 
-int tarn__region_misplaced(struct tarn_region *region, const void *p)
+int tarn__region_reason(struct tarn_region *region, const void *p)
 {
     struct tarn__range *range = tarn__range_of(region, p);
     if (!range)

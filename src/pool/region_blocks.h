@@ -115,7 +115,16 @@ size_t tarn__start_of(const struct tarn__range *range, size_t at);
 struct tarn__range *tarn__region_range_of(struct tarn_region *region, const void *p);
 
 /* What is wrong with an address that is not the beginning of a live block's payload. */
-int tarn__region_misplaced(struct tarn_region *region, const void *p);
+int tarn__region_reason(struct tarn_region *region, const void *p);
+
+/* The same. That it is never 0 is said to the compiler, and to what reads the code beside it. */
+static inline int tarn__region_misplaced(struct tarn_region *region, const void *p)
+{
+    int error = tarn__region_reason(region, p);
+    if (!error)
+        __builtin_unreachable();
+    return error;
+}
 
 /*
  * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long
