@@ -94,10 +94,10 @@ TARN_API int tarn_source_buffer_init(struct tarn_source_buffer *buffer, void *me
 /** Counts what passes through. Counters are changed atomically and may be read at any time. */
 struct tarn_source_count {
     struct tarn_source source;
-    uint64_t acquired; /**< bytes, ever */
-    uint64_t released; /**< bytes, ever */
-    uint64_t purged;   /**< bytes, ever */
-    uint64_t failures; /**< acquisitions that got NULL */
+    uint64_t acquired TARN_ALIGNED(8); /**< bytes, ever */
+    uint64_t released TARN_ALIGNED(8); /**< bytes, ever */
+    uint64_t purged TARN_ALIGNED(8);   /**< bytes, ever */
+    uint64_t failures TARN_ALIGNED(8); /**< acquisitions that got NULL */
 };
 
 TARN_API void tarn_source_count_init(struct tarn_source_count *count, struct tarn_source *parent);
@@ -105,8 +105,8 @@ TARN_API void tarn_source_count_init(struct tarn_source_count *count, struct tar
 /** Lets at most `limit` bytes be held at a time. `limit` may be changed at any time; lowering it takes nothing away. */
 struct tarn_source_limit {
     struct tarn_source source;
-    uint64_t limit; /**< bytes */
-    uint64_t held;  /**< bytes */
+    uint64_t limit TARN_ALIGNED(8); /**< bytes */
+    uint64_t held TARN_ALIGNED(8);  /**< bytes */
 };
 
 TARN_API void tarn_source_limit_init(struct tarn_source_limit *limited, struct tarn_source *parent, uint64_t limit);
@@ -114,7 +114,7 @@ TARN_API void tarn_source_limit_init(struct tarn_source_limit *limited, struct t
 /** Fails on demand, for tests: calls from number `first` on fail, `times` of them (UINT64_MAX: all). Calls of all kinds count, from 1. */
 struct tarn_source_fail {
     struct tarn_source source;
-    uint64_t calls; /**< made so far */
+    uint64_t calls TARN_ALIGNED(8); /**< made so far */
     uint64_t first, times;
 };
 

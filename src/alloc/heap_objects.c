@@ -5,6 +5,7 @@
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "base/fail.h"
+#include "page/purge.h"
 #include "page/zone.h"
 #include "tarn/alloc.h"
 
@@ -390,21 +391,27 @@ size_t tarn__heap_clear(struct tarn_heap *heap)
 
 /* Reallocation */
 
-/* Only the object's owner calls this, so its length is read without the lock. What the system refuses to take back stays the object's. */
+/*
+ * Only the object's owner calls this, so its length is read without the lock; the run and the heap's counts change together under it. What the
+ * system refuses to take back stays the object's.
+ */
 static void shrink(struct tarn__piece *piece, size_t pages)
 {
     struct tarn_heap *heap = piece->heap;
-    size_t had = piece->run->count;
-    tarn__pages_shrink(piece->run, pages);
-    size_t less = had - piece->run->count;
+    size_t less = piece->run->count - pages;
     uint64_t bytes = less * (uint64_t)TARN__PAGE_SIZE;
+    if (!tarn__pages_uncommit(piece->run, pages))
+        return;
     tarn__lock(&heap->lock);
+    bool too_many = tarn__pages_cut(piece->run, pages);
     heap->held -= less;
     heap->own_bytes -= bytes;
     sub_own(heap, bytes);
     tarn__heap_note(heap);
     tarn__unlock(&heap->lock);
     sub_above(heap, bytes);
+    if (too_many)
+        tarn__purge_excess(heap->zone);
 }
 
 /* A large object where it is; false: it cannot. */

@@ -2,7 +2,10 @@
  * Counters with one writer and any number of readers.
  *
  * The owner adds with a plain read-modify-write (one instruction; a relaxed atomic load, add and store would be three),
- * readers on other threads take an aligned word, which no machine tarn runs on tears. ThreadSanitizer is told the truth.
+ * readers on other threads take an aligned word. ThreadSanitizer is told the truth.
+ *
+ * A count has 64 bits everywhere, for in 32 it comes round within seconds. A machine of 32 bits adds in two halves, so there a reader may find
+ * a count short by 2^32 between the two, once in 2^32 additions; the owner's differences and the low halves are right at all times.
  */
 #ifndef TARN_BASE_ATOMIC_H
 #define TARN_BASE_ATOMIC_H
@@ -22,7 +25,7 @@
 #endif
 
 /* Written by its owner only. */
-typedef unsigned long tarn__counter;
+typedef uint64_t tarn__counter __attribute__((aligned(8)));
 
 #if TARN__SANITIZE_THREAD
 static inline void tarn__counter_add(tarn__counter *c, unsigned long n)
@@ -33,7 +36,7 @@ static inline void tarn__counter_add(tarn__counter *c, unsigned long n)
 static inline void tarn__counter_add(tarn__counter *c, unsigned long n) { *c += n; }
 #endif
 
-static inline unsigned long tarn__counter_read(const tarn__counter *c) { return __atomic_load_n(c, __ATOMIC_RELAXED); }
+static inline uint64_t tarn__counter_read(const tarn__counter *c) { return __atomic_load_n(c, __ATOMIC_RELAXED); }
 
 /* For counters that several threads write, off the fast path. */
 static inline void tarn__atomic_add(_Atomic uint64_t *counter, uint64_t n)

@@ -29,6 +29,19 @@
 #define MADV_POPULATE_WRITE 23
 #endif
 
+/* The futex call and its time, which is the kernel's and not the C library's: that may count in 64 bits where SYS_futex takes 32. */
+#ifdef SYS_futex
+enum { FUTEX = SYS_futex };
+struct kernel_time {
+    long seconds, nanoseconds;
+};
+#else /* 32-bit machines that came late, as RISC-V */
+enum { FUTEX = SYS_futex_time64 };
+struct kernel_time {
+    int64_t seconds, nanoseconds;
+};
+#endif
+
 static _Atomic uint64_t calls[TARN__OS_CALLS];
 
 /* Counts a call and turns its outcome into 0 or -errno, with errno as it was before. */
@@ -113,20 +126,20 @@ int tarn__os_move(void *from, void *to, size_t size)
 void tarn__os_wait(_Atomic uint32_t *word, uint32_t value)
 {
     int saved = errno;
-    outcome(TARN__OS_WAIT, (int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0), saved);
+    outcome(TARN__OS_WAIT, (int)syscall(FUTEX, word, FUTEX_WAIT_PRIVATE, value, NULL, NULL, 0), saved);
 }
 
 void tarn__os_wait_for(_Atomic uint32_t *word, uint32_t value, uint32_t milliseconds)
 {
     int saved = errno;
-    struct timespec most = {milliseconds / 1000, (long)(milliseconds % 1000) * 1000000};
-    outcome(TARN__OS_WAIT, (int)syscall(SYS_futex, word, FUTEX_WAIT_PRIVATE, value, &most, NULL, 0), saved);
+    struct kernel_time most = {(long)(milliseconds / 1000), (long)(milliseconds % 1000) * 1000000};
+    outcome(TARN__OS_WAIT, (int)syscall(FUTEX, word, FUTEX_WAIT_PRIVATE, value, &most, NULL, 0), saved);
 }
 
 void tarn__os_wake(_Atomic uint32_t *word)
 {
     int saved = errno;
-    outcome(TARN__OS_WAKE, (int)syscall(SYS_futex, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), saved);
+    outcome(TARN__OS_WAKE, (int)syscall(FUTEX, word, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0), saved);
 }
 
 uint64_t tarn__os_now(void)

@@ -416,27 +416,38 @@ static struct tarn__section *page_after(struct tarn_page *run, size_t offset, si
     return at < TARN__SECTION_PAGES ? section : tarn__section_of(section->base + at * TARN__PAGE_SIZE);
 }
 
-void tarn__pages_shrink(struct tarn_page *run, size_t count)
+bool tarn__pages_uncommit(struct tarn_page *run, size_t count)
+{
+    struct tarn__section *section = tarn__page_section(run);
+    if (section->slots == 1)
+        return true;
+    size_t excess = (run->count - count) * TARN__PAGE_SIZE;
+    return tarn_source_purge(section->zone->source, section->base + count * TARN__PAGE_SIZE, excess) == 0;
+}
+
+bool tarn__pages_cut(struct tarn_page *run, size_t count)
 {
     struct tarn__section *section = tarn__page_section(run);
     struct tarn_zone *zone = section->zone;
-    if (count >= run->count || count == 0)
-        return;
-    if (section->slots > 1) { /* its slots stay; what is cut off is purged, and needs no account */
-        size_t excess = (run->count - count) * TARN__PAGE_SIZE;
-        if (tarn_source_purge(zone->source, section->base + count * TARN__PAGE_SIZE, excess) == 0)
-            run->count = (uint32_t)count;
-        return;
+    bool too_many = false;
+    if (section->slots == 1) {
+        size_t first;
+        section = page_after(run, count, &first);
+        TARN__ASSERT(section, "all pages of a run have descriptors");
+        tarn__lock(&zone->lock);
+        too_many = tarn__zone_put(section, first, run->count - count, true);
+        run->count = (uint32_t)count;
+        tarn__unlock(&zone->lock);
+    } else { /* its slots stay; what is cut off needs no account */
+        run->count = (uint32_t)count;
     }
-    size_t first;
-    section = page_after(run, count, &first);
-    TARN__ASSERT(section, "all pages of a run have descriptors");
-    tarn__lock(&zone->lock);
-    bool too_many = tarn__zone_put(section, first, run->count - count, true);
-    run->count = (uint32_t)count;
-    tarn__unlock(&zone->lock);
-    if (too_many)
-        tarn__purge_excess(zone);
+    return too_many;
+}
+
+void tarn__pages_shrink(struct tarn_page *run, size_t count)
+{
+    if (count > 0 && count < run->count && tarn__pages_uncommit(run, count) && tarn__pages_cut(run, count))
+        tarn__purge_excess(tarn__page_section(run)->zone);
 }
 
 bool tarn__pages_extend(struct tarn_page *run, size_t count)

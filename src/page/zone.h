@@ -135,6 +135,13 @@ bool tarn__zone_grew(struct tarn_zone *zone);
 void tarn__pages_shrink(struct tarn_page *run, size_t count);
 
 /*
+ * The same in steps, for who keeps an account of pages under a lock. `count` is at least 1 and less than the run has. First the system's, without
+ * the lock; false: it refuses, and nothing has changed. Then the cut, under the lock; true: tarn__purge_excess is due, without it again.
+ */
+bool tarn__pages_uncommit(struct tarn_page *run, size_t count);
+bool tarn__pages_cut(struct tarn_page *run, size_t count);
+
+/*
  * Lengthens a run to `count` pages where it is; false when something else follows it. Pages that are gained may hold anything.
  */
 bool tarn__pages_extend(struct tarn_page *run, size_t count);

@@ -23,9 +23,9 @@ static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
 static size_t threads;
 
 /* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
-static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache, unsigned long operations)
+static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache, uint64_t operations)
 {
-    if (operations >= QUICK * (unsigned long)rear->capacity || rear->capacity == cache->capacity)
+    if (operations >= QUICK * (uint64_t)rear->capacity || rear->capacity == cache->capacity)
         return;
     uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
     if (cache->linked && !rear->apart)
@@ -38,12 +38,12 @@ static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct t
 /* Magazines move between a thread and a depot or slabs: what happened since the last time is entered in the ledger. */
 static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
 {
-    unsigned long allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
+    uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     rear->noted_allocs = bin->allocs;
     rear->noted_frees = bin->frees;
     adapt(bin, rear, cache, allocs + frees);
     if (allocs != frees)
-        tarn__ledger_note((int64_t)(long)(allocs - frees) * cache->size);
+        tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
 }
@@ -107,8 +107,8 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     struct tarn__rear *rear = &local->rear[cache->number];
     if (rear->capacity == 0)
         return;
-    unsigned long allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
-    tarn__ledger_note((int64_t)(long)(allocs - frees) * cache->size);
+    uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
+    tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
     tarn__atomic_add(&cache->past_frees, bin->frees);
     tarn__atomic_add(&cache->past_samples, rear->samples);
@@ -224,7 +224,7 @@ static void reap_bin(struct tarn__local *local, struct tarn_cache *cache, bool a
     struct tarn__rear *rear = &local->rear[cache->number];
     if (rear->capacity == 0)
         return;
-    unsigned long used = bin->allocs + bin->frees;
+    uint64_t used = bin->allocs + bin->frees;
     bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
     rear->reaped = used;
     if (empties)

@@ -48,13 +48,13 @@ struct tarn__bin {
 struct tarn__rear {
     struct tarn__magazine spare;   /* full, or empty */
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
-    unsigned long reaped;          /* allocs + frees at the last reaping */
+    uint64_t reaped;               /* allocs + frees at the last reaping */
     uint32_t
         capacity; /* objects of a full magazine here, and of a refill from slabs: from a page's worth up to the cache's; 0: not begun */
-    uint32_t epoch;                          /* of the cache, when it was last asked for all it has */
-    bool apart;                              /* nothing was allocated here yet: what is freed is set apart */
-    tarn__counter samples, sampled_bytes;    /* sizes asked for, recorded at refills */
-    unsigned long noted_allocs, noted_frees; /* already in the ledger */
+    uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
+    bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
+    tarn__counter samples, sampled_bytes; /* sizes asked for, recorded at refills */
+    uint64_t noted_allocs, noted_frees;   /* already in the ledger */
 };
 
 struct tarn__local {

@@ -1,7 +1,7 @@
 /*
- * QEMU's emulation of Linux programs takes a range whose pages were moved away by MREMAP_DONTUNMAP for unmapped, which it is not. Where emulated
- * accesses look at its table (arm, s390x), the next one ends the program. So tests there run as on a kernel
- * that cannot move pages: tarn copies then.
+ * QEMU's emulation of Linux programs takes a range whose pages were moved away by MREMAP_DONTUNMAP for unmapped, which it is not. The next
+ * access that looks at its table ends the program: any on arm and s390x, and on arm64 the instruction that clears a cache line, in memset.
+ * So emulated tests run as on a kernel that cannot move pages: tarn copies then.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE

@@ -60,12 +60,13 @@ void check_lives(void (*act)(void *), void *value)
         fail_msg("expected success, not status %d and \"%s\"", end.status, end.text);
 }
 
+bool check_emulated(void) { return getenv("MESON_EXE_WRAPPER") != NULL; } /* meson has it so where machines differ */
+
 bool check_children_bear_threads(void)
 {
-    bool emulated = getenv("MESON_EXE_WRAPPER") != NULL; /* meson has it so where machines differ */
-    if (TARN__SANITIZE_THREAD || emulated)
-        printf("# not tested: threads in a child, under %s\n", emulated ? "emulation" : "ThreadSanitizer");
-    return !TARN__SANITIZE_THREAD && !emulated;
+    if (TARN__SANITIZE_THREAD || check_emulated())
+        printf("# not tested: threads in a child, under %s\n", check_emulated() ? "emulation" : "ThreadSanitizer");
+    return !TARN__SANITIZE_THREAD && !check_emulated();
 }
 
 bool check_all_bytes(const void *p, size_t size, unsigned char value)

@@ -22,6 +22,9 @@ void check_dies(void (*act)(void *), void *value, const char *message);
 /* The same without a death: runs `act(value)` in a child process, which must end on its own with status 0. */
 void check_lives(void (*act)(void *), void *value);
 
+/* Whether the machine that the test is for is emulated: then it does less of what is slow. */
+bool check_emulated(void);
+
 /*
  * Whether threads may begin in the child of a process with threads. ThreadSanitizer does not bear that, nor do emulators of other
  * machines; a line says then what is not tested.

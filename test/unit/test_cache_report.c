@@ -39,6 +39,27 @@ static void counts_are_exact(void **state)
     }
 }
 
+/* As many operations of one thread are seconds' work for a program, and too much for a test. */
+static void counts_go_beyond_32_bits(void **state)
+{
+    (void)state;
+    static const uint64_t many = UINT32_MAX - 50;
+    for (int k = 0; k < 2; k++) {
+        struct tarn_cache *cache = make("counted", 100, k ? TARN_CACHE_ACCOUNT : 0);
+        tarn_cache_free(cache, take(cache));
+        tarn__counter_add(&tarn__self->bin[cache->number].allocs, many);
+        tarn__counter_add(&tarn__self->bin[cache->number].frees, many);
+        for (int i = 0; i < 200; i++)
+            objects[i] = take(cache);
+        assert_int_equal(stats_of(cache).allocations, many + 201);
+        assert_int_equal(stats_of(cache).active, 200);
+        tarn_cache_free_bulk(cache, 200, objects);
+        assert_int_equal(stats_of(cache).frees, many + 201);
+        tarn_cache_verify(cache);
+        end_cache(cache);
+    }
+}
+
 /* Walks */
 
 static bool seen[MOST];
@@ -183,9 +204,8 @@ static void verify_finds_damage(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        CACHE_TEST(counts_are_exact),    CACHE_TEST(walk_visits_each_live_object_once),
-        CACHE_TEST(each_meets_all),      CACHE_TEST(each_may_look_and_shrink),
-        CACHE_TEST(verify_finds_damage),
+        CACHE_TEST(counts_are_exact), CACHE_TEST(counts_go_beyond_32_bits), CACHE_TEST(walk_visits_each_live_object_once),
+        CACHE_TEST(each_meets_all),   CACHE_TEST(each_may_look_and_shrink), CACHE_TEST(verify_finds_damage),
     };
     return cmocka_run_group_tests_name("cache_report", tests, begin_caches, NULL);
 }

@@ -228,6 +228,34 @@ static void heaps_come_and_go_beside_reports(void **state)
     assert_int_equal(tarn_heap_destroy(top), 0);
 }
 
+/* A large object grows and shrinks while others look. */
+static void *resize_on(void *value)
+{
+    char *p = value;
+    for (size_t i = 0; !atomic_load(&over); i++) {
+        char *q = tarn_realloc(p, i % 2 ? 40000 : 200000);
+        REQUIRE(q);
+        p = q;
+    }
+    return p;
+}
+
+static void a_heap_is_whole_at_each_moment(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    void *p;
+    make_tree();
+    assert_int_equal(pthread_create(&thread, NULL, resize_on, tarn_heap_alloc(heaps[1], 200000)), 0);
+    for (int i = 0; i < 50000; i++)
+        tarn_heap_verify(heaps[1]);
+    over = true;
+    pthread_join(thread, &p);
+    tarn_free(p);
+    verify_tree();
+    assert_int_equal(tarn_heap_destroy(top), 0);
+}
+
 /* Forks */
 
 static void in_the_child(void)
@@ -296,6 +324,7 @@ int main(void)
         cmocka_unit_test(counts_are_exact_at_rest),
         cmocka_unit_test(limits_are_never_passed),
         cmocka_unit_test(heaps_come_and_go_beside_reports),
+        cmocka_unit_test(a_heap_is_whole_at_each_moment),
         cmocka_unit_test(forks_under_load),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -62,12 +62,24 @@ static void time_passes(void **state)
     assert_true(passed >= 30 && passed < 10000);
 }
 
+/* Nothing bars a wait from ending early, but nothing that would make it do so is here. */
+static void waits_last(void **state)
+{
+    (void)state;
+    static _Atomic uint32_t still;
+    uint64_t before = tarn__os_now();
+    tarn__os_wait_for(&still, 0, 40);
+    uint64_t passed = tarn__os_now() - before;
+    assert_true(passed >= 30 && passed < 10000);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(reserved_memory_faults),
         cmocka_unit_test(sleepers_wake),
         cmocka_unit_test(time_passes),
+        cmocka_unit_test(waits_last),
     };
     return cmocka_run_group_tests_name("linux", tests, NULL, NULL);
 }
