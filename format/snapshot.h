@@ -83,7 +83,7 @@ struct tarn_snapshot {
     uint64_t update_ns; /* when it was last written */
     char program[64];   /* base name, cut, always ends in 0 */
 
-    /* everything: size classes, all other object caches (which class[] does not list) and large requests together */
+    /* everything: size classes, all other object caches and users' heaps (which class[] does not list), and large requests together */
     uint64_t
         allocations; /* requests served (a realloc that moved, copied or remapped, counts as one allocation and one free; one in place as neither) */
     uint64_t frees;

@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-const char *const counted_names[COUNTED] = {"alloc", "free", "alloc_sized", "free_sized", "alloc_aligned"};
+const char *const counted_names[COUNTED] = {"alloc", "free", "alloc_sized", "free_sized", "alloc_aligned", "alloc: NULL"};
 
 static _Alignas(4096) char memory[PROGRAM_MEMORY];
 static uintptr_t made[PROGRAM_MOST];
@@ -71,11 +71,12 @@ static void take_rest(struct tarn_region *region)
     while (stats.largest_free && tarn_region_alloc(region, stats.largest_free));
 }
 
-unsigned long program_run(const struct program *program)
+unsigned long program_run(const struct program *program, enum counted *kind)
 {
     struct tarn_region *region = tarn_region_create(memory, program->memory, NULL);
     unsigned long counted = 0;
-    if (!region || program_counts(program) == COUNTED)
+    *kind = program_counts(program);
+    if (!region || *kind == COUNTED)
         return 0;
     for (unsigned i = 0; i < program->count; i++) {
         made[i] = 0;
@@ -93,6 +94,8 @@ unsigned long program_run(const struct program *program)
             answer = ((count_call *)call.function)(call.a, call.b, call.c);
         if (program->requests[i].kind < GIVE)
             made[i] = answer;
+        if (counted && !answer && (*kind == COUNT_ALLOC || *kind == COUNT_ALLOC_SIZED))
+            *kind = COUNT_REFUSED;
     }
     return counted;
 }

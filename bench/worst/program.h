@@ -29,8 +29,8 @@ struct program {
     struct request requests[PROGRAM_MOST];
 };
 
-/* What is counted, by the last request. */
-enum counted { COUNT_ALLOC, COUNT_FREE, COUNT_ALLOC_SIZED, COUNT_FREE_SIZED, COUNT_ALLOC_ALIGNED, COUNTED };
+/* What is counted, by the last request; COUNT_REFUSED: an allocation of either kind that finds no room, which is known when it has run. */
+enum counted { COUNT_ALLOC, COUNT_FREE, COUNT_ALLOC_SIZED, COUNT_FREE_SIZED, COUNT_ALLOC_ALIGNED, COUNT_REFUSED, COUNTED };
 extern const char *const counted_names[COUNTED];
 
 /* COUNTED: it can be none (a free of nothing). */
@@ -44,8 +44,8 @@ static inline unsigned program_add(struct program *program, enum request_kind ki
     return program->count++;
 }
 
-/* Runs all of it, in a region of its own; answers the instructions of the last request, or 0 where there is nothing to be counted. */
-unsigned long program_run(const struct program *program);
+/* Runs all of it, in a region of its own; answers the instructions of the last request, and of what kind it was; 0 where there is nothing to be counted. */
+unsigned long program_run(const struct program *program, enum counted *kind);
 
 void program_print(const struct program *program, char text[PROGRAM_TEXT]);
 

@@ -38,14 +38,20 @@ static uint32_t below(uint32_t bound)
     return (uint32_t)(((state >> 32) * bound) >> 32);
 }
 
+/* Of what kind its last request was, which the caller may want to know: `kind`. */
+static unsigned long try_as(const struct program *program, enum counted *kind)
+{
+    unsigned long count = program_run(program, kind);
+    runs++;
+    if (count && count > best[*kind].count)
+        best[*kind] = (struct best){count, *program};
+    return count;
+}
+
 static unsigned long try(const struct program *program)
 {
-    enum counted kind = program_counts(program);
-    unsigned long count = program_run(program);
-    runs++;
-    if (count && count > best[kind].count)
-        best[kind] = (struct best){count, *program};
-    return count;
+    enum counted ignored;
+    return try_as(program, &ignored);
 }
 
 /* Sizes in granules at which something may change. */
@@ -76,7 +82,7 @@ static unsigned take(struct program *program, unsigned granules, bool sized)
 
 static void begin(struct program *program, unsigned long *number)
 {
-    static const size_t memories[] = {(size_t)1 << 18, (size_t)1 << 22, ((size_t)1 << 17) + 4096 + GRANULE};
+    static const size_t memories[] = {(size_t)1 << 18, (size_t)1 << 20, ((size_t)1 << 17) + 4096 + GRANULE};
     static const unsigned shifts[] = {0, 1, WORD / 2, WORD - 2};
     program->count = 0;
     program->memory = memories[choose(number, 3)];
@@ -246,7 +252,7 @@ static void mutate(struct program *program)
         request->size = random_size();
     }
     if (below(200) == 0)
-        program->memory = (size_t)1 << (14 + below(11));
+        program->memory = (size_t)1 << (14 + below(8));
 }
 
 /* From the best so far, from one that was enumerated, or from any. */
@@ -266,19 +272,19 @@ static void climb(enum counted kind, unsigned long steps)
 {
     enum { STEPS_OF_ONE = 3000 };
     struct program now, next;
+    enum counted is;
     unsigned long height = 0;
     for (unsigned long step = 0; step < steps; step++) {
         if (step % STEPS_OF_ONE == 0) {
             now = start(kind);
-            height = program_counts(&now) == kind ? try(&now) : 0;
+            height = try_as(&now, &is);
+            height = is == kind ? height : 0;
         }
         next = now;
         for (unsigned changes = 1 + below(3); changes; changes--)
             mutate(&next);
-        if (program_counts(&next) != kind)
-            continue;
-        unsigned long count = try(&next);
-        if (count >= height)
+        unsigned long count = try_as(&next, &is);
+        if (is == kind && count >= height)
             now = next, height = count;
     }
 }
@@ -311,7 +317,7 @@ static int report(unsigned long limit, const char *method)
     printf("# %s; %lu programs\n", method, runs);
     for (enum counted kind = 0; kind < COUNTED; kind++) {
         program_print(&best[kind].program, text);
-        printf("%s %lu %s\n", counted_names[kind], best[kind].count, text);
+        printf("%s; %lu; %s\n", counted_names[kind], best[kind].count, text);
     }
     return limit && (best[COUNT_ALLOC].count > limit || best[COUNT_FREE].count > limit);
 }

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """The most instructions that one request to a region takes, by machine: searched for, counted exactly (worst.c).
 
-    python3 bench/worst/worst.py [--every 97] [--steps 100000] [--machines x86-64,arm] [--save]
+    python3 bench/worst/worst.py [--every 499] [--steps 20000] [--machines x86-64,arm] [--save]
 
 For each machine the region is compiled as for one without an operating system, gcc -O2, and the search runs under QEMU, whose plugin counts. Without QEMU
 only x86-64 is searched, shorter, by single steps. What was found on x86-64 is counted a second time by single steps: both must agree.
@@ -20,7 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 ROOT = os.path.dirname(os.path.dirname(HERE))
 FOUND = os.path.join(HERE, "found.txt")
 LIMIT = 168
-KINDS = ["alloc", "free", "alloc_sized", "free_sized", "alloc_aligned"]
+KINDS = ["alloc", "free", "alloc_sized", "free_sized", "alloc_aligned", "alloc: NULL"]
 MACHINES = {
     "x86-64": (os.environ.get("CC", "gcc"), [], ["qemu-x86_64"]),
     "arm": ("arm-linux-gnueabihf-gcc", ["-march=armv7-a+fp", "-mthumb"], ["qemu-arm"]),
@@ -50,7 +50,7 @@ def search(command, options):
     lines = done.stdout.splitlines()
     if done.returncode or not lines[0].startswith("# ") or len(lines) != 1 + len(KINDS):
         return None, (lines or ["nothing was printed"])[0]
-    words = [line.split(" ", 2) for line in lines[1:]]
+    words = [line.split("; ", 2) for line in lines[1:]]
     return {kind: (int(count), program) for kind, count, program in words}, lines[0][2:]
 
 
@@ -88,7 +88,7 @@ def measure(name, options, scratch, plugin):
 
 
 def save(results):
-    programs = list(dict.fromkeys(found[kind][1] for found in results.values() for kind in KINDS))
+    programs = list(dict.fromkeys(found[kind][1] for found in results.values() for kind in KINDS if found[kind][0]))
     with open(FOUND, "w", encoding="utf-8") as file:
         file.write("# Written by worst.py --save: the programs that took most instructions, by machine and kind of request.\n")
         file.writelines(program + "\n" for program in programs)
@@ -96,8 +96,8 @@ def save(results):
 
 def main():
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--every", type=int, default=97, help="of the states that are enumerated, one in so many")
-    parser.add_argument("--steps", type=int, default=100000, help="of hill climbing, for each kind of request")
+    parser.add_argument("--every", type=int, default=499, help="of the states that are enumerated, one in so many")
+    parser.add_argument("--steps", type=int, default=20000, help="of hill climbing, for each kind of request")
     parser.add_argument("--machines", default=",".join(MACHINES))
     parser.add_argument("--scratch", default=os.path.join(ROOT, "build", "worst"), help="where programs are built")
     parser.add_argument("--save", action="store_true")
@@ -111,9 +111,9 @@ def main():
         found, notes[name] = measure(name, options, os.path.abspath(options.scratch), plugin)
         if found:
             results[name] = found
-    print(f"{'instructions, at most':24}" + "".join(f"{name:>14}" for name in results))
+    print(f"{'instructions, at most':26}" + "".join(f"{name:>14}" for name in results))
     for kind in KINDS:
-        print(f"{'tarn_region_' + kind:24}" + "".join(f"{found[kind][0]:14}" for found in results.values()))
+        print(f"{'tarn_region_' + kind:26}" + "".join(f"{found[kind][0]:14}" for found in results.values()))
     print()
     for name, note in notes.items():
         print(f"{name}: {note}")

@@ -35,6 +35,8 @@ struct tarn_bump_options {
     const struct tarn_pool_lock *lock;
     struct tarn_source *source; /**< of chunks; NULL: the system where `memory` was NULL, else none */
     size_t chunk; /**< bytes of a further chunk, rounded up to 4096; 0: 65536. Larger requests get a chunk of their own size. */
+    size_t
+        keep; /**< bytes of such chunks that are kept when what they held is given back; 0: sixteen chunks; less than one: none */
 };
 
 enum tarn_bump_flags {
@@ -86,7 +88,7 @@ TARN_API struct tarn_bump_mark tarn_bump_mark(struct tarn_bump *bump);
  * TARN_POOL_CORRUPT: a cleanup's words, or a red zone, were overwritten: nothing has changed in both cases.
  *
  * A mark that was made before a reset is always found; one that was rewound past, if its place is not there, or one of the latest six rewinds
- * that left different amounts was the one that did so. O(chunks + cleanups) of what is given back; one chunk is kept for later.
+ * that left different amounts was the one that did so. O(chunks + cleanups) of what is given back; chunks are kept as the options say.
  */
 TARN_API int tarn_bump_rewind(struct tarn_bump *bump, struct tarn_bump_mark mark);
 

@@ -4,7 +4,7 @@
  *
  * A heap has a name, counters that are exact, limits, and perhaps a parent: what a child uses counts against all heaps above it. Its objects are
  * ordinary ones: tarn_free, tarn_realloc and tarn_usable_size take them, from any thread, and the heap of any object can be asked. The end of a heap
- * frees whatever is left of it, and its children. tarn_stats counts pages that heaps have, not their objects.
+ * frees whatever is left of it, and its children. tarn_stats counts them, too.
  *
  * All functions may be called from any thread at any time, except that nobody may use a heap, its children or their objects while it is destroyed or
  * reset; heaps above it may be used. They may be called in the child of a fork, none in a signal handler. Callbacks are called with no lock held.

@@ -38,16 +38,22 @@ enum tarn_mobility { TARN_UNMOVABLE, TARN_MOVABLE, TARN_RECLAIMABLE, TARN_MOBILI
 
 struct tarn_zone;
 
-/** The descriptor of a page. `lru`, or `index` and `private_data`, are the user's while the page is allocated; the rest is tarn's. Of the
- * pages of a block or run each has its own. */
+/** A page's link in a list of its user's. */
+struct tarn_page_links {
+    void *next, *prev;
+};
+
+/** What else a page's user may note. */
+struct tarn_page_notes {
+    uintptr_t index, private_data;
+};
+
+/** The descriptor of a page. `lru`, or `user`, is the user's while the page is allocated; the rest is tarn's. Of the pages of a block or run each has
+ * its own. */
 struct tarn_page {
     union {
-        struct {
-            void *next, *prev;
-        } lru;
-        struct {
-            uintptr_t index, private_data;
-        } user;
+        struct tarn_page_links lru;
+        struct tarn_page_notes user;
     };
     uint32_t count;
     uint8_t state, order;

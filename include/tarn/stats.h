@@ -18,17 +18,17 @@ extern "C" {
 #endif
 
 /**
- * The whole heap: requests are those of tarn_malloc and kmalloc, of all object caches there are or were, and large ones. Pages that users
- * take themselves (tarn/pages.h) count in used_bytes only. Bytes unless a name says otherwise.
+ * The whole process: requests are those of tarn_malloc and kmalloc, of all object caches and users' heaps (tarn/heap.h) there are or were, and large
+ * ones. Pages that users take themselves (tarn/pages.h) count in used_bytes only. Bytes unless a name says otherwise.
  */
 struct tarn_stats {
     uint64_t allocations; /**< requests served; a realloc that moved is one, and one free */
     uint64_t frees;
-    uint64_t failures;                       /**< requests that got NULL */
-    uint64_t live_objects;                   /**< allocations - frees */
-    uint64_t live_bytes;                     /**< of the live objects, as classes and pages round them */
-    uint64_t peak_bytes;                     /**< most live bytes, to within what threads' magazines held then */
-    uint64_t large_allocations, large_frees; /**< of those above 32768 bytes */
+    uint64_t failures;     /**< requests that got NULL */
+    uint64_t live_objects; /**< allocations - frees */
+    uint64_t live_bytes;   /**< of the live objects, as classes and pages round them */
+    uint64_t peak_bytes;   /**< most live bytes, to within what threads' magazines and heaps' slabs held or had room for then */
+    uint64_t large_allocations, large_frees; /**< of those above 32768 bytes, other than in users' heaps */
     uint64_t large_live_bytes;
     uint64_t large_requested_bytes, large_rounded_bytes; /**< ever: asked for, and in whole pages */
     uint64_t reallocs_in_place, reallocs_moved, reallocs_remapped;
@@ -56,7 +56,7 @@ struct tarn_class_stats {
 
 #define TARN_CLASSES 72u
 
-/** Fills in the heap's counters. Takes short locks; O(threads * caches). */
+/** Fills in the heap's counters. Takes short locks; O(threads * caches + heaps). */
 TARN_API void tarn_stats(struct tarn_stats *stats);
 
 /** Fills in those of class `index`, 0 … TARN_CLASSES - 1. @return 0, or -EINVAL for another index. */

@@ -28,7 +28,7 @@ struct request {
     unsigned class;            /* 0: a large object */
     bool quiet;                /* a failure is neither told nor counted */
     bool zeroed;               /* answer: its memory reads as zero */
-    struct tarn__piece *piece; /* of the large object */
+    struct tarn__piece *piece; /* of new pages, or of the large object */
     struct tarn_heap *over;    /* answer: the heap whose hard limit forbade it */
     uint64_t live;             /* of the request's own heap, with it */
 };
@@ -129,6 +129,8 @@ static inline void *take(struct request *request)
     }
     heap->own_bytes += request->bytes;
     raise_own(heap, request->live);
+    if (request->piece)
+        tarn__heap_note(heap);
     return p;
 }
 
@@ -320,6 +322,7 @@ static void free_large(struct tarn__piece *piece, void *p, const char *where)
     heap->frees++;
     heap->own_bytes -= bytes;
     sub_own(heap, bytes);
+    tarn__heap_note(heap);
     tarn__unlock(&heap->lock);
     sub_above(heap, bytes);
     tarn__piece_end(piece);
@@ -344,8 +347,10 @@ void tarn__heap_free(struct tarn__piece *piece, void *p)
     heap->frees++;
     heap->own_bytes -= size;
     sub_own(heap, size);
-    if (TARN__UNLIKELY(goes))
+    if (TARN__UNLIKELY(goes)) {
         tarn__piece_leave(heap, piece);
+        tarn__heap_note(heap);
+    }
     tarn__unlock(&heap->lock);
     sub_above(heap, size);
     if (TARN__UNLIKELY(goes))
@@ -371,6 +376,7 @@ size_t tarn__heap_clear(struct tarn_heap *heap)
     heap->frees = heap->allocations;
     heap->own_bytes = 0;
     sub_own(heap, bytes);
+    tarn__heap_note(heap);
     tarn__pieces_take(heap, &pieces);
     tarn__unlock(&heap->lock);
     if (bytes > 0)
@@ -401,6 +407,7 @@ static void shrink(struct tarn__piece *piece, size_t pages)
     heap->held -= less;
     heap->own_bytes -= bytes;
     sub_own(heap, bytes);
+    tarn__heap_note(heap);
     tarn__unlock(&heap->lock);
     sub_above(heap, bytes);
     if (too_many)

@@ -10,6 +10,7 @@
 struct tarn__lock tarn__heaps_lock = TARN__LOCK_INIT(TARN__RANK_HEAPS);
 struct tarn__list tarn__heaps = {&tarn__heaps, &tarn__heaps};
 static struct tarn__list roots = {&roots, &roots};
+static struct tarn__heaps_sums ended; /* of heaps that are gone; under the tree's lock */
 
 static const unsigned known_flags = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON | TARN_POOL_ZERO;
 
@@ -45,6 +46,9 @@ static void withdraw(struct tarn_heap *heap)
     tarn__list_remove(&heap->all);
     if (parent)
         count_children(parent, parent->count - 1);
+    ended.allocations += heap->allocations;
+    ended.frees += heap->frees;
+    ended.failures += heap->failures;
     tarn__unlock(&tarn__heaps_lock);
 }
 
@@ -138,6 +142,23 @@ void tarn_heap_set_hard_limit(struct tarn_heap *heap, size_t bytes)
 void tarn_heap_set_soft_limit(struct tarn_heap *heap, size_t bytes)
 {
     atomic_store_explicit(&heap->soft_limit, bytes, memory_order_relaxed);
+}
+
+/* One lock after the other: beside running threads a moment's sum, as those of other caches are. */
+void tarn__heaps_sum(struct tarn__heaps_sums *sums)
+{
+    tarn__lock(&tarn__heaps_lock);
+    *sums = ended;
+    for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next) {
+        struct tarn_heap *heap = TARN__CONTAINER(link, struct tarn_heap, all);
+        tarn__lock(&heap->lock);
+        sums->allocations += heap->allocations;
+        sums->frees += heap->frees;
+        sums->failures += heap->failures;
+        sums->live_bytes += heap->own_bytes;
+        tarn__unlock(&heap->lock);
+    }
+    tarn__unlock(&tarn__heaps_lock);
 }
 
 /* Objects of a heap and those below. The tree's lock is held. */
@@ -279,9 +300,10 @@ void tarn__heaps_child(void)
         TARN__CONTAINER(link, struct tarn_heap, all)->live = 0;
     for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps; link = link->next) {
         struct tarn_heap *from = TARN__CONTAINER(link, struct tarn_heap, all);
-        for (struct tarn_heap *heap = from; heap; heap = heap->parent) {
+        struct tarn_heap *heap = from;
+        do {
             heap->live += from->own_bytes;
             heap->peak = heap->live > heap->peak ? heap->live : heap->peak;
-        }
+        } while ((heap = heap->parent));
     }
 }

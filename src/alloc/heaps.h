@@ -27,6 +27,7 @@
 #include "alloc/classes.h"
 #include "os/lock.h"
 #include "page/section.h"
+#include "slab/local.h"
 #include "tarn/heap.h"
 
 struct tarn__piece {
@@ -55,7 +56,8 @@ struct tarn_heap {
 
     /* under the lock */
     uint64_t own_bytes, allocations, frees, failures;
-    size_t held; /* pages */
+    uint64_t noted; /* of own_bytes: already in the ledger (slab/local.h) */
+    size_t held;    /* pages */
     struct tarn__list full, large;
     struct tarn__list partial[TARN__CLASSES];
     uint32_t slabs[TARN__CLASSES];
@@ -152,6 +154,17 @@ void tarn__piece_leave(struct tarn_heap *heap, struct tarn__piece *piece);
 /* Moves all of a heap's pieces to `pieces`. Under its lock. */
 void tarn__pieces_take(struct tarn_heap *heap, struct tarn__list *pieces);
 
+/*
+ * Tells the ledger what changed in a heap since it was last told, when pages come and go: so the process's peak is right to within what slabs have room
+ * for, and an object costs nothing. Under the heap's lock.
+ */
+static inline void tarn__heap_note(struct tarn_heap *heap)
+{
+    int64_t change = (int64_t)(heap->own_bytes - heap->noted);
+    heap->noted = heap->own_bytes;
+    tarn__ledger_note(change);
+}
+
 /* Gives up a heap's objects, and uncharges them. Returns how many there were. */
 size_t tarn__heap_clear(struct tarn_heap *heap);
 
@@ -168,6 +181,12 @@ void tarn__heap_inspect(const struct tarn__piece *piece);
 /* For the malloc family (alloc.c, realloc.c). */
 void tarn__heap_free(struct tarn__piece *piece, void *p);
 void *tarn__heap_realloc(struct tarn__piece *piece, void *p, size_t size);
+
+/* All heaps there are or were; those that ended got back what they gave. */
+struct tarn__heaps_sums {
+    uint64_t allocations, frees, failures, live_bytes;
+};
+void tarn__heaps_sum(struct tarn__heaps_sums *sums);
 
 /* For fork hooks. */
 void tarn__heaps_each_lock(void (*act)(struct tarn__lock *));

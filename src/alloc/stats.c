@@ -2,6 +2,7 @@
 #include "tarn/stats.h"
 
 #include "alloc/heap.h"
+#include "alloc/heaps.h"
 #include "os/os.h"
 #include "page/meta.h"
 
@@ -65,6 +66,17 @@ static void add_cache(struct tarn_cache *cache, void *context)
     stats->live_bytes += (sums.allocs - sums.frees) * cache->size;
 }
 
+/* Users' heaps. */
+static void add_heaps(struct tarn_stats *stats)
+{
+    struct tarn__heaps_sums sums;
+    tarn__heaps_sum(&sums);
+    stats->allocations += sums.allocations;
+    stats->frees += sums.frees;
+    stats->failures += sums.failures;
+    stats->live_bytes += sums.live_bytes;
+}
+
 void tarn_stats(struct tarn_stats *stats)
 {
     struct tarn__heap *heap = &tarn__heap;
@@ -82,11 +94,12 @@ void tarn_stats(struct tarn_stats *stats)
     stats->large_rounded_bytes = read_count(&heap->large_rounded);
     stats->allocations += stats->large_allocations;
     stats->frees += stats->large_frees;
+    stats->failures = read_count(&heap->failures);
+    add_heaps(stats);
     stats->live_objects = stats->allocations - stats->frees;
     stats->live_bytes += stats->large_live_bytes;
     int64_t peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
     stats->peak_bytes = peak > 0 && (uint64_t)peak > stats->live_bytes ? (uint64_t)peak : stats->live_bytes;
-    stats->failures = read_count(&heap->failures);
     stats->reallocs_in_place = read_count(&heap->reallocs_in_place);
     stats->reallocs_moved = read_count(&heap->reallocs_moved);
     stats->reallocs_remapped = read_count(&heap->reallocs_remapped);

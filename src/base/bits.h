@@ -23,6 +23,9 @@ static inline unsigned tarn__log2_floor(size_t x) { return 63u - (unsigned)__bui
 /* Smallest k with 2^k >= x. x > 0. */
 static inline unsigned tarn__log2_ceil(size_t x) { return x <= 1 ? 0 : tarn__log2_floor(x - 1) + 1; }
 
+/* By fewer bits than x has. x / 2^by, if x is a multiple of that; else more than any such number. */
+static inline size_t tarn__rotate_right(size_t x, unsigned by) { return x >> by | x << (-by & (unsigned)(sizeof x * 8 - 1)); }
+
 /* Largest power of two that divides x. x > 0. */
 static inline size_t tarn__pow2_factor(size_t x) { return x & (~x + 1); }
 

@@ -206,7 +206,7 @@ bool tarn__worker_wait(struct tarn__job *job)
 bool tarn__worker_lives(void)
 {
     tarn__lock(&lock);
-    bool lives = state == THREAD;
+    bool lives = state == THREAD || state == STARTING;
     tarn__unlock(&lock);
     return lives;
 }

@@ -36,7 +36,7 @@ bool tarn__worker_ask(struct tarn__job *job);
  */
 bool tarn__worker_wait(struct tarn__job *job);
 
-/* Whether there is a thread now. */
+/* Whether there is a thread now, or one begins. */
 bool tarn__worker_lives(void);
 
 /*

@@ -55,8 +55,7 @@ static inline void note_hole(struct tarn_blockpool *pool, struct tarn__segment *
  */
 static inline size_t number_of(const struct tarn_blockpool *pool, const struct tarn__segment *segment, uintptr_t p)
 {
-    tarn__bits product = (p - segment->origin) * pool->inverse;
-    return product >> pool->rotation | product << (-pool->rotation & (TARN__WIDTH - 1));
+    return tarn__rotate_right((p - segment->origin) * pool->inverse, pool->rotation);
 }
 
 /* The segment that has an address. NULL: none, or none that may be followed. */
@@ -213,20 +212,19 @@ static __attribute__((noinline)) int free_slowly(struct tarn_blockpool *pool, vo
 }
 
 /* A short run in the word where the search begins, if that has one: it is what a search would find. Else all of a search. */
-static __attribute__((noinline)) void *alloc_near(struct tarn_blockpool *pool, size_t size)
+static inline void *alloc_near(struct tarn_blockpool *pool, size_t size, size_t count)
 {
-    if (pool->parked)
-        tarn__blockpool_unpark(pool);
     struct tarn__segment *segment = pool->at;
-    size_t start = segment->start, count = tarn__blocks_for(pool, size);
+    size_t start = segment->start;
     struct tarn__block_word *word = &segment->word[start / TARN__WIDTH];
-    tarn__bits free = ~word->taken >> (start % TARN__WIDTH), starts = count < TARN__WIDTH ? tarn__run_starts(free, count) : 0;
+    tarn__bits free = ~word->taken >> (start % TARN__WIDTH), starts = tarn__run_starts(free, count);
     if (__builtin_expect(starts == 0, 0))
         return alloc_slowly(pool, size);
     size_t number = start + tarn__lowest_bit(starts), low = number % TARN__WIDTH;
     tarn__bits run = tarn__run_mask(low, count);
     word->taken |= run;
-    word->joined |= run & (run << 1);
+    if (count > 1)
+        word->joined |= run & (run << 1);
     if ((starts & (free & -free)) || pool->next_fit)
         segment->start = number + count;
     pool->allocations++;
@@ -234,12 +232,23 @@ static __attribute__((noinline)) void *alloc_near(struct tarn_blockpool *pool, s
     return tarn__block_at(pool, segment, number);
 }
 
+static __attribute__((noinline)) void *alloc_run(struct tarn_blockpool *pool, size_t size)
+{
+    size_t count = tarn__blocks_for(pool, size);
+    return pool->parked || count >= TARN__WIDTH ? alloc_slowly(pool, size) : alloc_near(pool, size, count);
+}
+
+static __attribute__((noinline)) void *alloc_one(struct tarn_blockpool *pool, size_t size)
+{
+    return pool->parked ? alloc_slowly(pool, size) : alloc_near(pool, size, 1);
+}
+
 /* A run inside one word, of which more than the first block is known; or it is not to be parked. */
 static __attribute__((noinline)) int free_near(struct tarn_blockpool *pool, char *p)
 {
     struct tarn__segment *segment = (struct tarn__segment *)(void *)pool->spans.latest;
     size_t number = number_of(pool, segment, (uintptr_t)p), low = number % TARN__WIDTH;
-    if (number >= segment->limit || p == pool->parked)
+    if (number >= segment->limit || (pool->parked && (p <= pool->parked || segment != pool->at)))
         return free_slowly(pool, p);
     struct tarn__block_word *word = &segment->word[number / TARN__WIDTH];
     tarn__bits joined = word->joined >> low;
@@ -248,8 +257,6 @@ static __attribute__((noinline)) int free_near(struct tarn_blockpool *pool, char
         return free_slowly(pool, p);
     pool->frees++;
     tarn__peak_give(&pool->bytes, count * pool->block_size);
-    if (pool->parked && (p < pool->parked || segment != pool->at))
-        tarn__blockpool_unpark(pool);
     if (!pool->parked && segment == pool->at && number < segment->start && !pool->next_fit) {
         pool->parked = p;
         pool->parked_bytes = count * pool->block_size;
@@ -272,7 +279,7 @@ void *tarn_blockpool_alloc(struct tarn_blockpool *pool, size_t size)
         return alloc_slowly(pool, size);
     char *p = pool->parked;
     if (!p || pool->parked_bytes - size >= pool->block_size)
-        return alloc_near(pool, size);
+        return size > pool->block_size ? alloc_run(pool, size) : alloc_one(pool, size);
     pool->parked = NULL;
     pool->allocations++;
     tarn__peak_take(&pool->bytes, pool->parked_bytes);

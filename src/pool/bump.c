@@ -34,6 +34,7 @@ enum {
     ORDINARY = 65536,
     ZONE = 0xcc,
     ZONE_LEAST = 8,
+    KEPT = 16,
     VOIDS = 6,
     RECORDED = TARN_BUMP_RECORD | TARN_POOL_RED_ZONE,
     ALL_FLAGS = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON | TARN_POOL_ZERO | TARN_BUMP_RECORD,
@@ -78,9 +79,10 @@ struct arena {
     bool slow;        /* `at` is the place, not fast.at */
     char *at;
     struct chunk *now, *first;
-    struct chunk *spare;   /* of the ordinary size, or NULL */
+    struct chunk *spare;   /* of the ordinary size, linked by previous; so many at most */
     struct chunk *leaving; /* to be released as soon as nobody holds the guard; linked by previous */
     struct cleanup *cleanups;
+    size_t spares, spares_most;
     size_t ordinary; /* bytes of a chunk */
     size_t size;     /* bytes of all chunks */
     size_t own;      /* bytes of the first that the source gets back */
@@ -184,15 +186,14 @@ static void push(struct arena *arena, void *memory, char *end, size_t size)
     go_to(arena, chunk, start_of(chunk));
 }
 
-/* Keeps a chunk that is on the stack no more as the spare one, or has it leave. `chunk->size` is set. */
+/* Keeps a chunk that is on the stack no more as a spare one, or has it leave. `chunk->size` is set. */
 static void retire(struct arena *arena, struct chunk *chunk)
 {
-    if (!arena->spare && chunk->size == arena->ordinary) {
-        arena->spare = chunk;
-        return;
-    }
-    chunk->previous = arena->leaving;
-    arena->leaving = chunk;
+    bool stays = arena->spares < arena->spares_most && chunk->size == arena->ordinary;
+    struct chunk **list = stays ? &arena->spare : &arena->leaving;
+    arena->spares += stays;
+    chunk->previous = *list;
+    *list = chunk;
 }
 
 /* Gives the source what is to leave. What it does not take stays, and is offered again the next time. */
@@ -222,12 +223,13 @@ static void give_back(struct arena *arena)
     }
 }
 
-/* The spare chunk, or one from the source, for which the guard is let go of meanwhile. NULL: none. */
+/* A spare chunk, or one from the source, for which the guard is let go of meanwhile. NULL: none. */
 static struct chunk *obtain(struct arena *arena, size_t bytes)
 {
     struct chunk *chunk = arena->spare;
     if (chunk && bytes == arena->ordinary) {
-        arena->spare = NULL;
+        arena->spare = chunk->previous;
+        arena->spares--;
         return chunk;
     }
     if (!arena->source)
@@ -527,6 +529,7 @@ struct tarn_bump *tarn_bump_create(void *memory, size_t size, const struct tarn_
         return NULL;
     *arena = (struct arena){.flags = as->flags, .source = source, .ordinary = ordinary, .size = size, .own = memory ? 0 : size};
     arena->slow = as->flags || as->lock;
+    arena->spares_most = as->keep ? as->keep / ordinary : KEPT;
     tarn__guard_init(&arena->guard, as->lock);
     push(arena, (char *)arena + ARENA_ROOM, (char *)arena + size, 0);
     arena->first = arena->now;
@@ -540,8 +543,11 @@ void tarn_bump_destroy(struct tarn_bump *bump)
     tarn_bump_reset(bump);
     struct arena *arena = arena_of(bump);
     struct tarn_source *source = arena->source;
-    if (arena->spare)
-        arena->spare->previous = arena->leaving, arena->leaving = arena->spare;
+    arena->spares_most = 0;
+    for (struct chunk *spare; (spare = arena->spare);) {
+        arena->spare = spare->previous;
+        retire(arena, spare);
+    }
     give_back(arena);
     tarn__guard_end(&arena->guard);
     if (arena->own)
@@ -621,8 +627,8 @@ void tarn_bump_stats(struct tarn_bump *bump, struct tarn_pool_stats *stats)
             stats->segments++;
         }
     if (arena->spare) {
-        stats->segments++;
-        stats->capacity += arena->ordinary - CHUNK_ROOM;
+        stats->segments += arena->spares;
+        stats->capacity += arena->spares * (arena->ordinary - CHUNK_ROOM);
         stats->largest_free = tarn__max(stats->largest_free, largest_in(arena, arena->ordinary - CHUNK_ROOM));
     }
     if (arena->flags & TARN_BUMP_RECORD)
@@ -666,7 +672,7 @@ static bool chunks_hold(const struct arena *arena)
         if (!chunk->previous && (chunk != arena->first || chunk->before != 0))
             return false;
     }
-    return arena->slow ? !arena->fast.at && !arena->fast.end : arena->fast.end == arena->now->end;
+    return arena->slow ? !arena->fast.at && !arena->fast.end : arena->now && arena->fast.end == arena->now->end;
 }
 
 static bool cleanups_hold(const struct arena *arena)

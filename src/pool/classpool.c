@@ -49,7 +49,7 @@ static int free_slow(struct tarn_classpool *pool, void *p) __attribute__((noinli
 
 void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 {
-    if (__builtin_expect(size >= pool->short_limit, 0))
+    if (__builtin_expect(size - 1 >= pool->short_limit, 0))
         return alloc_slow(pool, size);
     unsigned number = tarn__classpool_class_of(size);
     struct tarn__class_queued *block = pool->classes[number].head;
@@ -61,7 +61,7 @@ void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 
 int tarn_classpool_free(struct tarn_classpool *pool, void *p)
 {
-    if (__builtin_expect(!tarn__class_begins(pool, pool->short_bound, p), 0))
+    if (__builtin_expect(!tarn__class_begins(pool, pool->short_grains, p), 0))
         return free_slow(pool, p);
     uint32_t word = tarn__class_header(p)->word, mark = tarn__class_mark(pool, p);
     size_t asked = tarn__class_asked(word);
@@ -83,7 +83,8 @@ static void *dequeue(struct tarn_classpool *pool, unsigned number)
     struct tarn__class *class = &pool->classes[number];
     while (class->head) {
         struct tarn__class_queued *block = class->head;
-        bool sound = tarn__class_begins(pool, pool->carved, block) && block->seal == tarn__class_seal(pool, block);
+        bool sound =
+            tarn__class_begins(pool, pool->carved / TARN__CLASS_GRAIN, block) && block->seal == tarn__class_seal(pool, block);
         if (sound && (pool->flags & TARN_POOL_CHECK))
             sound = tarn__class_queued_sound(pool, number, block);
         if (!sound) {
@@ -110,14 +111,14 @@ static void *carve(struct tarn_classpool *pool, unsigned number)
     tarn__bit_set(pool->starts, pool->carved / TARN__CLASS_GRAIN);
     pool->carved += size + TARN__CLASS_GRAIN;
     if (!pool->special)
-        pool->short_bound = pool->carved;
+        pool->short_grains = pool->carved / TARN__CLASS_GRAIN;
     pool->classes[number].carved++;
     return p;
 }
 
 static void *take(struct tarn_classpool *pool, size_t asked)
 {
-    unsigned number = tarn__classpool_class_of(asked);
+    unsigned number = tarn__classpool_class_of(tarn__max(asked, 1));
     void *p = dequeue(pool, number);
     if (!p)
         p = carve(pool, number);
@@ -158,7 +159,7 @@ static void *alloc_slow(struct tarn_classpool *pool, size_t size)
 /* 0 when a live block of the buffer begins at `p`, and is sound; else what is wrong. Under the guard, as what follows. */
 static int find_live(const struct tarn_classpool *pool, const void *p)
 {
-    if (!tarn__class_begins(pool, pool->carved, p))
+    if (!tarn__class_begins(pool, pool->carved / TARN__CLASS_GRAIN, p))
         return TARN_POOL_FOREIGN;
     if (!tarn__class_header_sound(pool, p))
         return TARN_POOL_CORRUPT;

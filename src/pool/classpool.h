@@ -37,6 +37,8 @@ enum {
     TARN__CLASSPOOL_NUMBERS = 16, /* that a header's word can hold: so an index made of it is in bounds whatever it says */
 };
 
+_Static_assert(TARN__CLASS_GRAIN == 1 << 4, "tarn__class_begins rotates by that");
+
 /* Each differs from the others in every byte. */
 #define TARN__CLASS_LIVE UINT32_C(0)
 #define TARN__CLASS_QUEUED UINT32_C(0x96969696)
@@ -62,8 +64,8 @@ struct tarn_classpool {
     char *base;       /* aligned to TARN__CLASS_GRAIN */
     uint64_t *starts; /* bit i: a block begins at base + 16 i; read below `carved` only */
     uintptr_t secret;
-    size_t short_limit;      /* sizes below it are allocated the short way: 0 in a pool with a lock or flags */
-    size_t short_bound;      /* `carved`, or 0 in such a pool: below it blocks are freed the short way */
+    size_t short_limit;      /* sizes up to it are allocated the short way: 0 in a pool with a lock or flags */
+    size_t short_grains;     /* grains of `carved`, or 0 in such a pool: below it blocks are freed the short way */
     struct tarn__peak bytes; /* of live blocks */
     struct tarn__class classes[TARN__CLASSPOOL_NUMBERS]; /* of which TARN_CLASSPOOL_CLASSES are used */
     size_t lost
@@ -86,9 +88,10 @@ struct tarn_classpool {
 /* A guard, at any address. */
 typedef uint32_t __attribute__((aligned(1), may_alias)) tarn__class_guard;
 
+/* size > 0 */
 static inline unsigned tarn__classpool_class_of(size_t size)
 {
-    return tarn__scan_high((size - (size != 0)) | (TARN__CLASS_GRAIN - 1)) - 3;
+    return tarn__scan_high((size - 1) | (TARN__CLASS_GRAIN - 1)) - 3;
 }
 
 static inline size_t tarn__classpool_class_size(unsigned number) { return (size_t)TARN__CLASS_GRAIN << number; }
@@ -126,11 +129,11 @@ static inline uintptr_t tarn__class_seal(const struct tarn_classpool *pool, cons
     return (uintptr_t)block->next ^ (uintptr_t)block ^ pool->secret;
 }
 
-/* Whether a block begins at `p`, less than `bound` bytes from the base. */
-static inline bool tarn__class_begins(const struct tarn_classpool *pool, size_t bound, const void *p)
+/* Whether a block begins at `p`, less than that many grains from the base. What is no multiple of one becomes too large. */
+static inline bool tarn__class_begins(const struct tarn_classpool *pool, size_t grains, const void *p)
 {
-    size_t offset = (size_t)((uintptr_t)p - (uintptr_t)pool->base);
-    return offset < bound && offset % TARN__CLASS_GRAIN == 0 && tarn__bit_test(pool->starts, offset / TARN__CLASS_GRAIN);
+    size_t grain = tarn__rotate_right((uintptr_t)p - (uintptr_t)pool->base, 4);
+    return grain < grains && tarn__bit_test(pool->starts, grain);
 }
 
 /* Bytes in front of a live block's guard. */

@@ -99,7 +99,8 @@ static bool queue_sound(const struct tarn_classpool *pool, unsigned number)
     const struct tarn__class *class = &pool->classes[number];
     size_t count = tarn__class_waiting(pool, number);
     for (const struct tarn__class_queued *block = class->head; block; block = block->next) {
-        if (count-- == 0 || !tarn__class_begins(pool, pool->carved, block) || block->seal != tarn__class_seal(pool, block))
+        if (count-- == 0 || !tarn__class_begins(pool, pool->carved / TARN__CLASS_GRAIN, block) ||
+            block->seal != tarn__class_seal(pool, block))
             return false;
         if (!tarn__class_queued_sound(pool, number, block))
             return false;

@@ -49,7 +49,7 @@ static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
     pool->special = pool->guard.lock.acquire || (pool->flags & KNOWN_FLAGS & ~(unsigned)TARN_POOL_RED_ZONE);
-    pool->short_limit = pool->special ? 0 : TARN_CLASSPOOL_MOST + 1;
+    pool->short_limit = pool->special ? 0 : TARN_CLASSPOOL_MOST;
     return pool;
 }
 

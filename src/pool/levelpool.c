@@ -38,7 +38,7 @@ static inline void make_ready(struct tarn_levelpool *pool, unsigned number, uint
     *(void **)p = level->head;
     level->head = p;
     level->ready++;
-    level->given++;
+    pool->given++;
     tarn__peak_give(&pool->bytes, tarn__level_size(number));
 }
 
@@ -47,24 +47,22 @@ static int free_slow(struct tarn_levelpool *pool, void *p) __attribute__((noinli
 
 void *tarn_levelpool_alloc(struct tarn_levelpool *pool, size_t size)
 {
-    unsigned number = tarn__level_of(size);
-    if (__builtin_expect(size >= pool->short_limit || tarn__level_low(pool, &pool->levels[number]), 0))
+    unsigned number = (unsigned)((size - 1) / TARN__LEVEL_GRAIN);
+    if (__builtin_expect(size - 1 >= pool->short_limit || tarn__level_low(pool, &pool->levels[number]), 0))
         return alloc_slow(pool, size);
     void *p = pool->levels[number].head;
-    size_t offset = (uintptr_t)p - pool->near_base, bit = offset / TARN__LEVEL_GRAIN;
-    if (__builtin_expect(offset >= pool->near_bytes || offset % TARN__LEVEL_GRAIN != 0 || tarn__bit_test(pool->near_live, bit),
-                         0))
+    size_t bit = tarn__level_near_bit(pool, p);
+    if (__builtin_expect(bit >= pool->near_grains || tarn__bit_test(pool->near_live, bit), 0))
         return alloc_slow(pool, size);
     return hand_out(pool, number, pool->near_live, bit, p);
 }
 
 int tarn_levelpool_free(struct tarn_levelpool *pool, void *p)
 {
-    size_t offset = (uintptr_t)p - pool->near_base, bit = offset / TARN__LEVEL_GRAIN;
-    if (__builtin_expect(offset >= pool->near_bytes || offset % TARN__LEVEL_GRAIN != 0 || !tarn__bit_test(pool->near_live, bit),
-                         0))
+    size_t bit = tarn__level_near_bit(pool, p);
+    if (__builtin_expect(bit >= pool->near_grains || !tarn__bit_test(pool->near_live, bit), 0))
         return free_slow(pool, p);
-    make_ready(pool, pool->near_class_of[offset / TARN__LEVEL_UNIT], pool->near_live, bit, p);
+    make_ready(pool, pool->near_class_of[bit / (TARN__LEVEL_UNIT / TARN__LEVEL_GRAIN)], pool->near_live, bit, p);
     return 0;
 }
 
@@ -177,7 +175,7 @@ static int free_slow(struct tarn_levelpool *pool, void *p)
         error = 0;
         size = entry->size;
         tarn__passed_remove(&pool->passed, entry);
-        pool->passed_given++;
+        pool->given++;
         tarn__peak_give(&pool->bytes, size);
     }
     tarn__guard_drop(&pool->guard);

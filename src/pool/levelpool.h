@@ -34,6 +34,8 @@ enum {
 
 #define TARN__LEVEL_ZONE_FILL 0xbb
 
+_Static_assert(TARN__LEVEL_GRAIN == 1 << 3, "tarn__level_near_bit rotates by that");
+
 struct tarn__level_segment {
     struct tarn__span span; /* of its units */
     uint64_t *live, *starts;
@@ -48,19 +50,18 @@ struct tarn__level_segment {
 struct tarn__level {
     void *head; /* a ready block, which holds the link to the next: latest first */
     size_t ready;
-    size_t prepared, lost; /* ever; of these, neither live nor ready, as links or poison were overwritten */
-    uint64_t given;
+    size_t prepared, lost;             /* ever; of these, neither live nor ready, as links or poison were overwritten */
     struct tarn__level_segment *chunk; /* that is being prepared from */
     uintptr_t next, end;               /* of what is not prepared of it */
 };
 
 struct tarn_levelpool {
-    /* The short way: the units, live bits and classes of the segment that was found last; no bytes of it in a pool with a lock or flags. */
+    /* The short way: the units, live bits and classes of the segment that was found last; no grains of it in a pool with a lock or flags. */
     uintptr_t near_base;
-    size_t near_bytes;
+    size_t near_grains;
     uint64_t *near_live;
     uint8_t *near_class_of;
-    size_t short_limit; /* sizes below it are allocated so; 0 in such a pool */
+    size_t short_limit; /* sizes up to it are allocated so; 0 in such a pool */
     size_t low_water;
     struct tarn__peak bytes; /* of live blocks */
 
@@ -73,12 +74,18 @@ struct tarn_levelpool {
     struct tarn_source *source;          /* that refills ask; NULL: nowhere */
     struct tarn__guard guard;
     struct tarn__passed passed;
-    uint64_t passed_given, failures;
-    bool own_memory; /* the first segment is the source's, too */
+    uint64_t given, failures; /* given: frees, also of what was passed on */
+    bool own_memory;          /* the first segment is the source's, too */
     struct tarn__level levels[];
 };
 
 static inline unsigned tarn__level_of(size_t size) { return (unsigned)((size - (size != 0)) / TARN__LEVEL_GRAIN); }
+
+/* The grain of the near segment at which `p` lies; too large when it is outside or not aligned. */
+static inline size_t tarn__level_near_bit(const struct tarn_levelpool *pool, const void *p)
+{
+    return tarn__rotate_right((uintptr_t)p - pool->near_base, 3);
+}
 
 static inline size_t tarn__level_size(unsigned number) { return ((size_t)number + 1) * TARN__LEVEL_GRAIN; }
 
@@ -113,7 +120,7 @@ static inline void tarn__level_near(struct tarn_levelpool *pool, const struct ta
     if (pool->special)
         return;
     pool->near_base = segment->span.base;
-    pool->near_bytes = segment->span.end - segment->span.base;
+    pool->near_grains = (segment->span.end - segment->span.base) / TARN__LEVEL_GRAIN;
     pool->near_live = segment->live;
     pool->near_class_of = segment->class_of;
 }

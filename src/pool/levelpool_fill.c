@@ -229,7 +229,7 @@ static struct tarn_levelpool *make(void *memory, size_t size, const struct tarn_
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
     pool->special = pool->guard.lock.acquire || pool->flags;
-    pool->short_limit = pool->special ? 0 : pool->largest + 1;
+    pool->short_limit = pool->special ? 0 : pool->largest;
     return pool;
 }
 

@@ -40,11 +40,10 @@ void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *s
         size_t more = left > zone ? (left - zone) / stride : 0;
         stats->capacity += (level->prepared - level->lost + more) * size;
         stats->live_blocks += live_of(level);
-        stats->frees += level->given;
         if (level->ready || more || rest >= stride + zone)
             stats->largest_free = size;
     }
-    stats->frees += pool->passed_given;
+    stats->frees = pool->given;
     stats->allocations = stats->frees + stats->live_blocks;
     stats->live_bytes = tarn__peak_live(&pool->bytes);
     stats->peak_bytes = pool->bytes.most;

@@ -24,7 +24,7 @@ static void begin(struct tarn_region *region)
         if (region->tlsf.heads)
             tarn__bytes_fill(region->tlsf.heads, 0, tarn__tlsf_bytes((unsigned)(region->tlsf.lists >> TARN__LISTS_SHIFT)));
     } else if (tarn__strategy(region) == TARN_REGION_FIRST_FIT) {
-        region->order = (struct tarn__address_order){NULL, &region->order.lowest};
+        region->order = (struct tarn__address_order){.end = &region->order.lowest, .finger = &region->order.lowest};
     } else {
         region->tree = 0;
     }
@@ -37,6 +37,7 @@ static struct tarn_region *make(char *memory, size_t size, const struct tarn_reg
     size_t skip = (size_t)((char *)region - memory) + sizeof *region;
     *region = (struct tarn_region){.flags = options->flags, .strategy = options->strategy, .source = options->source};
     region->plain = options->strategy == TARN_REGION_TLSF && options->flags == 0;
+    region->alone = region->plain && !options->lock && !options->source;
     region->increment = options->increment ? options->increment : INCREMENT;
     if (region->flags & TARN_POOL_RED_ZONE)
         region->mark_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
@@ -89,7 +90,7 @@ int tarn_region_destroy(struct tarn_region *region)
         tarn__spans_remove(&region->ranges, &range->span);
         source->ops->release(source, (void *)above, range->span.end - above);
     }
-    if (region->owns_first)
+    if (region->owns_first && first)
         source->ops->release(source, (void *)first->span.base, first->span.end - first->span.base);
     return 0;
 }
@@ -128,8 +129,10 @@ static __attribute__((noinline)) void *alloc_any(struct tarn_region *region, siz
 TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
 {
     size_t list = tarn__tlsf_find(&region->tlsf, granules), had;
-    if (__builtin_expect(list == TARN__NO_LIST, 0))
+    if (__builtin_expect(list == TARN__NO_LIST, 0)) {
+        region->failures += !region->source; /* with one it goes on */
         return NULL;
+    }
     struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
     struct tarn__range *range = tarn__range_of(region, block);
     struct tarn__range here = {.tags = range->tags, .first = range->first}; /* which stores to tags cannot change */
@@ -148,26 +151,33 @@ TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
     return (char *)block + TARN__GRANULE;
 }
 
-void *tarn_region_alloc(struct tarn_region *region, size_t size)
+/* With a lock, or in general. */
+static __attribute__((noinline)) void *alloc_guarded(struct tarn_region *region, size_t size)
 {
     size_t granules = tarn__granules_of(size);
     bool header = granules >= TARN__LONG;
-    if (__builtin_expect(!region->plain, 0))
+    if (!region->plain)
         return alloc_any(region, size, false);
     tarn__guard_take(&region->guard);
     char *p = take(region, granules + header, header);
     tarn__guard_drop(&region->guard);
-    return __builtin_expect(p != NULL, 1) ? p : alloc_any(region, size, false);
+    return p || !region->source ? p : alloc_any(region, size, false);
+}
+
+void *tarn_region_alloc(struct tarn_region *region, size_t size)
+{
+    size_t granules = tarn__granules_of(size);
+    bool header = granules >= TARN__LONG;
+    if (__builtin_expect(!TARN__ALONE(region), 0))
+        return alloc_guarded(region, size);
+    return take(region, granules + header, header);
 }
 
 void *tarn_region_alloc_sized(struct tarn_region *region, size_t size)
 {
-    if (__builtin_expect(!region->plain, 0))
+    if (__builtin_expect(!TARN__ALONE(region), 0))
         return alloc_any(region, size, true);
-    tarn__guard_take(&region->guard);
-    char *p = take(region, tarn__granules_of(size), false);
-    tarn__guard_drop(&region->guard);
-    return __builtin_expect(p != NULL, 1) ? p : alloc_any(region, size, true);
+    return take(region, tarn__granules_of(size), false);
 }
 
 void *tarn_region_alloc_aligned(struct tarn_region *region, size_t align, size_t size)
@@ -198,15 +208,19 @@ static __attribute__((noinline)) int drop_with_range(struct tarn_region *region,
     return 0;
 }
 
-/* Frees a block that was found, and lets go of the guard. */
-TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block, bool plain)
+/* Frees a block that was found, and lets go of the guard. In a region that is `alone` there is none. */
+TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block, bool plain, bool alone)
 {
-    struct tarn__range *range = block->range;
+    struct tarn__range *range = block->range, *known = range;
+    struct tarn__range here = {.tags = range->tags, .first = range->first}; /* which stores to tags cannot change */
+    if (plain)
+        known = &here;
     tarn__region_count_free(region, tarn__block_bytes_in(region, block, plain));
-    if (block->head)
-        range->tags[block->at + 1] = TARN__INSIDE;
-    size_t merged = tarn__region_merge(region, range, block->at, block->granules, plain);
-    if (__builtin_expect(merged == range->granules, 0))
+    known->tags[block->payload] = TARN__INSIDE;
+    size_t merged = tarn__region_merge(region, known, block->at, block->granules, plain);
+    if (alone)
+        return 0;
+    if (region->source && merged == range->granules)
         return drop_with_range(region, range);
     tarn__guard_drop(&region->guard);
     return 0;
@@ -225,34 +239,42 @@ static __attribute__((noinline)) int free_any(struct tarn_region *region, void *
     if (!error)
         error = verify(region, &block);
     if (!error)
-        return give(region, &block, false);
+        return give(region, &block, false, false);
     tarn__guard_drop(&region->guard);
     return error;
+}
+
+static __attribute__((noinline)) int free_guarded(struct tarn_region *region, void *p)
+{
+    struct tarn__block block;
+    if (!region->plain)
+        return free_any(region, p, false, 0);
+    tarn__guard_take(&region->guard);
+    if (!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark))
+        return give(region, &block, true, false);
+    tarn__guard_drop(&region->guard);
+    return free_any(region, p, false, 0);
 }
 
 /* What is wrong is looked for again, so that the short path need not keep it. */
 int tarn_region_free(struct tarn_region *region, void *p)
 {
     struct tarn__block block;
-    if (__builtin_expect(!region->plain, 0))
-        return free_any(region, p, false, 0);
-    tarn__guard_take(&region->guard);
+    if (__builtin_expect(!TARN__ALONE(region), 0))
+        return free_guarded(region, p);
     if (__builtin_expect(!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark), 1))
-        return give(region, &block, true);
-    tarn__guard_drop(&region->guard);
+        return give(region, &block, true, true);
     return free_any(region, p, false, 0);
 }
 
 int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
 {
     struct tarn__block block;
-    if (__builtin_expect(!region->plain, 0))
+    if (__builtin_expect(!TARN__ALONE(region), 0))
         return free_any(region, p, true, size);
-    tarn__guard_take(&region->guard);
     size_t granules = tarn__granules_of(size);
     if (__builtin_expect(!tarn__region_locate(region, p, granules, &block) && !block.head && block.granules == granules, 1))
-        return give(region, &block, true);
-    tarn__guard_drop(&region->guard);
+        return give(region, &block, true, true);
     return free_any(region, p, true, size);
 }
 

@@ -31,18 +31,6 @@ void tarn__best_remove(struct tarn_region *region, struct tarn__free *block)
     tarn__tree_remove(&region->tree, &block->node, before);
 }
 
-struct tarn__free *tarn__best_find(struct tarn_region *region, size_t granules)
-{
-    struct tarn__tree_node *best = NULL;
-    for (struct tarn__tree_node *node = tarn__tree_at(region->tree); node;) {
-        bool enough = granules_of(node) >= granules;
-        if (enough)
-            best = node;
-        node = tarn__tree_child(node, !enough);
-    }
-    return best ? free_of(best) : NULL;
-}
-
 /* Whether a link leads to a free block that says its size rightly, or nowhere. */
 static bool node_sound(struct tarn_region *region, const struct tarn__tree_node *node)
 {
@@ -56,6 +44,21 @@ static bool node_sound(struct tarn_region *region, const struct tarn__tree_node 
         return false;
     size_t granules = granules_of(node);
     return granules == tarn__free_granules(range, at) && granules <= range->granules - at && tarn__starts(range, at + granules);
+}
+
+struct tarn__free *tarn__best_find(struct tarn_region *region, size_t granules)
+{
+    struct tarn__tree_node *best = NULL;
+    int levels = 0;
+    for (struct tarn__tree_node *node = tarn__tree_at(region->tree); node;) {
+        if ((region->flags & TARN_POOL_CHECK) && (levels++ == TARN__TREE_LEVELS || !node_sound(region, node)))
+            return NULL;
+        bool enough = granules_of(node) >= granules;
+        if (enough)
+            best = node;
+        node = tarn__tree_child(node, !enough);
+    }
+    return best ? free_of(best) : NULL;
 }
 
 /* The same of its children, and of theirs: a turn looks so far, and a free makes up to three changes one after another. */

@@ -6,7 +6,7 @@ void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range 
     if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
         tarn__best_insert(region, tarn__free_at(range, at), granules);
     else
-        tarn__first_insert(region, range, at);
+        tarn__first_insert(region, range, at, granules);
 }
 
 void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *block)
@@ -54,7 +54,9 @@ size_t tarn__start_of(const struct tarn__range *range, size_t at)
     return at;
 }
 
-int tarn__region_misplaced(struct tarn_region *region, const void *p)
+struct tarn__range *tarn__region_range_of(struct tarn_region *region, const void *p) { return tarn__range_of(region, p); }
+
+int tarn__region_reason(struct tarn_region *region, const void *p)
 {
     struct tarn__range *range = tarn__range_of(region, p);
     if (!range)

@@ -16,9 +16,9 @@ bool tarn__best_sound(struct tarn_region *region, const struct tarn__free *block
 bool tarn__best_balanced(struct tarn_region *region);
 
 /* First fit: a list in order of address. */
-void tarn__first_insert(struct tarn_region *region, struct tarn__range *range, size_t at);
+void tarn__first_insert(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
 void tarn__first_remove(struct tarn_region *region, struct tarn__free *block);
-/* The free block in front of which a new one at `at` belongs, found by bits; NULL: at the end. */
+/* The next free block at or behind a granule, found by tags alone; NULL: there is none. */
 struct tarn__free *tarn__first_next(struct tarn_region *region, struct tarn__range *range, size_t at);
 struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules);
 
@@ -37,14 +37,15 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
                                    bool plain)
 {
     struct tarn__free *block = tarn__free_at(range, at);
-    size_t tag = granules;
-    if (granules >= TARN__LONG) {
-        tag = TARN__LONG;
+    if (__builtin_expect(granules >= TARN__LONG, 1)) {
         block->granules = granules;
         ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] = granules;
+        range->tags[at + granules - 1] = TARN__LAST | TARN__LONG;
+        range->tags[at] = TARN__FREE | TARN__LONG;
+    } else {
+        range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | granules);
+        range->tags[at] = (unsigned char)(TARN__FREE | granules);
     }
-    range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | tag);
-    range->tags[at] = (unsigned char)(TARN__FREE | tag);
     if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
         tarn__tlsf_insert(region, block, granules);
     else
@@ -88,7 +89,7 @@ TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__r
         tarn__region_unkeep(region, range, end, behind, plain);
         tags[end] = TARN__INSIDE;
     }
-    if (before) {
+    if (__builtin_expect(before != 0, 1)) {
         tags[at] = TARN__INSIDE;
         tags[at - 1] = TARN__INSIDE;
         at -= before;
@@ -110,8 +111,20 @@ struct tarn__free *tarn__region_find(struct tarn_region *region, size_t granules
 /* The start of the block that a granule is in. O(size of the block / WORD_BITS). */
 size_t tarn__start_of(const struct tarn__range *range, size_t at);
 
+/* tarn__range_of, for when it is not the range that was found last. */
+struct tarn__range *tarn__region_range_of(struct tarn_region *region, const void *p);
+
 /* What is wrong with an address that is not the beginning of a live block's payload. */
-int tarn__region_misplaced(struct tarn_region *region, const void *p);
+int tarn__region_reason(struct tarn_region *region, const void *p);
+
+/* The same. That it is never 0 is said to the compiler, and to what reads the code beside it. */
+static inline int tarn__region_misplaced(struct tarn_region *region, const void *p)
+{
+    int error = tarn__region_reason(region, p);
+    if (!error)
+        __builtin_unreachable();
+    return error;
+}
 
 /*
  * Finds the live block whose payload begins at `p`. `named` is its number of granules, for blocks that may have no header at any size; 0: such a long
@@ -120,11 +133,15 @@ int tarn__region_misplaced(struct tarn_region *region, const void *p);
  */
 TARN__SHORT int tarn__region_locate(struct tarn_region *region, const void *p, size_t named, struct tarn__block *block)
 {
-    struct tarn__range *range = tarn__range_of(region, p);
-    *block = (struct tarn__block){.range = range};
-    if (__builtin_expect(!range || ((uintptr_t)p & (TARN__GRANULE - 1)), 0))
-        return tarn__region_misplaced(region, p);
-    size_t at = tarn__index_in(range, p);
+    struct tarn__range *range = (struct tarn__range *)(void *)region->ranges.latest;
+    size_t at = tarn__index_of(range, p);
+    if (__builtin_expect(at >= range->granules, 0)) {
+        *block = (struct tarn__block){.range = NULL};
+        range = tarn__region_range_of(region, p);
+        if (!range || (at = tarn__index_of(range, p)) >= range->granules)
+            return tarn__region_misplaced(region, p);
+    }
+    *block = (struct tarn__block){.range = range, .payload = at};
     unsigned tag = range->tags[at];
     if (__builtin_expect(tag - 1 < TARN__LONG - 1, 1)) {
         block->at = at;

@@ -69,8 +69,7 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
     return links_sound(region, block);
 }
 
-/* Whether a free block of that size may be put in at `at`: the same of what it will be linked to. */
-static bool place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
+bool tarn__place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
 {
     struct tarn__free *next;
     if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
@@ -80,8 +79,11 @@ static bool place_sound(struct tarn_region *region, struct tarn__range *range, s
         next = region->tlsf.heads[list];
         return !next || (is_free_start(region, next) && next->at == &region->tlsf.heads[list]);
     }
-    next = tarn__first_next(region, range, at);
-    return !next || links_sound(region, next);
+    next = tarn__first_next(region, range, at + granules);
+    if (next ? !links_sound(region, next) : *region->order.end != NULL)
+        return false;
+    region->order.finger = next ? next->at : region->order.end; /* no other links are followed then */
+    return true;
 }
 
 /* Poison */
@@ -119,7 +121,7 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
     if (!block->head || !(region->flags & TARN_POOL_RED_ZONE))
         return true;
     size_t slack = (block->head->mark ^ region->mark_mask) & ((1u << TARN__MARK_SHIFT) - 1);
-    if (slack < WORD || slack >= TARN__GRANULE + WORD)
+    if (slack < WORD || slack >= TARN__GRANULE + WORD || slack > (block->granules - 1) << TARN__GRANULE_SHIFT)
         return false;
     size_t handle = tarn__mark_handle(region, block->head);
     if (handle && !tarn__handle_names(region, handle, block->head))
@@ -130,7 +132,7 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
 char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, size_t at, const struct tarn__ask *ask,
                          size_t kept)
 {
-    struct tarn__block block = {range, at, ask->granules, NULL};
+    struct tarn__block block = {range, at, ask->granules, NULL, at + ask->header};
     size_t slack = 0, room = (ask->granules - ask->header) << TARN__GRANULE_SHIFT;
     if (ask->header) {
         block.head = (struct tarn__head *)(void *)tarn__granule_address(range, at);
@@ -173,8 +175,9 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
     size_t had = tarn__free_granules(range, at), front = front_of(range, at, ask), rest = had - front - ask->granules;
     if (checked && had < ask->granules + front)
         return NULL;
-    if (checked && ((front && !place_sound(region, range, at, front)) || /* what is linked to is linked to by others too */
-                    (rest && !place_sound(region, range, at + had - rest, rest))))
+    if (checked &&
+        ((front && !tarn__place_sound(region, range, at, front)) || /* what is linked to is linked to by others too */
+         (rest && !tarn__place_sound(region, range, at + had - rest, rest))))
         return NULL;
     if ((region->flags & TARN_POOL_POISON) && !tarn__poison_intact(range, at, at + front, at + front + ask->granules))
         return NULL;
@@ -229,7 +232,7 @@ static bool neighbours_sound(struct tarn_region *region, struct tarn__range *ran
             tarn__free_granules(range, at - before) != before)
             return false;
     }
-    return place_sound(region, range, at - before, granules + before);
+    return tarn__place_sound(region, range, at - before, granules + before);
 }
 
 int tarn__region_prepare(struct tarn_region *region, const struct tarn__block *block, size_t at, size_t granules)

@@ -40,6 +40,9 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
 /* Whether a free block's links, sizes and bits agree with each other and with its neighbours in the strategy's structure. */
 bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, size_t at);
 
+/* Whether a free block of that size may be put in at `at`: the same of what it will be linked to. */
+bool tarn__place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+
 /* Whether what a free block holds that is not its own is still poison; of granules [from, to). */
 bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from, size_t to);
 

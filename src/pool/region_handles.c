@@ -14,7 +14,7 @@
 struct tarn__handle {
     uintptr_t where; /* the payload; of a vacant place the number of the next one */
     uint16_t generation, locks;
-    bool used;
+    uint16_t used;
 };
 
 enum {
@@ -70,7 +70,7 @@ static bool make_place(struct tarn_region *region)
     struct tarn__handle *table = (struct tarn__handle *)(void *)tarn__region_serve(region, &ask), *old = handles->table;
     if (!table)
         return false;
-    if (handles->vacant || handles->count >= count) {
+    if (handles->vacant || handles->count >= count) { /* others made it meanwhile */
         drop_table(region, table);
         return true;
     }
@@ -105,7 +105,7 @@ tarn_region_handle tarn_region_handle_alloc(struct tarn_region *region, size_t s
     tarn__guard_take(&region->guard);
     while (!handles->vacant && make_place(region))
         ;
-    if (handles->vacant) {
+    if (handles->vacant - 1 < handles->count) { /* an overwritten table may name any place */
         size_t number = handles->vacant;
         handles->vacant = handles->table[number - 1].where;
         handles->live++;
@@ -185,8 +185,10 @@ static size_t slide(struct tarn_region *region, struct tarn__range *range, size_
 {
     struct tarn__block block;
     unsigned char *tags = range->tags;
+    if ((region->flags & TARN_POOL_CHECK) && !tarn__free_sound(region, range, at))
+        return 0;
     size_t gap = tarn__free_granules(range, at), from = at + gap;
-    if (tags[from] != TARN__HEAD || ((region->flags & TARN_POOL_CHECK) && !tarn__free_sound(region, range, at)))
+    if (tags[from] != TARN__HEAD)
         return 0;
     struct tarn__head *head = (struct tarn__head *)(void *)tarn__granule_address(range, from);
     size_t number = tarn__mark_handle(region, head);
@@ -210,9 +212,11 @@ static size_t slide(struct tarn_region *region, struct tarn__range *range, size_
     return block.granules;
 }
 
-static size_t length_of(const struct tarn__range *range, size_t at)
+/* With TARN_POOL_CHECK nothing that a free block says itself is believed. */
+static size_t length_of(const struct tarn_region *region, const struct tarn__range *range, size_t at)
 {
-    return tarn__starts_free(range, at) ? tarn__free_granules(range, at) : tarn__next_start(range, at) - at;
+    return tarn__starts_free(range, at) && !(region->flags & TARN_POOL_CHECK) ? tarn__free_granules(range, at)
+                                                                              : tarn__next_start(range, at) - at;
 }
 
 struct pass {
@@ -233,7 +237,7 @@ static size_t compact_range(struct tarn_region *region, struct tarn__range *rang
                 continue;
             }
         }
-        at += length_of(range, at);
+        at += length_of(region, range, at);
         pass->over |= pass->moved && ++pass->stayed >= STAY_MOST;
     }
     return at;

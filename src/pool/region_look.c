@@ -5,19 +5,27 @@
 #include "pool/region_care.h"
 #include "pool/region_ranges.h"
 
+/* The largest free block, by tags alone: no links are followed. */
+static size_t largest_by_tags(struct tarn_region *region)
+{
+    struct tarn__range *range = NULL;
+    size_t most = 0;
+    for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
+        for (size_t at = 0, next; at < range->granules; at = next) {
+            next = tarn__next_start(range, at);
+            if (tarn__starts_free(range, at))
+                most = tarn__max(most, next - at);
+        }
+    return most;
+}
+
 /* The largest free block that its strategy would find, in granules. */
 static size_t largest(struct tarn_region *region)
 {
     struct tarn__free *block = NULL;
-    struct tarn__range *range;
-    size_t most = 0;
-    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT) {
-        for (block = region->order.lowest; block; block = block->next) {
-            range = tarn__range_of(region, block);
-            most = tarn__max(most, tarn__free_granules(range, tarn__index_in(range, block)));
-        }
-        return most;
-    }
+    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT ||
+        (tarn__strategy(region) == TARN_REGION_BEST_FIT && (region->flags & TARN_POOL_CHECK)))
+        return largest_by_tags(region);
     if (tarn__strategy(region) == TARN_REGION_BEST_FIT) {
         for (struct tarn__tree_node *node = tarn__tree_at(region->tree); node; node = tarn__tree_child(node, 1))
             block = TARN__CONTAINER(node, struct tarn__free, node);
@@ -25,7 +33,7 @@ static size_t largest(struct tarn_region *region)
         unsigned level = tarn__scan_high(region->tlsf.filled);
         block = region->tlsf.heads[(level << TARN__LISTS_SHIFT) + tarn__scan_high(region->tlsf.second[level])];
     }
-    range = block ? tarn__range_of(region, block) : NULL;
+    struct tarn__range *range = block ? tarn__range_of(region, block) : NULL;
     return range ? tarn__free_granules(range, tarn__index_in(range, block)) : 0;
 }
 
@@ -63,9 +71,11 @@ void tarn_region_stats(struct tarn_region *region, struct tarn_pool_stats *stats
 /* The live block that begins at a granule. */
 static struct tarn__block block_at(struct tarn__range *range, size_t at, size_t next)
 {
-    struct tarn__block block = {range, at, next - at, NULL};
-    if (range->tags[at] == TARN__HEAD)
+    struct tarn__block block = {range, at, next - at, NULL, at};
+    if (range->tags[at] == TARN__HEAD) {
         block.head = (struct tarn__head *)(void *)tarn__granule_address(range, at);
+        block.payload++;
+    }
     return block;
 }
 

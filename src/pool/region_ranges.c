@@ -102,7 +102,8 @@ void tarn__range_detach(struct tarn_region *region, struct tarn__range *range)
     for (other = tarn__range_above(region, 0); other; other = tarn__range_above(region, other->span.base))
         if (!most || other->levels > most->levels)
             most = other;
-    use_table(region, most);
+    if (most)
+        use_table(region, most);
 }
 
 struct tarn__range *tarn__range_retire(struct tarn_region *region, struct tarn__range *range)

@@ -32,6 +32,8 @@ static bool grow(struct tarn_region *region, const struct tarn__block *block, si
     size_t behind = tarn__free_granules(range, end);
     if (behind < more || ((region->flags & TARN_POOL_POISON) && !tarn__poison_intact(range, end, end, end + more)))
         return false;
+    if ((region->flags & TARN_POOL_CHECK) && behind > more && !tarn__place_sound(region, range, end + more, behind - more))
+        return false;
     tarn__region_unkeep_any(region, range, end, behind);
     tarn__region_cut_any(region, range, end, behind, more);
     range->tags[end] = TARN__INSIDE;
@@ -51,7 +53,7 @@ static char *resize(struct tarn_region *region, const struct tarn__block *block,
         tarn__bytes_move(payload + TARN__GRANULE, payload, old);
     payload = tarn__region_dress(region, block->range, block->at, &ask, old);
     struct tarn__block now = {block->range, block->at, ask.granules,
-                              ask.header ? (struct tarn__head *)(void *)payload - 1 : NULL};
+                              ask.header ? (struct tarn__head *)(void *)payload - 1 : NULL, block->at + ask.header};
     region->live_bytes += tarn__block_bytes(region, &now) - old;
     if (region->live_bytes > region->peak_bytes)
         region->peak_bytes = region->live_bytes;

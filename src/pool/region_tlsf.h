@@ -56,9 +56,8 @@ TARN__SHORT void tarn__tlsf_insert(struct tarn_region *region, struct tarn__free
 /* Notes that a list has become empty. */
 TARN__SHORT void tarn__tlsf_emptied(struct tarn__tlsf *tlsf, size_t level, size_t list)
 {
-    uint32_t rest = tlsf->second[level] & ~((uint32_t)1 << (list & (TARN__LISTS - 1)));
-    tlsf->second[level] = rest;
-    if (__builtin_expect(!rest, 1))
+    unsigned bit = list & (TARN__LISTS - 1);
+    if (__builtin_expect(!(tlsf->second[level] &= ~(uint32_t)1 << bit | ~(uint32_t)1 >> (-bit & 31)), 1))
         tlsf->filled &= ~(1ul << level);
 }
 

@@ -103,12 +103,23 @@ static void hold_zones(void *stack, void *block)
     zone_over("in-pages", tarn_page_address(keep(tarn_pages_alloc(NULL, 3, TARN_GFP_KERNEL))), 8 * 4096, 0);
     keep(tarn_pages_alloc_run(NULL, 1500, TARN_GFP_KERNEL));
 }
+
+/* A heap and one below it: in each a page of small objects; and one object of 25 pages, written. */
+static void hold_heaps(void)
+{
+    struct tarn_heap *heap = tarn_heap_create(&(struct tarn_heap_options){.name = "held"});
+    struct tarn_heap *child = tarn_heap_create(&(struct tarn_heap_options){.parent = heap});
+
+    for (int i = 0; i < 10; i++)
+        fill(keep(tarn_heap_alloc(i % 2 ? heap : child, 100)), 100);
+    fill(keep(tarn_heap_alloc(child, 25 * 4096)), 25 * 4096);
+}
 #endif
 
 /*
  * 500 objects of 64 bytes, three blocks of 1 MiB, one of 9 and one of 80 MiB, of which 1 MiB was written. With libtarn also 700 objects of a cache
  * "frames", and of "checked", which has no magazines, 10; of kmalloc
- * three of 90 bytes; and the zones above.
+ * three of 90 bytes; and the heaps and zones above.
  */
 static void hold(void)
 {
@@ -134,6 +145,7 @@ static void hold(void)
         keep(tarn_cache_alloc(checked, TARN_GFP_KERNEL));
     for (int i = 0; i < 3; i++)
         keep(tarn_kmalloc(90, TARN_GFP_KERNEL));
+    hold_heaps();
     char stack[STACK];
     hold_zones(stack, block);
 #else

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The header for C++ under each compiler that is there, each standard, without exceptions, and taken in twice, with all warnings being errors.
+# The headers for C++ under each compiler that is there, each standard, without exceptions, and taken in twice, with all warnings being errors.
 #
 #   compilers.sh ROOT
 set -eu
@@ -8,6 +8,7 @@ trap 'rm -rf "$dir"' EXIT
 cat >"$dir/user.cpp" <<'END_OF_USER'
 #include <tarn/tarn.hpp>
 #include <tarn/tarn.hpp>
+#include <tarn/tarn.h>
 #include <map>
 #include <mutex>
 template class tarn::allocator<long double>;

@@ -4,7 +4,8 @@
 #   sizes.sh DIST              a table, in bytes of code and constants: all functions of a pool; those that programs call, without what looks at a pool
 #                              (statistics, visits, checker), trims it or moves blocks; the same with TARN_POOLS_UNCHECKED and
 #                              TARN_REGION_ONLY_TLSF
-#   sizes.sh DIST MOST         fails when the second figure of region, block pool and class pool together is above MOST
+#   sizes.sh DIST MOST OBJECT  fails when the second figure of region, block pool and class pool together is above MOST; OBJECT is
+#                              tarn-pools.c, compiled for this
 set -eu
 dist=$1
 most=${2:-}
@@ -33,8 +34,8 @@ size_of() { # OBJECT PATTERN: of public functions that match it, with all that t
     arm-none-eabi-size -A "$work/linked" | awk '$1 ~ /^\.(text|rodata|data)/ { sum += $2 } END { print sum + 0 }'
 }
 
-compile whole
 if [ -n "$most" ]; then
+    cp "$3" "$work/whole"
     size=$(size_of whole "(region|blockpool|classpool)_$usual")
     if [ "$size" -eq 0 ] || [ "$size" -gt "$most" ]; then
         echo "sizes: region, block pool and class pool take $size bytes; they may take $most" >&2
@@ -43,6 +44,7 @@ if [ -n "$most" ]; then
     echo "# region, block pool and class pool: $size bytes"
     exit 0
 fi
+compile whole
 compile least -DTARN_POOLS_UNCHECKED -DTARN_REGION_ONLY_TLSF
 printf '%-36s%9s%9s%9s\n' '' all usual least
 while IFS=: read -r name pools; do

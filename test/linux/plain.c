@@ -37,7 +37,7 @@ static struct session *table[SLOTS];
 static struct kmem_cache *sessions, *requests;
 static mempool_t *reserve;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-static unsigned long idle;
+static _Atomic unsigned long idle; /* changed under the lock, read without */
 
 static int failures;
 
@@ -52,7 +52,8 @@ static void require(bool holds, const char *what)
 static unsigned long count_idle(struct shrinker *shrinker, struct shrink_control *control)
 {
     (void)shrinker, (void)control;
-    return idle ? idle : SHRINK_EMPTY;
+    unsigned long now = idle;
+    return now ? now : SHRINK_EMPTY;
 }
 
 static struct session *unhook(unsigned int slot)

@@ -45,9 +45,12 @@ static void take(uint64_t *random, struct run *run)
 {
     size_t size = model_below(random, model_below(random, 20) ? block * 4 : block * 150);
     struct tarn_pool_stats stats;
-    tarn_blockpool_stats(pool, &stats);
+    bool look = model_below(random, 4) == 0; /* seldom: a look unparks what is parked */
+    if (look)
+        tarn_blockpool_stats(pool, &stats);
     char *p = tarn_blockpool_alloc(pool, size);
-    MODEL_REQUIRE(!p == (!options.increment && (size ? size : 1) > stats.largest_free), "what is free can be had");
+    if (look)
+        MODEL_REQUIRE(!p == (!options.increment && (size ? size : 1) > stats.largest_free), "what is free can be had");
     if (!p)
         return;
     live++;
@@ -55,10 +58,12 @@ static void take(uint64_t *random, struct run *run)
     adopt(random, run, p, size);
 }
 
-static void give(struct run *run)
+static void give(uint64_t *random, struct run *run)
 {
     MODEL_REQUIRE(model_stamped(run->p, run->size, run->stamp), "a run keeps its contents");
     MODEL_REQUIRE(tarn_blockpool_free(pool, run->p) == 0, "a live run is freed");
+    if (model_below(random, 4) == 0)
+        MODEL_REQUIRE(tarn_blockpool_free(pool, run->p) == TARN_POOL_DOUBLE_FREE, "what is free is not freed again");
     note(0, run->blocks);
     live--;
     run->p = NULL;
@@ -162,8 +167,8 @@ static void one_pool(uint64_t *random)
             resize(random, run);
         else if (what < 6 && !beside_a_run(run))
             free_wrongly(random, run);
-        else
-            give(run);
+        else if (give(random, run), what < 12)
+            take(random, run);
         if (what == 19 && model_below(random, 20) == 0)
             tarn_blockpool_trim(pool);
         if (i % 100 == 0)
@@ -175,7 +180,7 @@ static void one_pool(uint64_t *random)
         return;
     for (size_t i = 0; i < RUNS; i++)
         if (runs[i].p)
-            give(&runs[i]);
+            give(random, &runs[i]);
     verify_all();
     MODEL_REQUIRE(tarn_blockpool_destroy(pool) == 0, "an empty pool is ended");
     MODEL_REQUIRE(counted.acquired == counted.released, "all memory is given back");

@@ -97,8 +97,8 @@ static void calloc_sees_overflow(void **state)
 static void impossible_sizes(void **state)
 {
     (void)state;
-    static const size_t sizes[] = {SIZE_MAX,           SIZE_MAX - 15,   SIZE_MAX - 4095, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
-                                   PTRDIFF_MAX - 4096, CHECK_HUGE(48), CHECK_HUGE(40), TARN__FAKE_SIZE};
+    static const size_t sizes[] = {SIZE_MAX,           SIZE_MAX - 15,  SIZE_MAX - 4095, (size_t)PTRDIFF_MAX + 1, PTRDIFF_MAX,
+                                   PTRDIFF_MAX - 4096, CHECK_HUGE(48), CHECK_HUGE(40),  TARN__FAKE_SIZE};
     uint64_t failures = stats().failures;
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
         assert_null(tarn_malloc(sizes[i]));
@@ -155,8 +155,7 @@ static void aligns_every_small_size(void **state)
 static void refuses_wrong_alignments(void **state)
 {
     (void)state;
-    static const size_t wrong[] = {
-        0, 3, 6, 12, 24, 48, 4095, 4097, SIZE_MAX, CHECK_HUGE(63), CHECK_HUGE(62), CHECK_HUGE(47)};
+    static const size_t wrong[] = {0, 3, 6, 12, 24, 48, 4095, 4097, SIZE_MAX, CHECK_HUGE(63), CHECK_HUGE(62), CHECK_HUGE(47)};
     uint64_t failures = stats().failures;
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         assert_null(tarn_aligned_alloc(wrong[i], 100));

@@ -1,15 +1,11 @@
 /* Floor 4, pools: bump arenas. */
 #include "test/unit/check.h"
-#include "test/unit/poolforks.h"
 
 #include "tarn/bump.h"
 
-#include <pthread.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
-enum { PAGE = 4096, THREADS = 4 };
+enum { PAGE = 4096 };
 
 static _Alignas(16) char buffer[1 << 20];
 static struct tarn_source_buffer pages;
@@ -29,7 +25,7 @@ static size_t held(void) { return (size_t)(counted.acquired - counted.released);
 
 static struct tarn_bump *make(unsigned flags, size_t chunk)
 {
-    struct tarn_bump_options options = {.flags = flags, .source = source(), .chunk = chunk};
+    struct tarn_bump_options options = {.flags = flags, .source = source(), .chunk = chunk, .keep = chunk};
     struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
     assert_non_null(bump);
     return bump;
@@ -178,6 +174,30 @@ static void rewinds(void **state)
         }
         assert_int_equal(stats_of(bump).peak_bytes, peak);
         assert_int_equal(held(), 3 * PAGE); /* the first, and the spare one */
+        end(bump);
+    }
+}
+
+/* What a cycle needed is there for the next one, as far as the options say, and no further. */
+static void keeps_what_it_is_told(void **state)
+{
+    (void)state;
+    static const struct {
+        size_t keep, kept;
+    } cases[] = {{0, 16}, {1, 0}, {PAGE, 1}, {5 * PAGE, 5}, {SIZE_MAX, 40}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct tarn_bump_options options = {.source = source(), .chunk = PAGE, .keep = cases[i].keep};
+        struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
+        size_t acquired = 0;
+        for (int round = 0; round < 3; round++) {
+            acquired = counted.acquired;
+            for (int chunk = 0; chunk < 40; chunk++)
+                assert_non_null(tarn_bump_alloc(bump, PAGE - 128));
+            tarn_bump_reset(bump);
+            assert_int_equal(held(), (1 + cases[i].kept) * PAGE);
+            assert_int_equal(stats_of(bump).segments, 1 + cases[i].kept);
+        }
+        assert_int_equal(counted.acquired - acquired, (40 - cases[i].kept) * PAGE);
         end(bump);
     }
 }
@@ -480,7 +500,7 @@ static void recorded_blocks(void **state)
 static void no_memory(void **state)
 {
     (void)state;
-    struct tarn_bump_options options = {.source = source(), .chunk = PAGE};
+    struct tarn_bump_options options = {.source = source(), .chunk = PAGE, .keep = PAGE};
     failing.first = 1, failing.times = 1;
     assert_null(tarn_bump_create(NULL, 0, &options));
     struct tarn_bump *bump = tarn_bump_create(NULL, 0, &options);
@@ -538,7 +558,7 @@ static void locks(void **state)
     static const struct tarn_source_ops ops = {.acquire = acquire_outside, .release = release_outside};
     struct tarn_source strict = {&ops, source()};
     struct tarn_pool_lock lock = {take, drop, &depth};
-    struct tarn_bump_options options = {.lock = &lock, .source = &strict, .chunk = PAGE};
+    struct tarn_bump_options options = {.lock = &lock, .source = &strict, .chunk = PAGE, .keep = PAGE};
     struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
     memset(&lock, 0, sizeof lock); /* it was copied */
     struct tarn_bump_mark mark = tarn_bump_mark(bump);
@@ -575,7 +595,7 @@ static void another_thread_was_faster(void **state)
     (void)state;
     static const struct tarn_source_ops ops = {.acquire = acquire_slowly, .release = release_outside};
     struct tarn_source slow = {&ops, source()};
-    struct tarn_bump_options options = {.lock = TARN_POOL_LOCK_BUILTIN, .source = &slow, .chunk = PAGE};
+    struct tarn_bump_options options = {.lock = TARN_POOL_LOCK_BUILTIN, .source = &slow, .chunk = PAGE, .keep = PAGE};
     struct tarn_bump *bump = tarn_bump_create(NULL, PAGE, &options);
     while (stats_of(bump).largest_free >= 1000)
         tarn_bump_alloc(bump, 1000);
@@ -591,80 +611,6 @@ static void another_thread_was_faster(void **state)
     end(bump);
 }
 
-enum { ROUNDS = 3000 };
-
-static void *user(void *argument)
-{
-    unsigned char own = (unsigned char)(uintptr_t)argument;
-    static _Thread_local unsigned char *block[ROUNDS];
-    uint64_t random = own + 1;
-    for (int i = 0; i < ROUNDS; i++) {
-        size_t size = check_random(&random) % 50 == 0 ? 6000 : 40;
-        block[i] = tarn_bump_alloc(shared, size);
-        memset(block[i], own, size);
-    }
-    for (int i = 0; i < ROUNDS; i++)
-        if (!check_all_bytes(block[i], 40, own))
-            return argument;
-    return NULL;
-}
-
-static struct tarn_bump *make_shared(void)
-{
-    struct tarn_bump_options options = {.lock = TARN_POOL_LOCK_BUILTIN, .chunk = PAGE, .source = tarn_source_system()};
-    shared = tarn_bump_create(NULL, 0, &options);
-    assert_non_null(shared);
-    return shared;
-}
-
-static void threads(void **state)
-{
-    (void)state;
-    pthread_t thread[THREADS];
-    make_shared();
-    for (uintptr_t i = 0; i < THREADS; i++)
-        assert_int_equal(pthread_create(&thread[i], NULL, user, (void *)(i + 1)), 0);
-    for (int i = 0; i < THREADS; i++) {
-        void *failed;
-        pthread_join(thread[i], &failed);
-        assert_null(failed);
-    }
-    assert_int_equal(stats_of(shared).allocations, THREADS * ROUNDS);
-    assert_int_equal(tarn_bump_check(shared), 0);
-    tarn_bump_destroy(shared);
-}
-
-static bool over;
-
-static void *busy(void *argument)
-{
-    while (!__atomic_load_n(&over, __ATOMIC_RELAXED))
-        tarn_bump_alloc(shared, 16);
-    return argument;
-}
-
-static void a_fork_in_the_middle(void **state)
-{
-    (void)state;
-    pthread_t thread;
-    make_shared();
-    assert_int_equal(pthread_create(&thread, NULL, busy, NULL), 0);
-    for (int i = 0; i < 40; i++) {
-        int status;
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            alarm(10);
-            _exit(!tarn_bump_alloc(shared, 16) || tarn_bump_check(shared) != 0);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
-    }
-    __atomic_store_n(&over, true, __ATOMIC_RELAXED);
-    pthread_join(thread, NULL);
-    tarn_bump_destroy(shared);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -674,6 +620,7 @@ int main(void)
         cmocka_unit_test(alignments),
         cmocka_unit_test(large_requests),
         cmocka_unit_test(rewinds),
+        cmocka_unit_test(keeps_what_it_is_told),
         cmocka_unit_test(the_boundary_costs_nothing),
         cmocka_unit_test(marks_that_are_none),
         cmocka_unit_test(the_peak_is_seen),
@@ -687,9 +634,6 @@ int main(void)
         cmocka_unit_test(no_memory),
         cmocka_unit_test(locks),
         cmocka_unit_test(another_thread_was_faster),
-        cmocka_unit_test(threads),
-        cmocka_unit_test(a_fork_in_the_middle),
     };
-    poolforks_install();
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
