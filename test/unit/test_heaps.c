@@ -256,8 +256,9 @@ static void realloc_stays_in_its_heap(void **state)
     struct tarn_heap *heap = make("realloc", NULL), *other = make("other", NULL);
     static const size_t sizes[] = {1, 100, 5000, 32768, 32769, 60000, 300000, 3 * MIB, 6 * MIB, 64 * MIB, 66 * MIB};
     enum { COUNT = sizeof sizes / sizeof *sizes };
-    for (size_t i = 0; i < COUNT; i++)
-        for (size_t j = 0; j < COUNT; j++) {
+    size_t count = check_emulated() ? COUNT - 2 : COUNT; /* the longest are copied there, at length */
+    for (size_t i = 0; i < count; i++)
+        for (size_t j = 0; j < count; j++) {
             unsigned char *p = tarn_heap_alloc(heap, sizes[i]);
             stamp(p, sizes[i]);
             assert_null(tarn_heap_realloc(other, p, sizes[j]));
