@@ -24,9 +24,9 @@ static struct tarn__level_segment *segment_if(struct tarn_levelpool *pool, const
 static inline void *hand_out(struct tarn_levelpool *pool, unsigned number, uint64_t *live, size_t bit, void *p)
 {
     struct tarn__level *level = &pool->levels[number];
+    tarn__bit_set(live, bit); /* first: its word has just been read */
     level->head = *(void **)p;
     level->taken++;
-    tarn__bit_set(live, bit);
     tarn__peak_take(&pool->bytes, tarn__level_size(number));
     return p;
 }
