@@ -64,11 +64,13 @@ int tarn_classpool_free(struct tarn_classpool *pool, void *p)
     if (__builtin_expect(!tarn__class_begins(pool, pool->short_grains, p), 0))
         return free_slow(pool, p);
     uint32_t word = tarn__class_header(p)->word, mark = tarn__class_mark(pool, p);
+    if (__builtin_expect(tarn__class_state(pool, p) != TARN__CLASS_LIVE, 0))
+        return free_slow(pool, p);
     size_t asked = tarn__class_asked(word);
     unsigned number = tarn__class_number(word);
-    bool sound = tarn__class_state(pool, p) == TARN__CLASS_LIVE && asked <= tarn__classpool_class_size(number) &&
-                 *(const tarn__class_guard *)((char *)p + asked) == tarn__class_guard_of(mark);
-    if (__builtin_expect(!sound, 0))
+    if (__builtin_expect(asked > tarn__classpool_class_size(number), 0))
+        return free_slow(pool, p);
+    if (__builtin_expect(*(const tarn__class_guard *)((char *)p + asked) != tarn__class_guard_of(mark), 0))
         return free_slow(pool, p);
     enqueue(pool, number, p);
     return 0;

@@ -24,9 +24,9 @@ static struct tarn__level_segment *segment_if(struct tarn_levelpool *pool, const
 static inline void *hand_out(struct tarn_levelpool *pool, unsigned number, uint64_t *live, size_t bit, void *p)
 {
     struct tarn__level *level = &pool->levels[number];
+    tarn__bit_set(live, bit); /* first: its word has just been read */
     level->head = *(void **)p;
-    level->ready--;
-    tarn__bit_set(live, bit);
+    level->taken++;
     tarn__peak_take(&pool->bytes, tarn__level_size(number));
     return p;
 }
@@ -37,7 +37,7 @@ static inline void make_ready(struct tarn_levelpool *pool, unsigned number, uint
     tarn__bit_clear(live, bit);
     *(void **)p = level->head;
     level->head = p;
-    level->ready++;
+    level->given++;
     pool->given++;
     tarn__peak_give(&pool->bytes, tarn__level_size(number));
 }
@@ -83,19 +83,19 @@ static void *pop(struct tarn_levelpool *pool, unsigned number)
 {
     struct tarn__level *level = &pool->levels[number];
     size_t rest = tarn__level_size(number) - tarn__min(tarn__level_size(number), sizeof(void *));
-    while (level->ready > 0) {
+    while (tarn__level_ready(level) > 0) {
         char *p = level->head;
         struct tarn__level_segment *segment = segment_if(pool, p, false);
         if (!segment || !ready_sound(pool, number, segment, p)) {
-            level->lost += level->ready;
-            level->ready = 0;
+            level->lost += tarn__level_ready(level);
+            level->taken = level->given;
             tarn__level_refill(pool, number, pool->low_water + 1, pool->blocks + 1);
             continue;
         }
         if (!(pool->flags & TARN_POOL_POISON) || tarn__bytes_are(p + sizeof(void *), TARN__FREED, rest))
             return hand_out(pool, number, segment->live, tarn__level_bit(segment, p), p);
         level->head = *(void **)(void *)p;
-        level->ready--;
+        level->taken++;
         level->lost++;
     }
     return NULL;

@@ -49,7 +49,8 @@ struct tarn__level_segment {
 /* A class of blocks. */
 struct tarn__level {
     void *head; /* a ready block, which holds the link to the next: latest first */
-    size_t ready;
+    size_t given,
+        taken; /* ever made ready, and no longer so: their difference is ready. Each function writes one, and waits for no store of the other */
     size_t prepared, lost;             /* ever; of these, neither live nor ready, as links or poison were overwritten */
     struct tarn__level_segment *chunk; /* that is being prepared from */
     uintptr_t next, end;               /* of what is not prepared of it */
@@ -78,6 +79,9 @@ struct tarn_levelpool {
     bool own_memory;          /* the first segment is the source's, too */
     struct tarn__level levels[];
 };
+
+/* Blocks of the class that wait to be handed out. */
+static inline size_t tarn__level_ready(const struct tarn__level *level) { return level->given - level->taken; }
 
 static inline unsigned tarn__level_of(size_t size) { return (unsigned)((size - (size != 0)) / TARN__LEVEL_GRAIN); }
 
@@ -137,7 +141,7 @@ void tarn__level_refill(struct tarn_levelpool *pool, unsigned number, size_t lea
 /* Whether a class has fewer ready blocks than it should when one is taken. */
 static inline bool tarn__level_low(const struct tarn_levelpool *pool, const struct tarn__level *level)
 {
-    return level->ready <= pool->low_water;
+    return tarn__level_ready(level) <= pool->low_water;
 }
 
 #endif

@@ -109,10 +109,10 @@ static void prepare_block(struct tarn_levelpool *pool, unsigned number)
     if (pool->flags & TARN_POOL_POISON)
         tarn__bytes_fill(p, TARN__FREED, size);
     tarn__bit_set(level->chunk->starts, tarn__level_bit(level->chunk, p));
-    *(void **)(void *)p = level->ready ? level->head : NULL;
+    *(void **)(void *)p = tarn__level_ready(level) ? level->head : NULL;
     level->head = p;
     level->next += size + zone;
-    level->ready++;
+    level->given++;
     level->prepared++;
 }
 
@@ -120,7 +120,8 @@ static void prepare_block(struct tarn_levelpool *pool, unsigned number)
 static void prepare(struct tarn_levelpool *pool, unsigned number, size_t blocks)
 {
     struct tarn__level *level = &pool->levels[number];
-    while (level->ready < blocks && (chunk_has_block(pool, number) || new_chunk(pool, number, blocks - level->ready)))
+    while (tarn__level_ready(level) < blocks &&
+           (chunk_has_block(pool, number) || new_chunk(pool, number, blocks - tarn__level_ready(level))))
         prepare_block(pool, number);
 }
 
@@ -138,7 +139,7 @@ static void grow(struct tarn_levelpool *pool, unsigned number, size_t least, siz
     if (!memory)
         return;
     prepare(pool, number, most);
-    if (pool->levels[number].ready < least) {
+    if (tarn__level_ready(&pool->levels[number]) < least) {
         add_segment(pool, memory, size, (uintptr_t)memory);
         return;
     }
@@ -150,7 +151,7 @@ static void grow(struct tarn_levelpool *pool, unsigned number, size_t least, siz
 void tarn__level_refill(struct tarn_levelpool *pool, unsigned number, size_t least, size_t most)
 {
     prepare(pool, number, most);
-    if (pool->levels[number].ready >= least)
+    if (tarn__level_ready(&pool->levels[number]) >= least)
         return;
     grow(pool, number, least, most);
     prepare(pool, number, most);
@@ -219,7 +220,7 @@ static struct tarn_levelpool *make(void *memory, size_t size, const struct tarn_
         return NULL;
     for (unsigned number = 0; number < pool->classes; number++) {
         tarn__level_refill(pool, number, pool->blocks, pool->blocks); /* no lock yet */
-        if (pool->levels[number].ready < pool->blocks) {
+        if (tarn__level_ready(&pool->levels[number]) < pool->blocks) {
             pool->own_memory = false;
             release_segments(pool);
             return NULL;
@@ -261,7 +262,7 @@ int tarn_levelpool_destroy(struct tarn_levelpool *pool)
     live = pool->passed.count;
     for (unsigned number = 0; number < pool->classes; number++) {
         const struct tarn__level *level = &pool->levels[number];
-        live += level->prepared - level->ready - level->lost;
+        live += level->prepared - tarn__level_ready(level) - level->lost;
     }
     tarn__guard_drop(&pool->guard);
     if (live)

@@ -5,7 +5,7 @@
 #include "pool/bytes.h"
 #include "pool/levelpool.h"
 
-static size_t live_of(const struct tarn__level *level) { return level->prepared - level->ready - level->lost; }
+static size_t live_of(const struct tarn__level *level) { return level->prepared - tarn__level_ready(level) - level->lost; }
 
 static size_t untouched(const struct tarn_levelpool *pool)
 {
@@ -18,7 +18,7 @@ size_t tarn_levelpool_ready(struct tarn_levelpool *pool, size_t size)
     if (size > pool->largest)
         return 0;
     tarn__guard_take(&pool->guard);
-    size_t ready = pool->levels[tarn__level_of(size)].ready;
+    size_t ready = tarn__level_ready(&pool->levels[tarn__level_of(size)]);
     tarn__guard_drop(&pool->guard);
     return ready;
 }
@@ -40,7 +40,7 @@ void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *s
         size_t more = left > zone ? (left - zone) / stride : 0;
         stats->capacity += (level->prepared - level->lost + more) * size;
         stats->live_blocks += live_of(level);
-        if (level->ready || more || rest >= stride + zone)
+        if (tarn__level_ready(level) || more || rest >= stride + zone)
             stats->largest_free = size;
     }
     stats->frees = pool->given;
@@ -100,7 +100,7 @@ static bool level_sound(struct tarn_levelpool *pool, unsigned number)
     const struct tarn__level *level = &pool->levels[number];
     const char *p = level->head;
     size_t link = tarn__min(tarn__level_size(number), sizeof p);
-    for (size_t left = level->ready; left > 0; left--) {
+    for (size_t left = tarn__level_ready(level); left > 0; left--) {
         const struct tarn__level_segment *segment = tarn__level_segment(pool, p);
         if (!segment || (uintptr_t)p % TARN__LEVEL_GRAIN != 0)
             return false;
@@ -112,7 +112,7 @@ static bool level_sound(struct tarn_levelpool *pool, unsigned number)
             return false;
         p = *(char *const *)(const void *)p;
     }
-    return level->lost == 0 && (level->ready == 0 || !p);
+    return level->lost == 0 && (tarn__level_ready(level) == 0 || !p);
 }
 
 static bool pool_sound(struct tarn_levelpool *pool)

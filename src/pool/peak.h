@@ -16,11 +16,11 @@ struct tarn__peak {
 
 static inline void tarn__peak_take(struct tarn__peak *peak, size_t bytes)
 {
-    size_t taken = peak->taken + bytes, above = taken - peak->limit;
+    size_t taken = peak->taken + bytes, left = peak->limit - taken;
     peak->taken = taken;
-    if (__builtin_expect((ptrdiff_t)above > 0, 0)) {
-        peak->limit += above;
-        peak->most += above;
+    if (__builtin_expect((ptrdiff_t)left < 0, 0)) {
+        peak->limit = taken;
+        peak->most -= left;
     }
 }
 
