@@ -116,6 +116,9 @@ bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from
 
 /* Zones */
 
+/* Differs with the zone's length: so a mark that says another finds other bytes. */
+static unsigned char zone_fill(size_t slack) { return (unsigned char)(TARN__ZONE_FILL ^ slack); }
+
 bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *block)
 {
     if (!block->head || !(region->flags & TARN_POOL_RED_ZONE))
@@ -126,7 +129,7 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
     size_t handle = tarn__mark_handle(region, block->head);
     if (handle && !tarn__handle_names(region, handle, block->head))
         return false;
-    return tarn__bytes_are(tarn__block_payload(block) + tarn__block_bytes(region, block), TARN__ZONE_FILL, slack);
+    return tarn__bytes_are(tarn__block_payload(block) + tarn__block_bytes(region, block), zone_fill(slack), slack);
 }
 
 char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, size_t at, const struct tarn__ask *ask,
@@ -149,7 +152,7 @@ char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, 
     size_t bytes = room - slack;
     if (bytes > kept && (region->flags & (TARN_POOL_ZERO | TARN_POOL_POISON)))
         tarn__bytes_fill(payload + kept, region->flags & TARN_POOL_ZERO ? 0 : TARN__FRESH, bytes - kept);
-    tarn__bytes_fill(payload + bytes, TARN__ZONE_FILL, slack);
+    tarn__bytes_fill(payload + bytes, zone_fill(slack), slack);
     return payload;
 }
 

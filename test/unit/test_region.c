@@ -256,9 +256,12 @@ static void zones(struct tarn_region *region)
     assert_int_equal(tarn_region_free(region, p), TARN_POOL_CORRUPT);
     assert_null(tarn_region_realloc(region, p, 10));
     p[21] ^= 1;
-    p[-1] ^= 0x80;
-    assert_int_equal(tarn_region_free(region, p), TARN_POOL_CORRUPT);
-    p[-1] ^= 0x80;
+    for (char *byte = p - (int)(2 * sizeof(size_t)); byte < p; byte++)
+        for (int bit = 0; bit < 8; bit++) {
+            *byte ^= (char)(1 << bit);
+            assert_int_equal(tarn_region_free(region, p), TARN_POOL_CORRUPT);
+            *byte ^= (char)(1 << bit);
+        }
     assert_int_equal(tarn_region_free(region, p), 0);
     assert_int_equal(tarn_region_free_sized(region, q, 29), TARN_POOL_WRONG_SIZE);
     assert_int_equal(tarn_region_free_sized(region, q, 30), 0);
