@@ -67,6 +67,7 @@ void tarn__heap_prepare(const struct tarn__piece *slab)
 void *tarn__heap_dress(char *p, size_t asked)
 {
     struct tarn__piece *piece = tarn__piece_of(p);
+    TARN__ASSERT(piece, "an object that was taken lies in a piece");
     unsigned flags = piece->heap->flags;
     size_t slot = slot_of(piece);
     if ((flags & TARN_POOL_POISON) && piece->objects)

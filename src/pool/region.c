@@ -66,7 +66,10 @@ struct tarn_region *tarn_region_create(void *memory, size_t size, const struct t
     if (!memory)
         return NULL;
     struct tarn_region *region = make(memory, size, options);
-    region->owns_first = true;
+    if (region)
+        region->owns_first = true;
+    else
+        source->ops->release(source, memory, size);
     return region;
 }
 
@@ -135,6 +138,8 @@ TARN__SHORT char *take(struct tarn_region *region, size_t granules, bool header)
     }
     struct tarn__free *block = tarn__tlsf_pop(&region->tlsf, list, &had);
     struct tarn__range *range = tarn__range_of(region, block);
+    if (!range)
+        __builtin_unreachable();                                            /* a block of a list is the region's */
     struct tarn__range here = {.tags = range->tags, .first = range->first}; /* which stores to tags cannot change */
     size_t at = tarn__index_in(&here, block);
     unsigned char *tag = &here.tags[at];

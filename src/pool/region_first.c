@@ -58,7 +58,7 @@ static struct tarn__free **place_of(struct tarn_region *region, struct tarn__fre
         struct tarn__free *below = owner_of(region, link);
         if (below && below > block)
             link = below->at;
-        else if (*link && *link < block)
+        else if (*link && *link < block) /* NOLINT(clang-analyzer-core.NullDereference): each block is pointed to */
             link = &(*link)->next;
         else
             return link;
@@ -101,6 +101,8 @@ struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules)
         if ((region->flags & TARN_POOL_CHECK) && !followed(region, block, below))
             return NULL;
         struct tarn__range *range = tarn__range_of(region, block);
+        if (!range)
+            return NULL;
         if (tarn__free_granules(range, tarn__index_in(range, block)) >= granules)
             return block;
     }
