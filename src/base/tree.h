@@ -57,6 +57,10 @@ static inline void tarn__tree_point(uintptr_t *link, const struct tarn__tree_nod
 static inline bool tarn__tree_turn(uintptr_t *link, int side)
 {
     struct tarn__tree_node *top = tarn__tree_at(*link), *child = tarn__tree_child(top, side);
+    if (!child || (tarn__tree_tilted(child, !side) && !tarn__tree_child(child, !side))) { /* an overwritten bit lies */
+        tarn__tree_tilt(top, side, false);
+        return false;
+    }
     if (!tarn__tree_tilted(child, !side)) {
         bool level = !tarn__tree_tilted(child, side);
         tarn__tree_point(&top->link[side], tarn__tree_child(child, !side));
