@@ -6,6 +6,8 @@
 #ifndef TARN_BASE_BITS_H
 #define TARN_BASE_BITS_H
 
+#include "base/scan.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -46,9 +48,8 @@ static inline uint64_t tarn__word_mask(size_t w, size_t first, size_t count)
 /* Index of the lowest bit that is set. word != 0. By halves where a long is half as wide: compilers would call a library there. */
 static inline size_t tarn__bit_lowest(uint64_t word)
 {
-    if (sizeof(long) >= sizeof word)
-        return (size_t)__builtin_ctzll(word);
-    return (uint32_t)word ? (size_t)__builtin_ctz((uint32_t)word) : 32 + (size_t)__builtin_ctz((uint32_t)(word >> 32));
+    unsigned long low = (unsigned long)word;
+    return sizeof low == sizeof word || low ? tarn__scan_low(low) : 32 + tarn__scan_low((unsigned long)(word >> 32));
 }
 
 static inline bool tarn__bit_test(const uint64_t *map, size_t i) { return map[i / 64] >> (i % 64) & 1; }

@@ -2,10 +2,7 @@
 #ifndef TARN_POOL_BITMAP_H
 #define TARN_POOL_BITMAP_H
 
-#include "base/scan.h"
-
-#include <stddef.h>
-#include <stdint.h>
+#include "base/bits.h"
 
 /* The first bit that is set in [from, limit), or `limit`. */
 static inline size_t tarn__bitmap_next(const uint64_t *map, size_t from, size_t limit)
@@ -13,8 +10,7 @@ static inline size_t tarn__bitmap_next(const uint64_t *map, size_t from, size_t 
     while (from < limit) {
         uint64_t word = map[from / 64] >> from % 64;
         if (word) {
-            uint32_t low = (uint32_t)word;
-            from += low ? tarn__scan_low(low) : 32 + tarn__scan_low((unsigned long)(word >> 32));
+            from += tarn__bit_lowest(word);
             return from < limit ? from : limit;
         }
         from = (from / 64 + 1) * 64;

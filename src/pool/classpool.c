@@ -175,23 +175,21 @@ static int free_slow(struct tarn_classpool *pool, void *p)
     if (!p)
         return 0;
     tarn__guard_take(&pool->guard);
-    struct tarn__passed_entry *entry = NULL;
-    size_t size = 0;
+    bool passed = false;
+    size_t size;
     int error = find_live(pool, p);
     if (!error) {
         unsigned number = tarn__class_number(tarn__class_header(p)->word);
         if (pool->flags & TARN_POOL_POISON)
             tarn__bytes_fill(p, TARN__FREED, tarn__classpool_class_size(number));
         enqueue(pool, number, p);
-    } else if (error == TARN_POOL_FOREIGN && (entry = tarn__passed_find(&pool->passed, p))) {
+    } else if (error == TARN_POOL_FOREIGN && (passed = tarn__passed_remove(&pool->passed, p, &size))) {
         error = 0;
-        size = entry->size;
-        tarn__passed_remove(&pool->passed, entry);
         pool->passed_given++;
         tarn__peak_give(&pool->bytes, size);
     }
     tarn__guard_drop(&pool->guard);
-    if (entry)
+    if (passed)
         tarn__passed_give(&pool->passed, p, size);
     return error;
 }

@@ -161,8 +161,8 @@ static int free_slow(struct tarn_levelpool *pool, void *p)
     if (!p)
         return 0;
     struct tarn__level_segment *segment;
-    struct tarn__passed_entry *entry = NULL;
-    size_t size = 0;
+    bool passed = false;
+    size_t size;
     tarn__guard_take(&pool->guard);
     int error = find_live(pool, p, &segment);
     if (!error) {
@@ -171,15 +171,13 @@ static int free_slow(struct tarn_levelpool *pool, void *p)
         if (pool->flags & TARN_POOL_POISON)
             tarn__bytes_fill(p, TARN__FREED, tarn__level_size(number));
         make_ready(pool, number, segment->live, bit, p);
-    } else if (error == TARN_POOL_FOREIGN && (entry = tarn__passed_find(&pool->passed, p))) {
+    } else if (error == TARN_POOL_FOREIGN && (passed = tarn__passed_remove(&pool->passed, p, &size))) {
         error = 0;
-        size = entry->size;
-        tarn__passed_remove(&pool->passed, entry);
         pool->given++;
         tarn__peak_give(&pool->bytes, size);
     }
     tarn__guard_drop(&pool->guard);
-    if (entry)
+    if (passed)
         tarn__passed_give(&pool->passed, p, size);
     return error;
 }

@@ -92,16 +92,20 @@ void *tarn__passed_alloc(struct tarn__passed *passed, struct tarn__guard *guard,
     return p;
 }
 
-struct tarn__passed_entry *tarn__passed_find(const struct tarn__passed *passed, const void *p)
+const struct tarn__passed_entry *tarn__passed_find(const struct tarn__passed *passed, const void *p)
 {
     if (!p || passed->count == 0)
         return NULL;
-    struct tarn__passed_entry *entry = &passed->table[place_of(passed, p)];
+    const struct tarn__passed_entry *entry = &passed->table[place_of(passed, p)];
     return entry->p ? entry : NULL;
 }
 
-void tarn__passed_remove(struct tarn__passed *passed, struct tarn__passed_entry *entry)
+bool tarn__passed_remove(struct tarn__passed *passed, const void *p, size_t *size)
 {
+    const struct tarn__passed_entry *entry = tarn__passed_find(passed, p);
+    if (!entry)
+        return false;
+    *size = entry->size;
     size_t hole = (size_t)(entry - passed->table), mask = passed->places - 1;
     for (size_t at = place_after(passed, hole); passed->table[at].p; at = place_after(passed, at)) {
         size_t from_home = (at - home_of(passed, passed->table[at].p)) & mask;
@@ -112,6 +116,7 @@ void tarn__passed_remove(struct tarn__passed *passed, struct tarn__passed_entry 
     }
     passed->table[hole] = (struct tarn__passed_entry){NULL, 0};
     passed->count--;
+    return true;
 }
 
 void tarn__passed_end(struct tarn__passed *passed)

@@ -35,10 +35,10 @@ void tarn__passed_init(struct tarn__passed *passed, const struct tarn_pool_fallb
 void *tarn__passed_alloc(struct tarn__passed *passed, struct tarn__guard *guard, size_t size);
 
 /* The entry of `p`, or NULL. O(1) expected; under the guard. */
-struct tarn__passed_entry *tarn__passed_find(const struct tarn__passed *passed, const void *p);
+const struct tarn__passed_entry *tarn__passed_find(const struct tarn__passed *passed, const void *p);
 
-/* Takes an entry out; the block goes back by tarn__passed_give, with no guard held. */
-void tarn__passed_remove(struct tarn__passed *passed, struct tarn__passed_entry *entry);
+/* Takes the entry of `p` out, if there is one; the block, of *size bytes, goes back by tarn__passed_give, with no guard held. */
+bool tarn__passed_remove(struct tarn__passed *passed, const void *p, size_t *size);
 
 static inline void tarn__passed_give(const struct tarn__passed *passed, void *p, size_t size)
 {
