@@ -4,8 +4,6 @@
 
 #include <pthread.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 enum { THREADS = 4 };
 
@@ -123,23 +121,15 @@ static void *busy(void *argument)
     return argument;
 }
 
+static bool works(void) { return tarn_blockpool_alloc(shared, 16) && tarn_blockpool_check(shared) == 0; }
+
 static void a_fork_in_the_middle(void **state)
 {
     (void)state;
     pthread_t thread;
     shared = tarn_blockpool_create(4096, 4096, 64);
     assert_int_equal(pthread_create(&thread, NULL, busy, NULL), 0);
-    for (int i = 0; i < 40; i++) {
-        int status;
-        pid_t child = fork();
-        assert_true(child >= 0);
-        if (child == 0) {
-            alarm(10);
-            _exit(!tarn_blockpool_alloc(shared, 16) || tarn_blockpool_check(shared) != 0);
-        }
-        assert_int_equal(waitpid(child, &status, 0), child);
-        assert_int_equal(status, 0);
-    }
+    poolforks_children(40, works);
     __atomic_store_n(&over, true, __ATOMIC_RELAXED);
     pthread_join(thread, NULL);
     assert_int_equal(tarn_blockpool_destroy(shared), 0);

@@ -1,5 +1,6 @@
 /* Floor 4: class pools. */
 #include "test/unit/check.h"
+#include "test/unit/fallback.h"
 
 #include "pool/bytes.h"
 #include "pool/classpool.h"
@@ -11,31 +12,6 @@
 enum { ROOM = 1 << 20 };
 
 static _Alignas(64) char memory[ROOM + 64];
-
-/* A fallback that counts, and fails on demand. */
-static struct fallback {
-    size_t out, bytes, calls;
-    bool fails;
-} outside;
-
-static void *outside_alloc(void *context, size_t size)
-{
-    struct fallback *f = context;
-    f->calls++;
-    if (f->fails)
-        return NULL;
-    f->out++;
-    f->bytes += size;
-    return malloc(size);
-}
-
-static void outside_free(void *context, void *p, size_t size)
-{
-    struct fallback *f = context;
-    f->out--;
-    f->bytes -= size;
-    free(p);
-}
 
 static struct tarn_classpool_options passing(unsigned flags)
 {
