@@ -5,7 +5,7 @@
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "base/fail.h"
-#include "page/purge.h"
+#include "page/decay.h"
 #include "page/zone.h"
 #include "tarn/alloc.h"
 

@@ -6,7 +6,7 @@
 #include "page/buddy.h"
 #include "page/marks.h"
 #include "page/mobility.h"
-#include "page/purge.h"
+#include "page/decay.h"
 
 static size_t index_of(const struct tarn_page *page) { return (size_t)(page - tarn__page_section(page)->page); }
 
@@ -115,7 +115,7 @@ size_t tarn__block_batch(struct tarn_zone *zone, tarn_gfp_t flags, size_t most, 
             *chain = page;
     }
     zone->allocations += references ? taken : 0;
-    tarn__note_use(zone);
+    tarn__note_use(zone, 0);
     tarn__unlock(&zone->lock);
     return taken;
 }

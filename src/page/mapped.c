@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 #include "page/marks.h"
+#include "page/decay.h"
 #include "page/purge.h"
 
 #include <stdint.h>
@@ -45,7 +46,7 @@ struct tarn_page *tarn__mapped_alloc(struct tarn__want *want)
     tarn__lock(&zone->lock);
     if (section) {
         zone->allocations++;
-        tarn__note_use(zone);
+        tarn__note_use(zone, 0);
     } else {
         zone->pages -= pages;
     }

@@ -1,8 +1,6 @@
 /*
- * Purging by budget, and trimming on request.
- *
- * Excess is purged from blocks of at least 64 KiB, largest and oldest first, down to three quarters of the budget: one system call
- * gives back much, and a program that frees and allocates around the budget does not call at each turn.
+ * Giving free pages back: so many of them, or on request all. What lies in the largest blocks goes first, as one system call gives back much;
+ * blocks below 64 KiB only when there are no others.
  */
 #include "page/purge.h"
 
@@ -14,8 +12,7 @@
 
 #include <string.h>
 
-enum { SMALLEST_ORDER = 4, TICK_MS = 100 };
-static const size_t least_budget = ((size_t)32 << 20) / TARN__PAGE_SIZE;
+enum { LARGE_ORDER = 4, SECTIONS_KEPT = 2, SECTIONS_SHARE = 16 };
 
 /* A section that is unmapped leaves the table first: as soon as its addresses are free another thread may be given them. */
 bool tarn__section_unmap(struct tarn__section *section)
@@ -42,14 +39,14 @@ struct batch {
     uint64_t dirty[TARN__SECTION_PAGES / 64], cleaned[TARN__SECTION_PAGES / 64];
 };
 
-/* Purges the dirty pages of a batch, span by span. No lock is held; the pages are on no list. */
-static void purge_batch(struct batch *batch)
+/* Purges dirty pages of a batch, span by span, about `most` of them. No lock is held; the pages are on no list. */
+static void purge_batch(struct batch *batch, size_t most)
 {
-    size_t end = batch->first + batch->count, step = tarn__os_page_size() / TARN__PAGE_SIZE;
-    for (size_t at = batch->first; at < end;) {
+    size_t end = batch->first + batch->count, step = tarn__os_page_size() / TARN__PAGE_SIZE, done = 0, length;
+    for (size_t at = batch->first; at < end && done < most; done += length) {
         size_t begin = tarn__align_up(tarn__bits_find(batch->dirty, at, end, true), step);
-        at = tarn__bits_find(batch->dirty, begin, end, false);
-        size_t length = at > begin ? tarn__align_down(at - begin, step) : 0;
+        at = tarn__bits_find(batch->dirty, begin, tarn__min(end, begin + tarn__align_up(tarn__min(most - done, end), step)), false);
+        length = at > begin ? tarn__align_down(at - begin, step) : 0;
         char *p = batch->section->base + begin * TARN__PAGE_SIZE;
         if (length == 0)
             continue;
@@ -88,13 +85,13 @@ static bool take_batch(struct tarn_zone *zone, size_t keep, unsigned smallest_or
     return block != NULL;
 }
 
-/* Purges one block. Returns the pages it made clean; 0 when there is none, and when the system refuses. */
-static size_t purge_oldest(struct tarn_zone *zone, size_t keep, unsigned smallest_order)
+/* Purges about `most` pages of one block. Returns the pages it made clean; 0 when there is none, and when the system refuses. */
+static size_t purge_oldest(struct tarn_zone *zone, size_t keep, unsigned smallest_order, size_t most)
 {
     struct batch batch;
     if (!take_batch(zone, keep, smallest_order, &batch))
         return 0;
-    purge_batch(&batch);
+    purge_batch(&batch, most);
     size_t cleaned = tarn__bits_count(batch.cleaned, batch.first, batch.count);
     tarn__lock(&zone->lock);
     for (size_t w = 0; w < TARN__SECTION_PAGES / 64; w++)
@@ -105,59 +102,6 @@ static size_t purge_oldest(struct tarn_zone *zone, size_t keep, unsigned smalles
     return cleaned;
 }
 
-/* Returns the bytes given back. */
-static size_t purge_to(struct tarn_zone *zone, size_t keep, unsigned smallest_order)
-{
-    size_t freed = 0, step;
-    do {
-        step = purge_oldest(zone, keep, smallest_order) * TARN__PAGE_SIZE;
-        freed += step;
-    } while (step != 0);
-    return freed;
-}
-
-void tarn__note_use(struct tarn_zone *zone)
-{
-    if (tarn__zone_used(zone) <= zone->recent_peak)
-        return;
-    zone->recent_peak = tarn__zone_used(zone);
-    zone->faded = tarn__os_now() / TICK_MS; /* a fresh peak has not begun to fade */
-    zone->peak_pages = tarn__max(zone->peak_pages, zone->recent_peak);
-}
-
-/* What the recent peak exceeds the use by loses an eighth with each tick: half of it goes in half a second. */
-static void fade(struct tarn_zone *zone)
-{
-    uint64_t tick = tarn__os_now() / TICK_MS, passed = tick - zone->faded;
-    size_t used = tarn__zone_used(zone), excess = zone->recent_peak > used ? zone->recent_peak - used : 0;
-    zone->faded = tick;
-    for (uint64_t i = 0; i < passed && excess > 0; i++)
-        excess -= (excess + 7) / 8;
-    zone->recent_peak = used + excess;
-}
-
-static size_t dirty_budget(const struct tarn_zone *zone)
-{
-    size_t used = tarn__zone_used(zone), needed = zone->recent_peak + zone->recent_peak / 2,
-           swing = needed > used ? needed - used : 0;
-    return tarn__max(least_budget, tarn__max(used, swing));
-}
-
-bool tarn__dirty_excess(struct tarn_zone *zone)
-{
-    if (zone->dirty_pages <= tarn__max(least_budget, tarn__zone_used(zone)) || zone->fixed)
-        return false;
-    fade(zone);
-    return zone->dirty_pages > dirty_budget(zone);
-}
-
-void tarn__purge_excess(struct tarn_zone *zone)
-{
-    tarn__lock(&zone->lock);
-    size_t budget = dirty_budget(zone);
-    tarn__unlock(&zone->lock);
-    purge_to(zone, budget / 4 * 3, SMALLEST_ORDER);
-}
 
 /* Takes a section off the lists: a clean one, or one without whose dirty pages the zone still has `keep`. NULL: there is none. */
 static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t keep)
@@ -182,25 +126,55 @@ static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t ke
     return found;
 }
 
+/* Unmaps one free section. False: there is none, or the system refuses. */
+static bool unmap_one(struct tarn_zone *zone, size_t keep)
+{
+    struct tarn__section *section = take_free_section(zone, keep);
+    if (!section || tarn__section_unmap(section))
+        return section != NULL;
+    tarn__lock(&zone->lock);
+    zone->dirty_pages += tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
+    tarn__zone_insert(section);
+    tarn__buddy_put(section, 0, TARN__SECTION_PAGES);
+    tarn__unlock(&zone->lock);
+    return false;
+}
+
 size_t tarn__zone_unmap_free(struct tarn_zone *zone, size_t keep)
 {
     if (zone->fixed)
         return 0;
     size_t freed = tarn__mapped_retry(zone);
-    for (struct tarn__section *section; (section = take_free_section(zone, keep)) != NULL; freed += TARN__SECTION_SIZE)
-        if (!tarn__section_unmap(section)) {
-            tarn__lock(&zone->lock);
-            zone->dirty_pages += tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
-            tarn__zone_insert(section);
-            tarn__buddy_put(section, 0, TARN__SECTION_PAGES);
-            tarn__unlock(&zone->lock);
-            break;
-        }
+    while (unmap_one(zone, keep))
+        freed += TARN__SECTION_SIZE;
     return freed;
 }
 
 size_t tarn__zone_trim(struct tarn_zone *zone, size_t keep)
 {
-    size_t freed = tarn__zone_unmap_free(zone, keep);
-    return freed + purge_to(zone, keep, 0);
+    size_t freed = tarn__zone_unmap_free(zone, keep), step;
+    while ((step = purge_oldest(zone, keep, 0, SIZE_MAX)) > 0)
+        freed += step * TARN__PAGE_SIZE;
+    return freed;
+}
+
+/* Whether more sections are wholly free than are worth their descriptors. */
+static bool sections_to_spare(struct tarn_zone *zone)
+{
+    tarn__lock(&zone->lock);
+    size_t kept = tarn__max(SECTIONS_KEPT, zone->pages / TARN__SECTION_PAGES / SECTIONS_SHARE);
+    bool spare = zone->blocks[TARN__MAX_ORDER] > kept;
+    tarn__unlock(&zone->lock);
+    return spare;
+}
+
+size_t tarn__purge_dirty(struct tarn_zone *zone, size_t pages)
+{
+    size_t done = 0, step;
+    for (int order = LARGE_ORDER; order >= 0; order -= LARGE_ORDER)
+        while (done < pages && (step = purge_oldest(zone, 0, (unsigned)order, pages - done)) > 0)
+            done += step;
+    while (!zone->fixed && sections_to_spare(zone) && unmap_one(zone, SIZE_MAX))
+        ;
+    return done;
 }

@@ -13,13 +13,7 @@ bool tarn__section_unmap(struct tarn__section *section);
 /* Puts a section among its zone's, by address. Under the zone's lock. */
 void tarn__zone_insert(struct tarn__section *section);
 
-/* Pages of a zone were taken: keeps the recent peak. Under the zone's lock. */
-void tarn__note_use(struct tarn_zone *zone);
-
-/* Whether the zone keeps more dirty pages than it may. Under the zone's lock. */
-bool tarn__dirty_excess(struct tarn_zone *zone);
-
-/* Purges until the zone keeps well less than its budget. */
-void tarn__purge_excess(struct tarn_zone *zone);
+/* Purges up to `pages` dirty pages, of the largest blocks first, and of equally large ones the oldest; returns how many. Unmaps sections that are free beyond need. */
+size_t tarn__purge_dirty(struct tarn_zone *zone, size_t pages);
 
 #endif

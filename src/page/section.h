@@ -6,7 +6,7 @@
  *
  *     struct tarn__section     base address, zone, dirty bits
  *       page[1024]             24 bytes for each page: state, length, list links
- *       room[64]               576 bytes for whoever holds a unit of 64 KiB: the slab layer's descriptor
+ *       room[64]               592 bytes for whoever holds a unit of 64 KiB: the slab layer's descriptor
  *
  * Only what is used of it is ever touched: one page of descriptors serves the first 160 pages.
  * A two-level table leads from any address to its section in two loads, so a foreign pointer is recognised as one.
@@ -40,7 +40,7 @@
 #define TARN__SECTION_UNITS (TARN__SECTION_SIZE >> TARN__UNIT_BITS)
 #define TARN__UNIT_PAGES (TARN__UNIT_SIZE >> TARN__PAGE_BITS)
 #define TARN__PAGEBLOCKS (TARN__SECTION_PAGES >> TARN_PAGEBLOCK_ORDER)
-#define TARN__ROOM_SIZE 576
+#define TARN__ROOM_SIZE 592
 
 struct tarn_zone;
 
@@ -80,7 +80,7 @@ struct tarn__section {
     uint64_t free[TARN__SECTION_PAGES / 64];
     uint64_t dirty[TARN__SECTION_PAGES / 64]; /* free pages that may hold something; clean ones read as zero */
     struct tarn_page page[TARN__SECTION_PAGES];
-    _Alignas(64) unsigned char room[TARN__SECTION_UNITS][TARN__ROOM_SIZE];
+    _Alignas(16) unsigned char room[TARN__SECTION_UNITS][TARN__ROOM_SIZE];
 };
 
 #define TARN__SECTION_META_SIZE ((size_t)65536)

@@ -7,6 +7,7 @@
 #include "base/fail.h"
 #include "page/block.h"
 #include "page/buddy.h"
+#include "page/decay.h"
 #include "page/mapped.h"
 #include "page/marks.h"
 #include "page/mobility.h"
@@ -181,7 +182,8 @@ size_t tarn__forget_dirty(struct tarn__section *section, size_t first, size_t co
 static struct tarn_page *make(struct tarn_page *page, struct tarn__want *want)
 {
     struct tarn__section *section = tarn__page_section(page);
-    want->zeroed = tarn__forget_dirty(section, (size_t)(page - section->page), want->count) == 0;
+    size_t dirty = tarn__forget_dirty(section, (size_t)(page - section->page), want->count);
+    want->zeroed = dirty == 0;
     if (want->state == TARN__PAGE_BLOCK) {
         tarn__block_make(page, want);
     } else {
@@ -189,7 +191,7 @@ static struct tarn_page *make(struct tarn_page *page, struct tarn__want *want)
         tarn__page_set_state(page, want->state);
     }
     section->zone->allocations++;
-    tarn__note_use(section->zone);
+    tarn__note_use(section->zone, want->count - dirty);
     return page;
 }
 
@@ -374,7 +376,7 @@ bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, b
         tarn__buddy_put(section, first, here);
         count -= here;
     }
-    return tarn__dirty_excess(zone);
+    return tarn__idle_excess(zone);
 }
 
 /* The pages of a heap's slab lead to it, each. Longer runs do so by their first page only. */
@@ -406,6 +408,25 @@ static void free_run(struct tarn_page *run, bool dirty)
 void tarn__pages_free(struct tarn_page *run) { free_run(run, true); }
 
 void tarn__pages_free_clean(struct tarn_page *run) { free_run(run, false); }
+
+void tarn__pages_free_partly(struct tarn_page *run, uint64_t dirty)
+{
+    struct tarn__section *section = tarn__page_section(run);
+    struct tarn_zone *zone = section->zone;
+    size_t first = (size_t)(run - section->page);
+    tarn__lock(&zone->lock);
+    tarn__page_set_state(run, TARN__PAGE_INSIDE);
+    zone->frees++;
+    for (size_t i = 0; i < run->count; i++)
+        if (dirty >> i & 1) {
+            tarn__bit_set(section->dirty, first + i);
+            zone->dirty_pages++;
+        }
+    bool excess = tarn__zone_put(section, first, run->count, false);
+    tarn__unlock(&zone->lock);
+    if (excess)
+        tarn__purge_excess(zone);
+}
 
 /* The section and index of the page `offset` pages after a run's beginning. */
 static struct tarn__section *page_after(struct tarn_page *run, size_t offset, size_t *index)
@@ -468,8 +489,7 @@ bool tarn__pages_extend(struct tarn_page *run, size_t count)
     bool gained = section && section->zone == zone && section->slots == 1 &&
                   !tarn__marks_forbid(zone, gain, TARN_GFP_KERNEL, false) && tarn__buddy_claim(section, first, gain);
     if (gained) {
-        tarn__forget_dirty(section, first, gain);
-        tarn__note_use(zone);
+        tarn__note_use(zone, gain - tarn__forget_dirty(section, first, gain));
         run->count = (uint32_t)count;
     }
     tarn__unlock(&zone->lock);

@@ -10,9 +10,7 @@
  *
  * Free pages are *dirty* (resident, kept for reuse) or *clean* (they read as zero and cost nothing). Each order has a list of blocks
  * with dirty pages, newest first, and one of clean blocks; dirty blocks of any sufficient order are preferred, as they cost no
- * page fault. Dirty pages are kept up to the largest of 32 MiB, all that is in use, and what makes one and a half times the recent peak
- * together with what is in use; so a load that swings keeps its pages. The peak is forgotten in about a second. Beyond that the
- * oldest large blocks are purged.
+ * page fault. How many of them are kept: decay.h.
  *
  * Zones are of two kinds. One that *grows* takes sections from its source as it needs them and gives them back: the process's heap. A
  * *fixed* one is made over memory of one size, all taken at the beginning; it keeps its pages whatever they hold.
@@ -64,8 +62,9 @@ struct tarn_zone {
     size_t free_pages, dirty_pages; /* of those; dirty ones are free ones */
     size_t grown_from;              /* pages in use when tarn__zone_grew last said yes; follows the use down */
     size_t peak_pages;              /* most pages in use, ever */
-    size_t recent_peak;             /* the same, fading */
-    uint64_t faded;                 /* when it faded last, in ticks */
+    _Atomic long idle_pages;        /* in slabs: resident, and all that is in them free (decay.h) */
+    size_t learned, given_back;     /* pages kept beyond the rest; pages given back lately */
+    uint64_t faded;                 /* when both faded last, in ticks */
     size_t limit;                   /* pages that may be in use; 0: no limit */
     size_t min, low, high;          /* watermarks */
     uint64_t allocations, frees;    /* of requests, but for those that threads' lists served */
@@ -119,8 +118,9 @@ struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t
 /* Frees a run in use (state RUN, SLAB or HEAP), found by tarn__run_at. May purge: system calls, after the lock. */
 void tarn__pages_free(struct tarn_page *run);
 
-/* The same for a run whose pages all read as zero. */
+/* The same for a run whose pages all read as zero; and for one of at most 64 pages, of which only those of the mask may hold anything. */
 void tarn__pages_free_clean(struct tarn_page *run);
+void tarn__pages_free_partly(struct tarn_page *run, uint64_t dirty);
 
 /* Makes a run a slab. */
 void tarn__pages_mark(struct tarn_page *run, enum tarn__page_state state);
@@ -136,7 +136,7 @@ void tarn__pages_shrink(struct tarn_page *run, size_t count);
 
 /*
  * The same in steps, for who keeps an account of pages under a lock. `count` is at least 1 and less than the run has. First the system's, without
- * the lock; false: it refuses, and nothing has changed. Then the cut, under the lock; true: tarn__purge_excess is due, without it again.
+ * the lock; false: it refuses, and nothing has changed. Then the cut, under the lock; true: tarn__purge_excess (decay.h) is due, without it again.
  */
 bool tarn__pages_uncommit(struct tarn_page *run, size_t count);
 bool tarn__pages_cut(struct tarn_page *run, size_t count);

@@ -12,7 +12,7 @@
  * A magazine holds at most `capacity` free objects: 16 KiB worth, from 2 to 128. Objects above 64 KiB have none, unless they are
  * constructed: they go back to the zone. In size classes it is a list, linked through the objects' first words; in users' caches an array of pointers, as the
  * objects must stay as they are. Free objects in slabs, and all of users' caches, hold nothing of tarn's; so their pages can be
- * purged, and a write after free reaches no list. Which of the two is better where: docs/decisions/0006-arrays.md.
+ * purged (idle.c), and a write after free reaches no list. Which of the two is better where: docs/decisions/0006-arrays.md.
  *
  * A slab is a run of pages that begins at a multiple of 64 KiB, and its descriptor lies in the room of its first unit: 64 KiB of objects, or one
  * object larger than that. A slot is what an object takes of it:
@@ -44,6 +44,9 @@ enum {
     TARN__MAGAZINE_LEAST = 2,
     TARN__MAGAZINE_MOST = 128,
     TARN__MAGAZINE_BYTES = 16384,
+    TARN__THREAD_BYTES = 128 << 10, /* of all magazines of a thread, without spares */
+    TARN__DEPOTS_LEAST = 256 << 10, /* all depots together may hold that, or a sixteenth of what is live */
+    TARN__DEPOTS_SHARE = 16,
     TARN__SLAB_GROUPS = 4,
     TARN__SLAB_OBJECTS = TARN__UNIT_SIZE / 16, /* at most */
     TARN__SLAB_WORDS = TARN__SLAB_OBJECTS / 64,
@@ -70,6 +73,9 @@ struct tarn__slab {
     uint16_t hint;                  /* no word of `map` below this one has a bit */
     uint16_t group;                 /* how full: 0 (fullest) … 3 */
     uint16_t constructed;           /* objects that are */
+    uint16_t resident;              /* bit i: page i may hold something */
+    uint16_t idle;                  /* bit i: it is resident, and all objects that reach into it are free here */
+    struct tarn__list idle_link;    /* among its cache's slabs that have idle pages, the latest first */
     uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here */
 };
 _Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");
@@ -97,6 +103,7 @@ struct tarn_cache {
     bool permanent; /* never destroyed */
     bool linked;    /* its magazines are lists */
     bool marked;    /* its slabs' units are in the table of units */
+    bool purges;    /* free objects need not stay what they are, so their pages can be given back */
     void (*ctor)(void *);
     void (*dtor)(void *);
     struct tarn_zone *zone;
@@ -112,6 +119,7 @@ struct tarn_cache {
     _Alignas(TARN__CACHE_LINE) struct tarn__lock depot_lock;
     _Atomic uint32_t depth;       /* magazines in the depot; changed under the lock */
     uint32_t low;                 /* least depth since the last reaping: that many were not needed */
+    uint32_t most;                /* magazines that it takes now: halved when there are too many, doubled when one is missing */
     struct tarn__magazine *depot; /* room for TARN__DEPOT_DEPTH */
     size_t depot_objects;
     void **arrays; /* empty ones, linked through their first words */
@@ -119,8 +127,12 @@ struct tarn_cache {
     _Alignas(TARN__CACHE_LINE) struct tarn__lock slabs_lock;
     struct tarn__list partial[TARN__SLAB_GROUPS];
     struct tarn__list full;
-    size_t slabs;        /* held */
-    size_t free_objects; /* in slabs */
+    struct tarn__list idle; /* slabs with idle pages */
+    size_t slabs;           /* held */
+    size_t free_objects;    /* in slabs */
+    long idle_pages;
+    size_t peak;    /* objects in all slabs, the most of late */
+    uint64_t faded; /* when that was last let go */
 
     /* of threads that have ended, and of requests that passed by the magazines */
     _Alignas(TARN__CACHE_LINE) _Atomic uint64_t past_allocs;
@@ -157,11 +169,27 @@ void tarn__cache_release_slabs(struct tarn_cache *cache);
 /* Puts one object back to its slab; a slab that becomes empty goes back to the zone. */
 void tarn__cache_put(struct tarn_cache *cache, void *object);
 
+/*
+ * Idle pages of slabs. Takes up to `most` of the cache's that have been idle for longest away from it, of one slab: *pages has a bit for each; their
+ * objects are out of reach until they are returned, which tells of which pages the system has got back. NULL: there are none.
+ */
+struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pages);
+void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t cleaned);
+
 /* Puts a whole magazine back to slabs, and its array to the depot. */
 void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine);
 
-/* Hands a magazine to the depot; false: it is full. */
+/*
+ * How many objects a magazine of a thread that has `own` free ones may hold. UINT32_MAX unless the cache is shedding: most of what it had of late is
+ * freed; then the fewer are left, the fewer may be held.
+ */
+uint32_t tarn__cache_bound(struct tarn_cache *cache, size_t own);
+
+/* Hands a magazine to the depot; false: it takes no more. */
 bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine);
+
+/* Whether all depots together hold more than they should. */
+bool tarn__depots_full(void);
 
 /* A magazine of the depot; its count is 0 if there is none. */
 struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache);

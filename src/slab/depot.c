@@ -4,21 +4,40 @@
  */
 #include "base/bits.h"
 #include "page/meta.h"
-#include "slab/caches.h"
+#include "slab/local.h"
 
 /* Of caches that have ended, by the logarithm of what they hold; linked as those of caches. Under the caches' lock. */
 static void **spare_arrays[8];
 _Static_assert(TARN__MAGAZINE_MOST == 1 << 7, "there is a list for the largest arrays");
 
+static _Atomic int64_t bytes; /* in all depots */
+
+bool tarn__depots_full(void)
+{
+    int64_t live = atomic_load_explicit(&tarn__ledger.live, memory_order_relaxed);
+    int64_t most = live / TARN__DEPOTS_SHARE > TARN__DEPOTS_LEAST ? live / TARN__DEPOTS_SHARE : TARN__DEPOTS_LEAST;
+    return atomic_load_explicit(&bytes, memory_order_relaxed) > most;
+}
+
+/* Objects came to a depot, or left it. Read without the lock by tarn__cache_bound. */
+static void count(struct tarn_cache *cache, int64_t objects)
+{
+    __atomic_store_n(&cache->depot_objects, cache->depot_objects + (size_t)objects, __ATOMIC_RELAXED);
+    atomic_fetch_add_explicit(&bytes, objects * cache->size, memory_order_relaxed);
+}
+
+/* A depot that is full takes half as many from now on: so what is freed in one great sweep does not leave a full depot behind. */
 bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
     tarn__lock(&cache->depot_lock);
     uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed);
-    bool room = depth < cache->depot_depth;
+    bool room = depth < cache->most;
     if (room) {
         cache->depot[depth] = magazine;
-        cache->depot_objects += magazine.count;
+        count(cache, magazine.count);
         atomic_store_explicit(&cache->depth, depth + 1, memory_order_relaxed);
+    } else {
+        cache->most /= 2;
     }
     tarn__unlock(&cache->depot_lock);
     return room;
@@ -31,8 +50,10 @@ struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache)
     uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed);
     if (depth > 0) {
         magazine = cache->depot[depth - 1];
-        cache->depot_objects -= magazine.count;
+        count(cache, -(int64_t)magazine.count);
         atomic_store_explicit(&cache->depth, depth - 1, memory_order_relaxed);
+    } else {
+        cache->most = (uint32_t)tarn__min(2 * cache->most + 1, cache->depot_depth);
     }
     if (depth <= cache->low)
         cache->low = depth > 0 ? depth - 1 : 0;
@@ -84,7 +105,7 @@ void tarn__arrays_leave(struct tarn_cache *cache)
     tarn__unlock(&tarn__caches_lock);
 }
 
-/* The lowest magazine of the stack if it was not needed, and the end of this reaping otherwise. */
+/* The lowest magazine of the stack if it was not needed or is one too many, and the end of this reaping otherwise. */
 static struct tarn__magazine take_lowest(struct tarn_cache *cache, uint32_t *idle)
 {
     struct tarn__magazine magazine = {NULL, 0};
@@ -95,7 +116,7 @@ static struct tarn__magazine take_lowest(struct tarn_cache *cache, uint32_t *idl
         magazine = cache->depot[0];
         cache->depot[0] = cache->depot[--*idle];
         cache->depot[*idle] = cache->depot[depth - 1];
-        cache->depot_objects -= magazine.count;
+        count(cache, -(int64_t)magazine.count);
         atomic_store_explicit(&cache->depth, depth - 1, memory_order_relaxed);
     } else {
         cache->low = depth;
@@ -109,7 +130,8 @@ void tarn__depot_reap(struct tarn_cache *cache, bool all)
     if (atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0)
         return;
     tarn__lock(&cache->depot_lock);
-    uint32_t idle = all ? TARN__DEPOT_DEPTH : cache->low;
+    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed), extra = depth > cache->most ? depth - cache->most : 0;
+    uint32_t idle = all ? TARN__DEPOT_DEPTH : (uint32_t)tarn__max(cache->low, extra);
     tarn__unlock(&cache->depot_lock);
     struct tarn__magazine magazine;
     while ((magazine = take_lowest(cache, &idle)).count > 0)

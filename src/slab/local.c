@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-enum { QUICK = 4 }; /* magazines' worth of operations */
+enum { QUICK = 4, FIRST_BYTES = 2048, STEPS = 4, SELDOM = 64 }; /* QUICK: magazines' worth of operations */
 
 static struct tarn__local unborn, ended;
 
@@ -22,38 +22,65 @@ struct tarn__list tarn__registry = {&tarn__registry, &tarn__registry};
 static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
 static size_t threads;
 
-/* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
-static void adapt(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache, uint64_t operations)
-{
-    if (operations >= QUICK * (uint64_t)rear->capacity || rear->capacity == cache->capacity)
-        return;
-    uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
-    if (cache->linked && !rear->apart)
-        bin->limit += (long)(larger - rear->capacity);
-    if (!cache->linked && bin->room > 0)
-        bin->room = larger;
-    rear->capacity = larger;
-}
-
-/* Magazines move between a thread and a depot or slabs: what happened since the last time is entered in the ledger. */
-static void note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
+/* What happened to a bin since the last time is entered in the ledger. Returns the operations since. */
+static uint64_t note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
 {
     uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     rear->noted_allocs = bin->allocs;
     rear->noted_frees = bin->frees;
-    adapt(bin, rear, cache, allocs + frees);
     if (allocs != frees)
         tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
+    return allocs + frees;
 }
 
 /* Flush, attach, detach */
 
+static struct tarn_cache *cache_of_number(unsigned number)
+{
+    return atomic_load_explicit(&tarn__cache_table[number], memory_order_acquire);
+}
+
+static unsigned numbers_end(void) { return atomic_load_explicit(&tarn__cache_table_end, memory_order_acquire); }
+
+/* The number after this one; they go round. */
+static unsigned number_after(unsigned number) { return number + 1 < numbers_end() ? number + 1 : 1; }
+
+/* Depots hold more than they should: what lay idle in the next few goes to slabs. */
+static void relieve_depots(void)
+{
+    static _Atomic unsigned hand;
+    unsigned number = atomic_load_explicit(&hand, memory_order_relaxed);
+    for (int i = 0; i < STEPS; i++) {
+        struct tarn__pin pin;
+        number = number_after(number);
+        struct tarn_cache *cache = tarn__cache_pin(&pin, number);
+        if (!cache)
+            continue;
+        tarn__depot_reap(cache, false);
+        tarn__cache_unpin(&pin);
+    }
+    atomic_store_explicit(&hand, number, memory_order_relaxed);
+}
+
+/* A magazine goes to the depot. False: it takes no more; then it lets go of what is too many. */
+static bool give_to_depot(struct tarn_cache *cache, struct tarn__magazine magazine)
+{
+    if (tarn__depots_full()) {
+        relieve_depots();
+        return false;
+    }
+    bool taken = tarn__depot_push(cache, magazine);
+    if (!taken)
+        tarn__depot_reap(cache, false);
+    return taken;
+}
+
 /* Puts a magazine away: to the depot, or to the slabs when `to_slabs` or the depot is full. */
 static void put_away(struct tarn_cache *cache, struct tarn__magazine magazine, bool to_slabs)
 {
-    if (magazine.count > 0 && (to_slabs || !tarn__depot_push(cache, magazine)))
+    if (magazine.count > 0 && (to_slabs || !give_to_depot(cache, magazine)))
         tarn__cache_put_magazine(cache, magazine);
     else if (magazine.count == 0 && magazine.head)
         tarn__array_put(cache, magazine.head);
@@ -91,13 +118,80 @@ static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool 
     put_all_away(cache, take_all(&local->bin[cache->number], &local->rear[cache->number], cache), to_slabs);
 }
 
-static void begin_bin(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
+/* How large a thread's magazines are */
+
+/* Of a bin that is empty or becomes larger. */
+static void set_capacity(struct tarn__local *local, const struct tarn_cache *cache, uint32_t capacity)
 {
-    rear->capacity = (uint32_t)tarn__min(tarn__max(TARN__PAGE_SIZE / cache->size, 1), cache->capacity);
+    struct tarn__bin *bin = &local->bin[cache->number];
+    struct tarn__rear *rear = &local->rear[cache->number];
+    local->room += (size_t)capacity * cache->size - (size_t)rear->capacity * cache->size;
+    if (cache->linked && !rear->apart)
+        bin->limit += (long)capacity - (long)rear->capacity;
+    if (!cache->linked && bin->room > 0)
+        bin->room = capacity;
+    rear->capacity = capacity;
+}
+
+/* The next bin but `number` gives its room if it was not used since it was last asked, or must. */
+static void ask_next(struct tarn__local *local, unsigned number, bool must)
+{
+    struct tarn__pin pin;
+    local->hand = number_after(local->hand);
+    struct tarn_cache *cache = local->hand != number ? tarn__cache_pin(&pin, local->hand) : NULL;
+    if (!cache)
+        return;
+    struct tarn__bin *bin = &local->bin[local->hand];
+    struct tarn__rear *rear = &local->rear[local->hand];
+    uint64_t used = bin->allocs + bin->frees;
+    if (rear->capacity > 0 && (must || (!rear->apart && used == rear->seen))) {
+        empty_bin(local, cache, false);
+        if (tarn__bin_is_empty(bin, cache)) /* a destructor may have used it */
+            set_capacity(local, cache, 0);
+    }
+    rear->seen = used;
+    tarn__cache_unpin(&pin);
+}
+
+/* Whether so many bytes more are within what a thread may hold; those who have to spare are asked. */
+static bool find_room(struct tarn__local *local, unsigned number, size_t bytes)
+{
+    for (int i = 0; i < STEPS && local->room + bytes > TARN__THREAD_BYTES; i++)
+        ask_next(local, number, false);
+    return local->room + bytes <= TARN__THREAD_BYTES;
+}
+
+/* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
+static void adapt(struct tarn__local *local, const struct tarn_cache *cache, uint64_t operations)
+{
+    struct tarn__rear *rear = &local->rear[cache->number];
+    uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
+    if (operations < QUICK * (uint64_t)rear->capacity && larger > rear->capacity &&
+        find_room(local, cache->number, (size_t)(larger - rear->capacity) * cache->size))
+        set_capacity(local, cache, larger);
+}
+
+/* A capacity to begin with, of at most `bound`, for a bin that has none. */
+static void grant(struct tarn__local *local, const struct tarn_cache *cache, uint32_t bound)
+{
+    uint32_t capacity = (uint32_t)tarn__min(tarn__max(FIRST_BYTES / cache->size, 1), tarn__min(cache->capacity, bound));
+    bool found = find_room(local, cache->number, (size_t)capacity * cache->size);
+    for (unsigned i = 0; i < numbers_end() && !found; i++) {
+        ask_next(local, cache->number, true);
+        found = local->room + (size_t)capacity * cache->size <= TARN__THREAD_BYTES;
+    }
+    if (local->rear[cache->number].capacity == 0)
+        set_capacity(local, cache, capacity);
+}
+
+static void begin_bin(struct tarn__local *local, const struct tarn_cache *cache)
+{
+    struct tarn__rear *rear = &local->rear[cache->number];
+    rear->begun = true;
     rear->epoch = atomic_load_explicit(&cache->epoch, memory_order_relaxed);
     rear->apart = true;
     if (cache->linked)
-        bin->limit = LONG_MIN;
+        local->bin[cache->number].limit = LONG_MIN;
 }
 
 /* Moves a thread's counts to the cache, and makes its bin, which is empty, one of zeros. */
@@ -105,8 +199,9 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
-    if (rear->capacity == 0)
+    if (!rear->begun)
         return;
+    local->room -= (size_t)rear->capacity * cache->size;
     uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
@@ -116,13 +211,6 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     *bin = (struct tarn__bin){0};
     *rear = (struct tarn__rear){0};
 }
-
-static struct tarn_cache *cache_of_number(unsigned number)
-{
-    return atomic_load_explicit(&tarn__cache_table[number], memory_order_acquire);
-}
-
-static unsigned numbers_end(void) { return atomic_load_explicit(&tarn__cache_table_end, memory_order_acquire); }
 
 /* What it has of a cache that is being destroyed is collected by who does that, from the registry or from here. */
 static void detach(struct tarn__thread_exit *exit)
@@ -135,7 +223,7 @@ static void detach(struct tarn__thread_exit *exit)
         struct tarn_cache *cache = tarn__cache_pin(&pin, i); /* before a look at the bin: who destroys the cache changes it */
         if (!cache)
             continue;
-        if (local->rear[i].capacity) {
+        if (local->rear[i].begun) {
             note(&local->bin[i], &local->rear[i], cache);
             empty_bin(local, cache, false);
         }
@@ -222,7 +310,7 @@ static void reap_bin(struct tarn__local *local, struct tarn_cache *cache, bool a
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
-    if (rear->capacity == 0)
+    if (!rear->begun)
         return;
     uint64_t used = bin->allocs + bin->frees;
     bool empties = (all || used == rear->reaped) && holds_any(bin, rear);
@@ -277,7 +365,9 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
         rear->spare = tarn__no_magazine;
         return magazine;
     }
-    note(bin, rear, cache);
+    adapt(tarn__self, cache, note(bin, rear, cache));
+    if (rear->capacity == 0)
+        grant(tarn__self, cache, UINT32_MAX);
     magazine = tarn__depot_pop(cache);
     if (magazine.count > 0)
         return magazine;
@@ -310,9 +400,10 @@ static bool has_bin(struct tarn_cache *cache)
 {
     if (cache->number == 0 || ((tarn__self == &unborn || tarn__self == &ended) && !attach()))
         return false;
-    struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    if (rear->capacity == 0)
-        begin_bin(&tarn__self->bin[cache->number], rear, cache);
+    if (!tarn__self->rear[cache->number].begun) {
+        begin_bin(tarn__self, cache);
+        grant(tarn__self, cache, UINT32_MAX);
+    }
     return true;
 }
 
@@ -356,8 +447,17 @@ void tarn__direct_free(struct tarn_cache *cache, void *object)
     tarn__ledger_note(-(int64_t)cache->size);
 }
 
+/* The cache loses nearly all it had: what this thread and the depot keep of it goes to its slabs. */
+static void shed(struct tarn__rear *rear, struct tarn_cache *cache, uint32_t bound)
+{
+    empty_bin(tarn__self, cache, true);
+    tarn__depot_reap(cache, true);
+    if (bound < rear->capacity && !holds_any(&tarn__self->bin[cache->number], rear))
+        set_capacity(tarn__self, cache, bound);
+}
+
 /* A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. */
-static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
+static void rotate(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
     struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
     rear->spare = tarn__bin_take(bin, rear, cache);
@@ -365,9 +465,23 @@ static void make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tar
     if (spare.count == 0)
         return;
     rear->foreign = tarn__no_magazine;
-    note(bin, rear, cache);
+    adapt(tarn__self, cache, note(bin, rear, cache));
     put_away(cache, spare, false);
     put_away(cache, foreign, false);
+}
+
+/* In a bin that is full. False: the cache is shedding, and nothing of it should be held any more. */
+static bool make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
+{
+    size_t own = tarn__bin_count(bin, rear, cache) + rear->spare.count + rear->foreign.count;
+    uint32_t bound = tarn__cache_bound(cache, own);
+    if (bound < rear->capacity)
+        shed(rear, cache, bound);
+    else if (rear->capacity > 0)
+        rotate(bin, rear, cache);
+    if (rear->capacity == 0 && bound > 0)
+        grant(tarn__self, cache, bound);
+    return rear->capacity > 0;
 }
 
 /* Before the first allocation: see local.h. */
@@ -376,9 +490,20 @@ static bool set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tar
     if (!tarn__magazine_push(cache, &rear->foreign, object))
         return false;
     tarn__counter_add(&bin->frees, 1);
-    if (rear->foreign.count == cache->capacity)
+    if (rear->foreign.count >= rear->capacity)
         tarn__bin_install(bin, rear, cache, tarn__no_magazine);
     return true;
+}
+
+/* To its slab at once, in a bin without capacity. */
+static void pass_on(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache, void *object)
+{
+    tarn__cache_put(cache, object);
+    tarn__counter_add(&bin->frees, 1);
+    if (cache->linked)
+        bin->limit++;
+    if (bin->frees - rear->noted_frees >= SELDOM)
+        note(bin, rear, cache);
 }
 
 void tarn__local_free(struct tarn_cache *cache, void *object)
@@ -391,7 +516,10 @@ void tarn__local_free(struct tarn_cache *cache, void *object)
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
     while (!rear->apart && tarn__bin_count(bin, rear, cache) >= rear->capacity) { /* destructors may fill it meanwhile */
         heed(rear, cache);
-        make_room(bin, rear, cache);
+        if (!make_room(bin, rear, cache)) {
+            pass_on(bin, rear, cache, object);
+            return;
+        }
     }
     bool done = rear->apart ? set_apart(bin, rear, cache, object) : tarn__bin_push(bin, rear, cache, object);
     if (!done)
@@ -400,7 +528,7 @@ void tarn__local_free(struct tarn_cache *cache, void *object)
 
 void tarn__local_flush_cache(struct tarn_cache *cache)
 {
-    if (cache->number && tarn__self->rear[cache->number].capacity)
+    if (cache->number && tarn__self->rear[cache->number].begun)
         empty_bin(tarn__self, cache, true);
 }
 
@@ -485,7 +613,7 @@ static void adopt(struct tarn__local *local)
 {
     for (unsigned i = 1; i < numbers_end(); i++) {
         struct tarn_cache *cache = cache_of_number(i);
-        if (!cache || local->rear[i].capacity == 0)
+        if (!cache || !local->rear[i].begun)
             continue;
         put_away(cache, tarn__bin_trusted(&local->bin[i], cache), true);
         end_bin(local, cache);

@@ -7,8 +7,11 @@
  *     bin of a users' cache   array ──> object, object, … room        the magazine in use: an array, `count` of it filled
  *                             allocs, frees
  *
- * A magazine's capacity begins with a page's worth and doubles each time magazines move in quick succession, so threads that
- * exchange much do so in large lots, and what merely sways to and fro keeps little.
+ * A magazine's capacity begins with half a page's worth and doubles each time magazines move in quick succession, so threads that
+ * exchange much do so in large lots, and what merely sways to and fro keeps little. All capacities of a thread together are at most 128 KiB, so that
+ * with their spares no thread has more than 256 KiB: whoever needs more takes it from a bin that was not used of late. When a cache sheds
+ * its objects (tarn__cache_bound) capacities shrink, down to none: what is freed goes to its slab at once, as each object
+ * that is kept would keep its page.
  *
  * In a size class, malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
  * magazine is capacity - (limit - (frees - allocs)). So the counts, which are exact, cost nothing extra.
@@ -49,8 +52,9 @@ struct tarn__rear {
     struct tarn__magazine spare;   /* full, or empty */
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
     uint64_t reaped;               /* allocs + frees at the last reaping */
-    uint32_t
-        capacity; /* objects of a full magazine here, and of a refill from slabs: from a page's worth up to the cache's; 0: not begun */
+    uint64_t seen;                 /* allocs + frees when capacity was last looked for */
+    uint32_t capacity;             /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
+    bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
     tarn__counter samples, sampled_bytes; /* sizes asked for, recorded at refills */
@@ -61,6 +65,8 @@ struct tarn__local {
     struct tarn__bin bin[TARN__CACHES];
     struct tarn__rear rear[TARN__CACHES];
     struct tarn__list link; /* in the registry, or spare */
+    size_t room;            /* bytes of all bins' capacities */
+    unsigned hand;          /* the bin that was last asked to give room */
 };
 
 extern struct tarn__list tarn__registry; /* of those of living threads */

@@ -1,13 +1,20 @@
 /* Slabs: objects taken and put back under the cache's slab lock, slabs made and given up without it. */
 #include "base/bits.h"
 #include "base/fail.h"
+#include "os/os.h"
+#include "page/decay.h"
 #include "page/request.h"
 #include "slab/cache.h"
 #include "slab/debug.h"
 
 #include <string.h>
 
-enum { MOST_SLABS_VISITED = 8 }; /* by one refill, so that it stays short when many slabs have a little */
+enum {
+    MOST_SLABS_VISITED = 8, /* by one refill, so that it stays short when many slabs have a little */
+    SHED_LEAST = 640 << 10, /* bytes of slabs from which on a cache can be shedding */
+    SHED_SHARE = 8,         /* it is when less than one in so many is left */
+    FADE_MS = 100
+};
 
 uint8_t tarn__unit_cache[TARN__UNITS];
 
@@ -19,9 +26,12 @@ void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot)
         cache->capacity = (uint32_t)tarn__min(tarn__max(capacity, TARN__MAGAZINE_LEAST), TARN__MAGAZINE_MOST);
     cache->depot = depot;
     cache->depot_depth = (uint32_t)tarn__min(TARN__DEPOT_BYTES / (cache->capacity * size), TARN__DEPOT_DEPTH);
+    cache->most = cache->depot_depth;
     tarn__lock_init(&cache->depot_lock, TARN__RANK_DEPOT);
     tarn__lock_init(&cache->slabs_lock, TARN__RANK_SLABS);
     tarn__list_init(&cache->full);
+    tarn__list_init(&cache->idle);
+    cache->purges = cache->pages == TARN__UNIT_PAGES && !cache->ctor && !cache->dtor && !(cache->flags & (TARN__DEBUG_FLAGS | TARN_CACHE_TYPESAFE_BY_RCU));
     tarn__list_init(&cache->aliases);
     tarn__list_init(&cache->all);
     for (int group = 0; group < TARN__SLAB_GROUPS; group++)
@@ -68,7 +78,8 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
 {
     if (cache->flags & TARN_CACHE_RECLAIM_ACCOUNT)
         flags |= TARN_GFP_RECLAIMABLE;
-    struct tarn_page *run = tarn__pages_request(cache->zone, cache->pages, TARN__UNIT_SIZE, flags, NULL);
+    bool zeroed;
+    struct tarn_page *run = tarn__pages_request(cache->zone, cache->pages, TARN__UNIT_SIZE, flags, &zeroed);
     if (!run)
         return NULL;
     struct tarn__section *section = tarn__page_section(run);
@@ -79,6 +90,8 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
     slab->free = cache->objects;
     slab->hint = 0;
     slab->constructed = 0;
+    slab->resident = zeroed ? 0 : UINT16_MAX;
+    slab->idle = 0;
     for (size_t w = 0; w < (cache->objects + 63) / 64; w++)
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
     if (cache->flags & TARN__DEBUG_FLAGS)
@@ -101,7 +114,11 @@ static void give_up(struct tarn__slab *slab)
     for (size_t i = 0; slab->cache->dtor && i < slab->constructed; i++)
         slab->cache->dtor(object_at(slab, i));
     mark_unit(slab->cache, slab->base, false);
-    tarn__pages_free(&section->page[(size_t)(slab->base - section->base) >> TARN__PAGE_BITS]);
+    struct tarn_page *run = &section->page[(size_t)(slab->base - section->base) >> TARN__PAGE_BITS];
+    if (slab->cache->purges)
+        tarn__pages_free_partly(run, slab->resident);
+    else
+        tarn__pages_free(run);
 }
 
 static void after_grace_period(struct tarn_rcu_head *head) { give_up(TARN__CONTAINER(head, struct tarn__slab, rcu)); }
@@ -131,6 +148,67 @@ static struct tarn__slab *fullest_partial(struct tarn_cache *cache)
         if (!tarn__list_empty(&cache->partial[group]))
             return TARN__CONTAINER(cache->partial[group].next, struct tarn__slab, link);
     return NULL;
+}
+
+/* Pages. `first` to `last` objects reach into a page; none does if it is the slab's tail. */
+
+static size_t first_on(const struct tarn_cache *cache, unsigned page) { return tarn__object_index(cache, page * TARN__PAGE_SIZE); }
+
+/* One more than the last. */
+static size_t end_on(const struct tarn_cache *cache, unsigned page)
+{
+    return tarn__min(tarn__object_index(cache, (page + 1) * TARN__PAGE_SIZE - 1) + 1, cache->objects);
+}
+
+/* A bit for each page that an object reaches into. */
+static uint32_t pages_of(const struct tarn_cache *cache, size_t index)
+{
+    size_t begin = index * cache->size;
+    return (2u << ((begin + cache->size - 1) >> TARN__PAGE_BITS)) - (1u << (begin >> TARN__PAGE_BITS));
+}
+
+static unsigned count_pages(uint32_t pages) { return (unsigned)__builtin_popcount(pages); }
+
+/* `idle` is what the slab's idle pages are from now on. */
+static void set_idle(struct tarn__slab *slab, uint32_t idle)
+{
+    struct tarn_cache *cache = slab->cache;
+    if (!slab->idle && idle)
+        tarn__list_push_front(&cache->idle, &slab->idle_link);
+    if (slab->idle && !idle)
+        tarn__list_remove(&slab->idle_link);
+    cache->idle_pages += (long)count_pages(idle) - (long)count_pages(slab->idle);
+    slab->idle = (uint16_t)idle;
+}
+
+/* An object was put back: pages may have become idle by it. */
+static void note_put(struct tarn__slab *slab, size_t index)
+{
+    const struct tarn_cache *cache = slab->cache;
+    uint32_t idle = slab->idle;
+    for (uint32_t pages = pages_of(cache, index) & slab->resident & ~idle; pages; pages &= pages - 1) {
+        unsigned page = (unsigned)__builtin_ctz(pages);
+        size_t end = end_on(cache, page);
+        if (tarn__bits_find(slab->map, first_on(cache, page), end, false) == end)
+            idle |= 1u << page;
+    }
+    if (idle != slab->idle)
+        set_idle(slab, idle);
+}
+
+/* Objects were taken: their pages are idle no more, and resident from now on. Returns how many of these were not before. */
+static unsigned note_taken(struct tarn__slab *slab, void *const *objects, size_t count)
+{
+    const struct tarn_cache *cache = slab->cache;
+    uint32_t touched = 0;
+    if (!cache->purges || (slab->resident == UINT16_MAX && !slab->idle))
+        return 0;
+    for (size_t i = 0; i < count; i++)
+        touched |= pages_of(cache, tarn__object_index(cache, (size_t)((char *)objects[i] - slab->base)));
+    uint32_t fresh = touched & ~(uint32_t)slab->resident;
+    slab->resident |= (uint16_t)touched;
+    set_idle(slab, slab->idle & ~touched);
+    return count_pages(fresh);
 }
 
 /* The lowest free objects of a slab. Those that were never constructed are the last of them, as they are the highest. */
@@ -176,15 +254,46 @@ static void construct(const struct tarn_cache *cache, void *const *objects, size
         cache->ctor(objects[i]);
 }
 
-/* From the partial slabs there are; from one slab only where objects are constructed, so that those to construct are the last `*fresh`. */
-static size_t take_partial(struct tarn_cache *cache, void **objects, size_t wanted, size_t *fresh)
+/* What is taken or put at once, under the lock, and what of it is to be told afterwards. */
+struct change {
+    struct tarn_cache *cache;
+    long idle;     /* pages that were idle before */
+    size_t fresh;  /* pages that must be got from the system */
+    size_t to_construct;
+};
+
+static struct change begin_change(struct tarn_cache *cache)
 {
+    tarn__lock(&cache->slabs_lock);
+    return (struct change){.cache = cache, .idle = cache->idle_pages};
+}
+
+static void end_change(const struct change *change)
+{
+    struct tarn_cache *cache = change->cache;
+    long idle = cache->idle_pages - change->idle;
+    tarn__unlock(&cache->slabs_lock);
+    if (idle != 0 || change->fresh > 0)
+        tarn__idle_note(cache->zone, idle, change->fresh);
+}
+
+/* Objects of one slab were taken. */
+static void note(struct change *change, struct tarn__slab *slab, void *const *objects, size_t count)
+{
+    change->to_construct = note_fresh(slab, objects, count);
+    change->fresh += note_taken(slab, objects, count);
+}
+
+/* From the partial slabs there are; from one slab only where objects are constructed, so that those to construct are the last. */
+static size_t take_partial(struct change *change, void **objects, size_t wanted)
+{
+    struct tarn_cache *cache = change->cache;
     size_t got = 0;
     struct tarn__slab *slab;
     int visits = cache->ctor ? 1 : MOST_SLABS_VISITED;
     for (; got < wanted && visits > 0 && (slab = fullest_partial(cache)); visits--) {
         size_t more = take_from(slab, objects + got, wanted - got);
-        *fresh = note_fresh(slab, objects + got, more);
+        note(change, slab, objects + got, more);
         got += more;
         tarn__list_remove(&slab->link);
         file_slab(cache, slab);
@@ -195,11 +304,10 @@ static size_t take_partial(struct tarn_cache *cache, void **objects, size_t want
 
 size_t tarn__cache_take(struct tarn_cache *cache, void **objects, size_t wanted)
 {
-    size_t fresh = 0;
-    tarn__lock(&cache->slabs_lock);
-    size_t got = take_partial(cache, objects, wanted, &fresh);
-    tarn__unlock(&cache->slabs_lock);
-    construct(cache, objects + got - fresh, fresh);
+    struct change change = begin_change(cache);
+    size_t got = take_partial(&change, objects, wanted);
+    end_change(&change);
+    construct(cache, objects + got - change.to_construct, change.to_construct);
     return got;
 }
 
@@ -208,13 +316,17 @@ size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wan
     struct tarn__slab *slab = slab_create(cache, flags);
     if (!slab)
         return 0;
-    size_t got = take_from(slab, objects, wanted), fresh = note_fresh(slab, objects, got);
-    tarn__lock(&cache->slabs_lock);
+    size_t got = take_from(slab, objects, wanted);
+    struct change change = begin_change(cache);
+    if (cache->purges)
+        set_idle(slab, slab->resident);
+    note(&change, slab, objects, got);
     cache->slabs++;
+    cache->peak = tarn__max(cache->peak, cache->slabs * cache->objects);
     cache->free_objects += slab->free;
     file_slab(cache, slab);
-    tarn__unlock(&cache->slabs_lock);
-    construct(cache, objects + got - fresh, fresh);
+    end_change(&change);
+    construct(cache, objects + got - change.to_construct, change.to_construct);
     return got;
 }
 
@@ -249,14 +361,21 @@ static struct tarn__slab *any_slab(struct tarn_cache *cache)
     return slab || tarn__list_empty(&cache->full) ? slab : TARN__CONTAINER(cache->full.next, struct tarn__slab, link);
 }
 
+/* A slab leaves its cache. */
+static void forget(struct tarn_cache *cache, struct tarn__slab *slab)
+{
+    set_idle(slab, 0);
+    tarn__list_remove(&slab->link);
+    cache->slabs--;
+    cache->free_objects -= slab->free;
+}
+
 void tarn__cache_release_slabs(struct tarn_cache *cache)
 {
     for (struct tarn__slab *slab; (slab = any_slab(cache)) != NULL;) {
-        tarn__lock(&cache->slabs_lock);
-        tarn__list_remove(&slab->link);
-        cache->slabs--;
-        cache->free_objects -= slab->free;
-        tarn__unlock(&cache->slabs_lock);
+        struct change change = begin_change(cache);
+        forget(cache, slab);
+        end_change(&change);
         slab_destroy(slab);
     }
 }
@@ -295,7 +414,7 @@ static bool locate(const struct tarn_cache *cache, struct places *places, void *
     return true;
 }
 
-/* Gives one object back to its slab. True when the slab is empty by that: it is on no list then. */
+/* Gives one object back to its slab. True when the slab is empty by that. */
 static bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t index, void *object)
 {
     size_t w = index / 64;
@@ -305,11 +424,13 @@ static bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t
     if (w < slab->hint || slab->free == 0)
         slab->hint = (uint16_t)w;
     bool was_full = slab->free++ == 0;
+    if (cache->purges && slab->free >= cache->objects / TARN__UNIT_PAGES)
+        note_put(slab, index);
     if (!was_full && slab->free < slab->leaves_at)
         return false;
-    tarn__list_remove(&slab->link);
     if (slab->free == cache->objects)
         return true;
+    tarn__list_remove(&slab->link);
     list_slab(cache, slab);
     return false;
 }
@@ -318,15 +439,14 @@ static void put_places(struct tarn_cache *cache, const struct places *places)
 {
     struct tarn__list empty;
     tarn__list_init(&empty);
-    tarn__lock(&cache->slabs_lock);
+    struct change change = begin_change(cache);
     cache->free_objects += places->count;
     for (size_t i = 0; i < places->count; i++)
         if (put_object(cache, places->slab[i], places->index[i], places->object[i])) {
+            forget(cache, places->slab[i]);
             tarn__list_push_front(&empty, &places->slab[i]->link);
-            cache->slabs--;
-            cache->free_objects -= cache->objects;
         }
-    tarn__unlock(&cache->slabs_lock);
+    end_change(&change);
     while (!tarn__list_empty(&empty)) {
         struct tarn__slab *slab = TARN__CONTAINER(empty.next, struct tarn__slab, link);
         tarn__list_remove(&slab->link);
@@ -367,6 +487,99 @@ void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine ma
     put_places(cache, &places);
     if (array)
         tarn__array_put(cache, array);
+}
+
+/* What the peak exceeds the present by loses an eighth in a tick: half of it goes in half a second. */
+static void fade(struct tarn_cache *cache, size_t objects)
+{
+    uint64_t tick = tarn__os_now() / FADE_MS, passed = tick - cache->faded;
+    cache->faded = tick;
+    for (size_t excess = cache->peak - objects; passed > 0 && excess > 0; passed--) {
+        excess -= (excess + 7) / 8;
+        cache->peak = objects + excess;
+    }
+}
+
+uint32_t tarn__cache_bound(struct tarn_cache *cache, size_t own)
+{
+    uint32_t bound = UINT32_MAX;
+    if (!cache->purges)
+        return bound;
+    tarn__lock(&cache->slabs_lock);
+    size_t objects = cache->slabs * cache->objects;
+    size_t unused = cache->free_objects + __atomic_load_n(&cache->depot_objects, __ATOMIC_RELAXED) + own;
+    size_t live = objects - tarn__min(objects, unused);
+    if (cache->peak * cache->size >= SHED_LEAST && live < cache->peak / SHED_SHARE) {
+        fade(cache, objects);
+        bound = (uint32_t)(live * SHED_SHARE * TARN__MAGAZINE_MOST / tarn__max(cache->peak, 1));
+    }
+    tarn__unlock(&cache->slabs_lock);
+    return bound;
+}
+
+/* Takes the free objects of a page out of reach; returns how many. */
+static size_t claim_page(struct tarn__slab *slab, unsigned page)
+{
+    size_t first = first_on(slab->cache, page), end = end_on(slab->cache, page), count = 0;
+    if (end > first)
+        count = tarn__bits_count(slab->map, first, end - first);
+    if (count > 0)
+        tarn__bits_clear(slab->map, first, end - first);
+    return count;
+}
+
+static size_t return_page(struct tarn__slab *slab, unsigned page)
+{
+    size_t first = first_on(slab->cache, page), end = end_on(slab->cache, page);
+    if (end <= first)
+        return 0;
+    size_t count = end - first - tarn__bits_count(slab->map, first, end - first);
+    tarn__bits_set(slab->map, first, end - first);
+    return count;
+}
+
+/* Claims or returns the objects of some pages, and puts the slab on the list where it belongs. */
+static void move_pages(struct tarn__slab *slab, uint32_t pages, bool back)
+{
+    size_t count = 0;
+    for (; pages; pages &= pages - 1) {
+        unsigned page = (unsigned)__builtin_ctz(pages);
+        count += back ? return_page(slab, page) : claim_page(slab, page);
+    }
+    count = back ? count : (size_t)0 - count;
+    slab->free += (uint32_t)count;
+    slab->cache->free_objects += count;
+    slab->hint = back ? 0 : slab->hint;
+    tarn__list_remove(&slab->link);
+    file_slab(slab->cache, slab);
+}
+
+struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pages)
+{
+    struct tarn__slab *slab = NULL;
+    struct change change = begin_change(cache);
+    if (!tarn__list_empty(&cache->idle)) {
+        slab = TARN__CONTAINER(cache->idle.prev, struct tarn__slab, idle_link);
+        *pages = slab->idle;
+        set_idle(slab, 0);
+        move_pages(slab, *pages, false);
+    }
+    end_change(&change);
+    return slab;
+}
+
+void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t cleaned)
+{
+    struct change change = begin_change(slab->cache);
+    slab->resident &= (uint16_t)~cleaned;
+    set_idle(slab, slab->idle | (pages & ~(uint32_t)cleaned));
+    move_pages(slab, pages, true);
+    bool empty = slab->free == slab->cache->objects;
+    if (empty)
+        forget(slab->cache, slab);
+    end_change(&change);
+    if (empty)
+        slab_destroy(slab);
 }
 
 bool tarn__object_is_free(const struct tarn__slab *slab, const void *p)
@@ -410,6 +623,18 @@ static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *
     TARN__ASSERT(tarn__bits_count(slab->map, 0, TARN__SLAB_WORDS * 64) >= slab->free, "a slab has a bit for each free object");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, cache->objects) == slab->free, "the count of a slab's free objects is right");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, slab->hint * 64u) == 0, "nothing is free below the hint");
+    TARN__ASSERT((slab->idle & ~slab->resident) == 0, "idle pages are resident");
+    for (unsigned page = 0; page < TARN__UNIT_PAGES; page++)
+        TARN__ASSERT(!(slab->idle >> page & 1) || tarn__bits_find(slab->map, first_on(cache, page), end_on(cache, page), false) == end_on(cache, page),
+                     "all objects that reach into an idle page are free");
+}
+
+static void check_idle(struct tarn_cache *cache)
+{
+    long idle = 0;
+    for (struct tarn__list *link = cache->idle.next; link != &cache->idle; link = link->next)
+        idle += count_pages(TARN__CONTAINER(link, struct tarn__slab, idle_link)->idle);
+    TARN__ASSERT(idle == cache->idle_pages, "the count of a cache's idle pages is right");
 }
 
 void tarn__cache_check(struct tarn_cache *cache)
@@ -427,6 +652,7 @@ void tarn__cache_check(struct tarn_cache *cache)
         }
     TARN__ASSERT(slabs == cache->slabs, "every slab is on a list");
     TARN__ASSERT(free_objects == cache->free_objects, "the count of a cache's free objects is right");
+    check_idle(cache);
     tarn__unlock(&cache->slabs_lock);
     tarn__lock(&cache->depot_lock);
     for (uint32_t i = 0; i < cache->depth; i++) {
