@@ -5,9 +5,15 @@
 #include "os/os.h"
 #include "page/purge.h"
 
-enum { LEAST = 128, SHARE = 16, LESSON = 4, TICK_MS = 100, FORGOTTEN = 2000 }; /* pages; pages in a tick */
+enum { LEAST = 128, SHARE = 16, AT_ONCE = 64, LESSON = 8, CREDIT = 8192, TICK_MS = 100, FORGOTTEN = 2000 }; /* pages; pages in a tick */
 
 size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
+
+void tarn__idle_begin(struct tarn_zone *zone)
+{
+    zone->learned = CREDIT;
+    zone->faded = tarn__os_now() / TICK_MS;
+}
 
 /* What was given back is no mistake any more after a while. */
 static void fade(struct tarn_zone *zone)
@@ -28,7 +34,7 @@ static void note_fresh(struct tarn_zone *zone, size_t fresh)
     fade(zone);
     size_t mistake = tarn__min(fresh, zone->given_back);
     zone->given_back -= mistake;
-    zone->learned = tarn__min(zone->learned + LESSON * mistake, zone->peak_pages);
+    zone->learned = tarn__max(zone->learned, tarn__min(zone->learned + LESSON * mistake, zone->peak_pages));
 }
 
 void tarn__note_use(struct tarn_zone *zone, size_t fresh)
@@ -64,7 +70,8 @@ void tarn__purge_excess(struct tarn_zone *zone)
 {
     tarn__lock(&zone->lock);
     size_t slabs = idle_in_slabs(zone), idle = zone->dirty_pages + slabs;
-    size_t keep = (least_allowance(zone) + zone->learned) / 4 * 3, excess = idle - tarn__min(idle, keep);
+    size_t allowed = least_allowance(zone) + zone->learned, keep = allowed - tarn__min(allowed / 4, AT_ONCE);
+    size_t excess = idle - tarn__min(idle, keep);
     size_t from_slabs = excess > 0 ? (size_t)((double)excess * (double)slabs / (double)idle) : 0;
     tarn__unlock(&zone->lock);
     size_t given = from_slabs > 0 && tarn__purge_slabs ? tarn__purge_slabs(zone, from_slabs) : 0;

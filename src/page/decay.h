@@ -2,13 +2,13 @@
  * How much idle memory a zone keeps, and when it is given back.
  *
  * Idle is what is resident and holds nothing: free pages that are dirty, and pages in slabs all of whose objects are free. No thread
- * watches over it; whoever frees does. As soon as more than an allowance is idle, the oldest of it is purged, down to three quarters of the allowance:
+ * watches over it; whoever frees does. As soon as more than an allowance is idle, the oldest of it is purged, down to a little less:
  *
  *     allowance = max(512 KiB, a sixteenth of what is in use) + learned
  *
  * The first part follows what is in use down, so a program that frees nearly all it has ends with little more than what it still uses, without
  * another call. The second part is for programs that swing: whenever a page must be got from the system although one was given back before, that
- * was a mistake; four times the pages of the mistake are added to `learned`. It forgets 20 000 pages (80 MB) a second: so
+ * was a mistake; eight times the pages of the mistake are added to `learned`. It forgets 20 000 pages (80 MB) a second: so
  * mistakes cost at most some two per cent of a program's time, as a page that is given back and got again costs about a microsecond.
  *
  * Wrong if: a load that frees and allocates again at once spends more than that in madvise and page faults; or what is idle outlasts a burst of frees.
@@ -17,6 +17,9 @@
 #define TARN_PAGE_DECAY_H
 
 #include "page/zone.h"
+
+/* A new zone, of which nothing is known yet: it begins as if it had learned to keep 32 MiB. */
+void tarn__idle_begin(struct tarn_zone *zone);
 
 /* Pages of a zone were taken, of which the system had to give `fresh`: notes the peak, and what was a mistake. Under the zone's lock. */
 void tarn__note_use(struct tarn_zone *zone, size_t fresh);

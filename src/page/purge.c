@@ -174,7 +174,7 @@ size_t tarn__purge_dirty(struct tarn_zone *zone, size_t pages)
     for (int order = LARGE_ORDER; order >= 0; order -= LARGE_ORDER)
         while (done < pages && (step = purge_oldest(zone, 0, (unsigned)order, pages - done)) > 0)
             done += step;
-    while (!zone->fixed && sections_to_spare(zone) && unmap_one(zone, SIZE_MAX))
+    while (!zone->fixed && sections_to_spare(zone) && unmap_one(zone, SIZE_MAX / 2))
         ;
     return done;
 }

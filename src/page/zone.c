@@ -31,6 +31,7 @@ void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_sourc
     tarn__lock_init(&zone->lock, TARN__RANK_ZONE);
     tarn__list_init(&zone->sections);
     tarn__list_init(&zone->stuck);
+    tarn__idle_begin(zone);
     for (unsigned group = 0; group < TARN_MOBILITIES; group++)
         for (int list = 0; list < TARN__FREE_LISTS; list++)
             for (unsigned order = 0; order < TARN__ORDERS; order++)

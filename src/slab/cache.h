@@ -44,9 +44,9 @@ enum {
     TARN__MAGAZINE_LEAST = 2,
     TARN__MAGAZINE_MOST = 128,
     TARN__MAGAZINE_BYTES = 16384,
-    TARN__THREAD_BYTES = 128 << 10, /* of all magazines of a thread, without spares */
-    TARN__DEPOTS_LEAST = 256 << 10, /* all depots together may hold that, or a sixteenth of what is live */
-    TARN__DEPOTS_SHARE = 16,
+    TARN__THREAD_BYTES = 256 << 10, /* of all magazines of a thread */
+    TARN__DEPOTS_LEAST = 4 << 20, /* all depots together may hold that, or a quarter of what is live */
+    TARN__DEPOTS_SHARE = 4,
     TARN__SLAB_GROUPS = 4,
     TARN__SLAB_OBJECTS = TARN__UNIT_SIZE / 16, /* at most */
     TARN__SLAB_WORDS = TARN__SLAB_OBJECTS / 64,

@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-enum { QUICK = 4, FIRST_BYTES = 2048, STEPS = 4, SELDOM = 64 }; /* QUICK: magazines' worth of operations */
+enum { QUICK = 8, FIRST_BYTES = 4096, STEPS = 1, SELDOM = 16, ALWAYS_ONE = 8192 }; /* QUICK: magazines' worth of operations */
 
 static struct tarn__local unborn, ended;
 
@@ -113,9 +113,26 @@ static bool holds_any(const struct tarn__bin *bin, const struct tarn__rear *rear
     return bin->head || rear->spare.head || rear->foreign.head;
 }
 
+/* Brings up to date what a thread holds room for, after a change of a bin's capacity, spare magazine or what lies apart. */
+static void account(struct tarn__local *local, const struct tarn_cache *cache)
+{
+    struct tarn__rear *rear = &local->rear[cache->number];
+    uint32_t room = (rear->capacity + rear->spare.count + rear->foreign.count) * cache->size;
+    local->room += room;
+    local->room -= rear->room;
+    rear->room = room;
+}
+
+static struct holding take_bin(struct tarn__local *local, const struct tarn_cache *cache)
+{
+    struct holding all = take_all(&local->bin[cache->number], &local->rear[cache->number], cache);
+    account(local, cache);
+    return all;
+}
+
 static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool to_slabs)
 {
-    put_all_away(cache, take_all(&local->bin[cache->number], &local->rear[cache->number], cache), to_slabs);
+    put_all_away(cache, take_bin(local, cache), to_slabs);
 }
 
 /* How large a thread's magazines are */
@@ -125,16 +142,25 @@ static void set_capacity(struct tarn__local *local, const struct tarn_cache *cac
 {
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
-    local->room += (size_t)capacity * cache->size - (size_t)rear->capacity * cache->size;
     if (cache->linked && !rear->apart)
         bin->limit += (long)capacity - (long)rear->capacity;
     if (!cache->linked && bin->room > 0)
         bin->room = capacity;
     rear->capacity = capacity;
+    account(local, cache);
 }
 
-/* The next bin but `number` gives its room if it was not used since it was last asked, or must. */
-static void ask_next(struct tarn__local *local, unsigned number, bool must)
+/* Whether a bin has a larger capacity than it needs: it was not used since it was last asked, or its magazines move seldom. */
+static bool has_to_spare(const struct tarn__bin *bin, struct tarn__rear *rear)
+{
+    uint64_t used = bin->allocs + bin->frees, since = used - rear->noted_allocs - rear->noted_frees;
+    bool unused = used == rear->seen;
+    rear->seen = used;
+    return rear->capacity > 0 && (unused || (rear->capacity > 1 && since > 2 * QUICK * (uint64_t)rear->capacity));
+}
+
+/* The next bin but `number` gives half of its room, if it has to spare. */
+static void ask_next(struct tarn__local *local, unsigned number)
 {
     struct tarn__pin pin;
     local->hand = number_after(local->hand);
@@ -143,13 +169,11 @@ static void ask_next(struct tarn__local *local, unsigned number, bool must)
         return;
     struct tarn__bin *bin = &local->bin[local->hand];
     struct tarn__rear *rear = &local->rear[local->hand];
-    uint64_t used = bin->allocs + bin->frees;
-    if (rear->capacity > 0 && (must || (!rear->apart && used == rear->seen))) {
+    if (has_to_spare(bin, rear)) {
         empty_bin(local, cache, false);
-        if (tarn__bin_is_empty(bin, cache)) /* a destructor may have used it */
-            set_capacity(local, cache, 0);
+        if (!holds_any(bin, rear)) /* a destructor may have used it */
+            set_capacity(local, cache, rear->capacity / 2);
     }
-    rear->seen = used;
     tarn__cache_unpin(&pin);
 }
 
@@ -157,7 +181,7 @@ static void ask_next(struct tarn__local *local, unsigned number, bool must)
 static bool find_room(struct tarn__local *local, unsigned number, size_t bytes)
 {
     for (int i = 0; i < STEPS && local->room + bytes > TARN__THREAD_BYTES; i++)
-        ask_next(local, number, false);
+        ask_next(local, number);
     return local->room + bytes <= TARN__THREAD_BYTES;
 }
 
@@ -171,16 +195,22 @@ static void adapt(struct tarn__local *local, const struct tarn_cache *cache, uin
         set_capacity(local, cache, larger);
 }
 
-/* A capacity to begin with, of at most `bound`, for a bin that has none. */
+/*
+ * A capacity to begin with, of at most `bound`, for a bin that has none. Where there is no room it is a single object, or none if that is large: then
+ * objects go to and fro one by one, and the bin asks again now and then, so that those who are used more in the end have it.
+ */
 static void grant(struct tarn__local *local, const struct tarn_cache *cache, uint32_t bound)
 {
+    const struct tarn__bin *bin = &local->bin[cache->number];
     uint32_t capacity = (uint32_t)tarn__min(tarn__max(FIRST_BYTES / cache->size, 1), tarn__min(cache->capacity, bound));
-    bool found = find_room(local, cache->number, (size_t)capacity * cache->size);
-    for (unsigned i = 0; i < numbers_end() && !found; i++) {
-        ask_next(local, cache->number, true);
-        found = local->room + (size_t)capacity * cache->size <= TARN__THREAD_BYTES;
+    bool fits = local->room + (size_t)capacity * cache->size <= TARN__THREAD_BYTES;
+    if (!fits && (bin->allocs + bin->frees) % SELDOM == 0)
+        fits = find_room(local, cache->number, (size_t)capacity * cache->size);
+    if (!fits && cache->size <= ALWAYS_ONE) {
+        capacity = 1;
+        fits = true;
     }
-    if (local->rear[cache->number].capacity == 0)
+    if (fits && local->rear[cache->number].capacity == 0)
         set_capacity(local, cache, capacity);
 }
 
@@ -201,7 +231,7 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     struct tarn__rear *rear = &local->rear[cache->number];
     if (!rear->begun)
         return;
-    local->room -= (size_t)rear->capacity * cache->size;
+    local->room -= rear->room;
     uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
@@ -363,6 +393,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     struct tarn__magazine magazine = rear->spare;
     if (magazine.count > 0) {
         rear->spare = tarn__no_magazine;
+        account(tarn__self, cache);
         return magazine;
     }
     adapt(tarn__self, cache, note(bin, rear, cache));
@@ -372,11 +403,12 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     if (magazine.count > 0)
         return magazine;
     void *objects[TARN__MAGAZINE_MOST];
-    size_t got = tarn__cache_take(cache, objects, rear->capacity);
+    size_t wanted = tarn__max(rear->capacity, 1);
+    size_t got = tarn__cache_take(cache, objects, wanted);
     if (got == 0) {
         if (tarn__zone_must_grow(cache->zone))
             reap(tarn__zone_grew(cache->zone));
-        got = take_new(cache, objects, rear->capacity, flags);
+        got = take_new(cache, objects, wanted, flags);
     }
     if (got > 0)
         magazine = tarn__magazine_make(cache, objects, got);
@@ -456,17 +488,29 @@ static void shed(struct tarn__rear *rear, struct tarn_cache *cache, uint32_t bou
         set_capacity(tarn__self, cache, bound);
 }
 
-/* A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. */
+/*
+ * A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. So does the spare one
+ * itself if the thread has no room for it.
+ */
 static void rotate(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
-    struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
+    struct tarn__magazine spare = rear->spare, foreign = tarn__no_magazine, over = tarn__no_magazine;
     rear->spare = tarn__bin_take(bin, rear, cache);
     tarn__bin_install(bin, rear, cache, spare.count > 0 ? tarn__no_magazine : spare);
-    if (spare.count == 0)
-        return;
-    rear->foreign = tarn__no_magazine;
-    adapt(tarn__self, cache, note(bin, rear, cache));
-    put_away(cache, spare, false);
+    account(tarn__self, cache);
+    if (tarn__self->room > TARN__THREAD_BYTES) {
+        over = rear->spare;
+        rear->spare = tarn__no_magazine;
+    }
+    if (spare.count > 0 || over.count > 0) {
+        foreign = rear->foreign;
+        rear->foreign = tarn__no_magazine;
+        adapt(tarn__self, cache, note(bin, rear, cache));
+    }
+    account(tarn__self, cache);
+    if (spare.count > 0)
+        put_away(cache, spare, false);
+    put_away(cache, over, false);
     put_away(cache, foreign, false);
 }
 
@@ -490,6 +534,7 @@ static bool set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tar
     if (!tarn__magazine_push(cache, &rear->foreign, object))
         return false;
     tarn__counter_add(&bin->frees, 1);
+    account(tarn__self, cache);
     if (rear->foreign.count >= rear->capacity)
         tarn__bin_install(bin, rear, cache, tarn__no_magazine);
     return true;
@@ -555,7 +600,7 @@ static bool take_from_any(struct tarn_cache *cache, struct holding *all)
             struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
             found = holds_any(&local->bin[cache->number], &local->rear[cache->number]);
             if (found)
-                *all = take_all(&local->bin[cache->number], &local->rear[cache->number], cache);
+                *all = take_bin(local, cache);
         }
     tarn__unlock(&tarn__registry_lock);
     return found;

@@ -8,8 +8,8 @@
  *                             allocs, frees
  *
  * A magazine's capacity begins with half a page's worth and doubles each time magazines move in quick succession, so threads that
- * exchange much do so in large lots, and what merely sways to and fro keeps little. All capacities of a thread together are at most 128 KiB, so that
- * with their spares no thread has more than 256 KiB: whoever needs more takes it from a bin that was not used of late. When a cache sheds
+ * exchange much do so in large lots, and what merely sways to and fro keeps little. All capacities of a thread, with what lies in spares and apart, are at most
+ * 256 KiB: whoever needs more takes it from a bin that was not used of late, or whose magazines move seldom. When a cache sheds
  * its objects (tarn__cache_bound) capacities shrink, down to none: what is freed goes to its slab at once, as each object
  * that is kept would keep its page.
  *
@@ -54,6 +54,7 @@ struct tarn__rear {
     uint64_t reaped;               /* allocs + frees at the last reaping */
     uint64_t seen;                 /* allocs + frees when capacity was last looked for */
     uint32_t capacity;             /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
+    uint32_t room;                 /* bytes: the capacity's, and of what lies in the spare magazine and apart */
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
@@ -65,7 +66,7 @@ struct tarn__local {
     struct tarn__bin bin[TARN__CACHES];
     struct tarn__rear rear[TARN__CACHES];
     struct tarn__list link; /* in the registry, or spare */
-    size_t room;            /* bytes of all bins' capacities */
+    size_t room;            /* of all bins */
     unsigned hand;          /* the bin that was last asked to give room */
 };
 

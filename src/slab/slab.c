@@ -12,6 +12,7 @@
 enum {
     MOST_SLABS_VISITED = 8, /* by one refill, so that it stays short when many slabs have a little */
     SHED_LEAST = 640 << 10, /* bytes of slabs from which on a cache can be shedding */
+    SLABS_LATELY = 16,
     SHED_SHARE = 8,         /* it is when less than one in so many is left */
     FADE_MS = 100
 };
@@ -167,7 +168,14 @@ static uint32_t pages_of(const struct tarn_cache *cache, size_t index)
     return (2u << ((begin + cache->size - 1) >> TARN__PAGE_BITS)) - (1u << (begin >> TARN__PAGE_BITS));
 }
 
-static unsigned count_pages(uint32_t pages) { return (unsigned)__builtin_popcount(pages); }
+/* Mostly there are none or one. */
+static long count_pages(uint32_t pages)
+{
+    long count = 0;
+    for (; pages; pages &= pages - 1)
+        count++;
+    return count;
+}
 
 /* `idle` is what the slab's idle pages are from now on. */
 static void set_idle(struct tarn__slab *slab, uint32_t idle)
@@ -177,16 +185,23 @@ static void set_idle(struct tarn__slab *slab, uint32_t idle)
         tarn__list_push_front(&cache->idle, &slab->idle_link);
     if (slab->idle && !idle)
         tarn__list_remove(&slab->idle_link);
-    cache->idle_pages += (long)count_pages(idle) - (long)count_pages(slab->idle);
+    cache->idle_pages += count_pages(idle & ~(uint32_t)slab->idle) - count_pages(slab->idle & ~idle);
     slab->idle = (uint16_t)idle;
 }
 
-/* An object was put back: pages may have become idle by it. */
-static void note_put(struct tarn__slab *slab, size_t index)
+/* A quick look: no page that the object reaches into can be idle otherwise; but for pages that end between the two, where it errs at times. */
+static bool neighbour_is_free(const struct tarn__slab *slab, size_t index)
+{
+    size_t neighbour = index ^ 1;
+    return neighbour >= slab->cache->objects || tarn__bit_test(slab->map, neighbour);
+}
+
+/* Of some pages, those that are idle now. */
+static void note_idle(struct tarn__slab *slab, uint32_t pages)
 {
     const struct tarn_cache *cache = slab->cache;
     uint32_t idle = slab->idle;
-    for (uint32_t pages = pages_of(cache, index) & slab->resident & ~idle; pages; pages &= pages - 1) {
+    for (pages &= slab->resident & ~idle; pages; pages &= pages - 1) {
         unsigned page = (unsigned)__builtin_ctz(pages);
         size_t end = end_on(cache, page);
         if (tarn__bits_find(slab->map, first_on(cache, page), end, false) == end)
@@ -196,19 +211,22 @@ static void note_put(struct tarn__slab *slab, size_t index)
         set_idle(slab, idle);
 }
 
-/* Objects were taken: their pages are idle no more, and resident from now on. Returns how many of these were not before. */
-static unsigned note_taken(struct tarn__slab *slab, void *const *objects, size_t count)
+/*
+ * The lowest free objects, `first` to `last`, were taken: the pages between hold something from now on. Returns how many of these were not
+ * resident before.
+ */
+static size_t note_taken(struct tarn__slab *slab, const char *first, const char *last)
 {
     const struct tarn_cache *cache = slab->cache;
-    uint32_t touched = 0;
     if (!cache->purges || (slab->resident == UINT16_MAX && !slab->idle))
         return 0;
-    for (size_t i = 0; i < count; i++)
-        touched |= pages_of(cache, tarn__object_index(cache, (size_t)((char *)objects[i] - slab->base)));
-    uint32_t fresh = touched & ~(uint32_t)slab->resident;
+    size_t begin = (size_t)(first - slab->base) >> TARN__PAGE_BITS;
+    size_t end = ((size_t)(last - slab->base) + cache->size - 1) >> TARN__PAGE_BITS;
+    uint32_t touched = (2u << end) - (1u << begin), fresh = touched & ~(uint32_t)slab->resident;
     slab->resident |= (uint16_t)touched;
-    set_idle(slab, slab->idle & ~touched);
-    return count_pages(fresh);
+    if (slab->idle & touched)
+        set_idle(slab, slab->idle & ~touched);
+    return (size_t)count_pages(fresh);
 }
 
 /* The lowest free objects of a slab. Those that were never constructed are the last of them, as they are the highest. */
@@ -226,6 +244,9 @@ static size_t take_from(struct tarn__slab *slab, void **objects, size_t wanted)
     slab->free -= (uint32_t)got;
     return got;
 }
+
+/* Read without the lock, too. */
+static void set_peak(struct tarn_cache *cache, size_t objects) { __atomic_store_n(&cache->peak, objects, __ATOMIC_RELAXED); }
 
 static void file_slab(struct tarn_cache *cache, struct tarn__slab *slab)
 {
@@ -281,7 +302,8 @@ static void end_change(const struct change *change)
 static void note(struct change *change, struct tarn__slab *slab, void *const *objects, size_t count)
 {
     change->to_construct = note_fresh(slab, objects, count);
-    change->fresh += note_taken(slab, objects, count);
+    if (count > 0)
+        change->fresh += note_taken(slab, objects[0], objects[count - 1]);
 }
 
 /* From the partial slabs there are; from one slab only where objects are constructed, so that those to construct are the last. */
@@ -322,7 +344,7 @@ size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wan
         set_idle(slab, slab->resident);
     note(&change, slab, objects, got);
     cache->slabs++;
-    cache->peak = tarn__max(cache->peak, cache->slabs * cache->objects);
+    set_peak(cache, tarn__max(cache->peak, cache->slabs * cache->objects));
     cache->free_objects += slab->free;
     file_slab(cache, slab);
     end_change(&change);
@@ -342,7 +364,7 @@ static struct tarn__slab *slab_around(const void *p)
 }
 
 /* The number of the object that begins at `p` in its slab; the slab's count of objects, or more, if none does. */
-static size_t index_in(const struct tarn__slab *slab, const void *p)
+static inline size_t index_in(const struct tarn__slab *slab, const void *p)
 {
     size_t offset = (size_t)((const char *)p - slab->base) - slab->cache->start;
     size_t index = tarn__object_index(slab->cache, offset);
@@ -393,16 +415,34 @@ struct places {
     void *object[TARN__MAGAZINE_MOST];
     struct tarn__slab *slab[TARN__MAGAZINE_MOST];
     uint16_t index[TARN__MAGAZINE_MOST];
+    struct tarn__slab *lately[SLABS_LATELY]; /* by the number of their unit */
 };
 
-/* Adds an object; neighbours are mostly of one slab. False: it is none of the cache. */
-static bool locate(const struct tarn_cache *cache, struct places *places, void *object)
+static void begin_places(struct places *places)
+{
+    places->count = 0;
+    memset(places->lately, 0, sizeof places->lately);
+}
+
+/* The slab of an object, if it is of the cache: mostly one that was found lately. */
+static inline struct tarn__slab *slab_among(const struct tarn_cache *cache, struct places *places, const void *object)
+{
+    struct tarn__slab **lately = &places->lately[(uintptr_t)object >> TARN__UNIT_BITS & (SLABS_LATELY - 1)], *slab = *lately;
+    if (slab && (uintptr_t)object - (uintptr_t)slab->base < TARN__UNIT_SIZE)
+        return slab;
+    slab = slab_around(object);
+    if (!slab || slab->cache != cache)
+        return NULL;
+    *lately = slab;
+    return slab;
+}
+
+/* Adds an object. False: it is none of the cache. */
+static inline bool locate(const struct tarn_cache *cache, struct places *places, void *object)
 {
     size_t n = places->count;
-    struct tarn__slab *slab = n > 0 ? places->slab[n - 1] : NULL;
-    if (!slab || (uintptr_t)object - (uintptr_t)slab->base >= TARN__UNIT_SIZE)
-        slab = slab_around(object);
-    if (!slab || slab->cache != cache)
+    struct tarn__slab *slab = slab_among(cache, places, object);
+    if (!slab)
         return false;
     size_t index = index_in(slab, object);
     if (index >= cache->objects)
@@ -415,7 +455,7 @@ static bool locate(const struct tarn_cache *cache, struct places *places, void *
 }
 
 /* Gives one object back to its slab. True when the slab is empty by that. */
-static bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t index, void *object)
+static inline bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t index, void *object)
 {
     size_t w = index / 64;
     if (tarn__bit_test(slab->map, index))
@@ -424,14 +464,17 @@ static bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t
     if (w < slab->hint || slab->free == 0)
         slab->hint = (uint16_t)w;
     bool was_full = slab->free++ == 0;
-    if (cache->purges && slab->free >= cache->objects / TARN__UNIT_PAGES)
-        note_put(slab, index);
-    if (!was_full && slab->free < slab->leaves_at)
+    if (!was_full && slab->free < slab->leaves_at) {
+        if (slab->group == TARN__SLAB_GROUPS - 1 && cache->purges && neighbour_is_free(slab, index))
+            note_idle(slab, pages_of(cache, index));
         return false;
+    }
     if (slab->free == cache->objects)
         return true;
     tarn__list_remove(&slab->link);
     list_slab(cache, slab);
+    if (cache->purges)
+        note_idle(slab, UINT16_MAX);
     return false;
 }
 
@@ -457,7 +500,7 @@ static void put_places(struct tarn_cache *cache, const struct places *places)
 void tarn__cache_put(struct tarn_cache *cache, void *object)
 {
     struct places places;
-    places.count = 0;
+    begin_places(&places);
     if (!locate(cache, &places, object))
         tarn__fail(TARN__INVALID_FREE, "free", object);
     put_places(cache, &places);
@@ -476,7 +519,7 @@ void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine ma
     struct places places;
     bool linked = cache->linked;
     void **array = linked ? NULL : magazine.head, *object = magazine.head;
-    places.count = 0;
+    begin_places(&places);
     while (places.count < magazine.count) {
         object = linked ? object : array[places.count];
         if (!locate(cache, &places, object))
@@ -496,20 +539,20 @@ static void fade(struct tarn_cache *cache, size_t objects)
     cache->faded = tick;
     for (size_t excess = cache->peak - objects; passed > 0 && excess > 0; passed--) {
         excess -= (excess + 7) / 8;
-        cache->peak = objects + excess;
+        set_peak(cache, objects + excess);
     }
 }
 
 uint32_t tarn__cache_bound(struct tarn_cache *cache, size_t own)
 {
     uint32_t bound = UINT32_MAX;
-    if (!cache->purges)
+    if (!cache->purges || __atomic_load_n(&cache->peak, __ATOMIC_RELAXED) * cache->size < SHED_LEAST)
         return bound;
     tarn__lock(&cache->slabs_lock);
     size_t objects = cache->slabs * cache->objects;
     size_t unused = cache->free_objects + __atomic_load_n(&cache->depot_objects, __ATOMIC_RELAXED) + own;
     size_t live = objects - tarn__min(objects, unused);
-    if (cache->peak * cache->size >= SHED_LEAST && live < cache->peak / SHED_SHARE) {
+    if (live < cache->peak / SHED_SHARE) {
         fade(cache, objects);
         bound = (uint32_t)(live * SHED_SHARE * TARN__MAGAZINE_MOST / tarn__max(cache->peak, 1));
     }
