@@ -34,7 +34,7 @@ static void note_fresh(struct tarn_zone *zone, size_t fresh)
     fade(zone);
     size_t mistake = tarn__min(fresh, zone->given_back);
     zone->given_back -= mistake;
-    zone->learned = tarn__max(zone->learned, tarn__min(zone->learned + LESSON * mistake, zone->peak_pages));
+    zone->learned = tarn__max(zone->learned, tarn__min(zone->learned + LESSON * mistake, zone->peak_pages / 2 * 3));
 }
 
 void tarn__note_use(struct tarn_zone *zone, size_t fresh)
