@@ -139,6 +139,9 @@ void *tarn_aligned_alloc(size_t align, size_t size)
 
 size_t tarn_usable_size(const void *p)
 {
+    unsigned number = tarn__class_at(p);
+    if (number)
+        return tarn__class_size(number);
     if (!p)
         return 0;
     struct tarn_page *run = tarn__run_at(p);

@@ -100,7 +100,20 @@ static void *realloc_object(void *p, size_t had, size_t size)
     return copy_to(tarn__alloc(roomy), p, had);
 }
 
-void *tarn_realloc(void *p, size_t size)
+/*
+ * A reallocation that stays in its place, counted where counting costs nothing: in the thread's part of the class. A thread that has not begun its own
+ * has the shared one of zeros there.
+ */
+static void note_in_place(unsigned number)
+{
+    struct tarn__rear *rear = &tarn__self->rear[number];
+    if (TARN__LIKELY(rear->capacity != 0))
+        tarn__counter_add(&rear->reallocs, 1);
+    else
+        tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
+}
+
+static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
 {
     if (!p)
         return tarn__alloc(size);
@@ -118,4 +131,14 @@ void *tarn_realloc(void *p, size_t size)
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "realloc", p);
     return realloc_object(p, tarn__object_size(slab->cache), size);
+}
+
+void *tarn_realloc(void *p, size_t size)
+{
+    unsigned number = tarn__class_at(p);
+    size_t had = tarn__heap.cache[number].size; /* class 0's is 0 */
+    if (TARN__UNLIKELY(size > had || size < had / 2 || size == 0))
+        return realloc_slow(p, size);
+    note_in_place(number);
+    return p;
 }

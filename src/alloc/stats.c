@@ -64,6 +64,7 @@ static void add_cache(struct tarn_cache *cache, void *context)
     stats->allocations += sums.allocs;
     stats->frees += sums.frees;
     stats->live_bytes += (sums.allocs - sums.frees) * cache->size;
+    stats->reallocs_in_place += sums.reallocs;
 }
 
 /* Users' heaps. */
@@ -100,7 +101,7 @@ void tarn_stats(struct tarn_stats *stats)
     stats->live_bytes += stats->large_live_bytes;
     int64_t peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
     stats->peak_bytes = peak > 0 && (uint64_t)peak > stats->live_bytes ? (uint64_t)peak : stats->live_bytes;
-    stats->reallocs_in_place = read_count(&heap->reallocs_in_place);
+    stats->reallocs_in_place += read_count(&heap->reallocs_in_place);
     stats->reallocs_moved = read_count(&heap->reallocs_moved);
     stats->reallocs_remapped = read_count(&heap->reallocs_remapped);
     stats->threads = tarn__local_threads();
