@@ -36,13 +36,6 @@ static void *shrink_to(void *to, void *from, size_t bytes)
     return moved ? moved : from;
 }
 
-/* The page count of a run changed. */
-static void note_pages(size_t was, size_t is)
-{
-    tarn__atomic_add(&tarn__heap.large_pages, (uint64_t)is - was);
-    tarn__ledger_note(((int64_t)is - (int64_t)was) * (int64_t)TARN__PAGE_SIZE);
-}
-
 /* Above 4 MiB the pages move, not the bytes. The old block has left the ledger already. */
 static void *move_to(struct tarn_page *run, void *from, void *to)
 {
@@ -82,7 +75,7 @@ static void *realloc_pages(struct tarn_page *run, void *p, size_t size)
         return grow_elsewhere(run, p, size);
     if (needed < pages - pages / 8)
         tarn__pages_shrink(run, needed);
-    note_pages(pages, run->count);
+    tarn__large_resize(pages, run->count);
     tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
     return p;
 }

@@ -27,6 +27,9 @@ void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed);
 /* Counts a run as an object of `size` bytes that tarn_free will free; its address. */
 void *tarn__large_note(struct tarn_page *run, size_t size);
 
+/* Counts the change of a block's pages. */
+void tarn__large_resize(size_t was, size_t is);
+
 /* `clean`: every byte of it reads as zero. */
 void tarn__large_free(struct tarn_page *run, bool clean);
 
