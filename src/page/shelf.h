@@ -8,7 +8,7 @@
  *     thread ──> shelf (thread's number mod 16)    list[class] ──> run ──> run        the latest first
  *                                                  eight classes in each doubling of the length, exact up to 16 pages
  *
- * A request takes a run of its length, or of up to an eighth more. What a shelf may hold is 1 MiB, or its share in a sixteenth of the zone's pages in
+ * A request takes a run of its class or the next one that is up to an eighth longer. What a shelf may hold is 1 MiB, or its share in a sixteenth of the zone's pages in
  * use if that is more; of that a run may be an eighth. When it is full one class is given up for another, in turn.
  *
  * Runs on shelves count as free and dirty in reports. They are given up before a request would take clean memory, grow the zone, or fail; when a

@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* Contents repeat after a prime number of bytes, so that no page is like another nearby. */
@@ -147,6 +148,33 @@ static void counts_moves(void **state)
     tarn_free(s);
 }
 
+/* In the thread's part of a class, once it has begun it; and what a thread counted stays when it ends. */
+static void *stay_in_place(void *p)
+{
+    for (size_t size = 90; size < 93; size++)
+        assert_ptr_equal(tarn_realloc(p, size), p);
+    tarn_free(tarn_malloc(90));
+    for (size_t size = 93; size < 97; size++)
+        assert_ptr_equal(tarn_realloc(p, size), p);
+    return NULL;
+}
+
+static void counts_in_threads(void **state)
+{
+    (void)state;
+    struct tarn_stats before = stats();
+    void *p = tarn_malloc(96);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stay_in_place, p), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(stats().reallocs_in_place, before.reallocs_in_place + 7);
+    stay_in_place(p);
+    struct tarn_stats now = stats();
+    assert_int_equal(now.reallocs_in_place, before.reallocs_in_place + 14);
+    assert_int_equal(now.reallocs_moved, before.reallocs_moved);
+    tarn_free(p);
+}
+
 static void moves_pages_of_large_blocks(void **state)
 {
     (void)state;
@@ -251,6 +279,7 @@ int main(void)
         HEAP_TEST(null_and_zero),
         HEAP_TEST(grows_in_place_where_pages_follow),
         HEAP_TEST(counts_moves),
+        HEAP_TEST(counts_in_threads),
         HEAP_TEST(moves_pages_of_large_blocks),
         HEAP_TEST(copies_when_pages_cannot_move),
         HEAP_TEST(failure_keeps_the_block),
