@@ -119,7 +119,7 @@ static unsigned group_for(const struct tarn__want *want)
     return tarn__group_of(want->flags) & atomic_load_explicit(&want->zone->group_mask, memory_order_relaxed);
 }
 
-/* Grows by at least what is wanted: by an eighth of what the zone has, if the source lets it. */
+/* Grows by at least what is wanted: by half of what the zone has, if the source lets it. */
 static bool grow_for(const struct tarn__want *want)
 {
     struct tarn_zone *zone = want->zone;
@@ -130,7 +130,7 @@ static bool grow_for(const struct tarn__want *want)
     size_t least = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE), ample;
     unsigned group = group_for(want);
     tarn__lock(&zone->lock);
-    ample = tarn__align_down(tarn__min(zone->pages * TARN__PAGE_SIZE / 8, most_growth), TARN__SECTION_SIZE);
+    ample = tarn__align_down(tarn__min(zone->pages * TARN__PAGE_SIZE / 2, most_growth), TARN__SECTION_SIZE);
     tarn__unlock(&zone->lock);
     size_t align = tarn__max(want->align, TARN__SECTION_SIZE);
     return (ample > least && grow(zone, ample, align, group) > 0) || grow(zone, least, align, group) == least;
