@@ -16,6 +16,8 @@
 
 /* Pages; below this a copy costs less than the mappings that a move leaves in pieces. */
 static const size_t remap_least = ((size_t)4 << 20) / TARN__PAGE_SIZE;
+/* The same where each page of the copy would be a page fault, and memory that the process has not had yet. */
+static const size_t remap_least_clean = ((size_t)1 << 20) / TARN__PAGE_SIZE;
 
 static void *copy_to(void *to, void *from, size_t bytes)
 {
@@ -37,10 +39,10 @@ static void *shrink_to(void *to, void *from, size_t bytes)
 }
 
 /* Above 4 MiB the pages move, not the bytes. The old block has left the ledger already. */
-static void *move_to(struct tarn_page *run, void *from, void *to)
+static void *move_to(struct tarn_page *run, void *from, void *to, bool clean)
 {
     size_t pages = run->count, bytes = pages * TARN__PAGE_SIZE;
-    if (pages >= remap_least && tarn__pages_move(run, tarn__run_at(to), pages) == 0) {
+    if (pages >= (clean ? remap_least_clean : remap_least) && tarn__pages_move(run, tarn__run_at(to), pages) == 0) {
         tarn__large_free(run, true);
         tarn__atomic_add(&tarn__heap.reallocs_remapped, 1);
     } else {
@@ -57,9 +59,10 @@ static void *grow_elsewhere(struct tarn_page *run, void *p, size_t size)
 {
     size_t pages = run->count, room = size / TARN__PAGE_SIZE / 8;
     tarn__ledger_note(-(int64_t)(pages * TARN__PAGE_SIZE)); /* one of the two blocks is the user's, so the peak counts one */
-    void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, NULL);
+    bool clean;
+    void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, &clean);
     tarn__ledger_note((int64_t)(to ? 0 : pages * TARN__PAGE_SIZE));
-    return to ? move_to(run, p, to) : NULL;
+    return to ? move_to(run, p, to, clean) : NULL;
 }
 
 static void *realloc_pages(struct tarn_page *run, void *p, size_t size)

@@ -199,6 +199,37 @@ static void moves_pages_of_large_blocks(void **state)
     tarn_free(zero);
 }
 
+/* From 1 MiB on when the new place is clean: a copy would fault in each page, and keep both. Where there are resident pages it is copied. */
+static void moves_pages_to_clean_places(void **state)
+{
+    (void)state;
+    for (int clean = 0; clean < 2; clean++) {
+        unsigned char *p = tarn_malloc(2 * MIB), *wall = tarn_malloc(100000), *dirty = tarn_malloc(4 * MIB);
+        assert_ptr_equal(wall, p + 2 * MIB);
+        fill(p, 2 * MIB);
+        tarn_free(dirty);
+        if (clean)
+            tarn_trim(0);
+        struct tarn_stats before = stats();
+        unsigned char *q = tarn_realloc(p, 3 * MIB);
+        assert_true(q != p);
+        assert_true(holds(q, 2 * MIB));
+        assert_int_equal(stats().reallocs_remapped - before.reallocs_remapped, clean);
+        assert_int_equal(stats().reallocs_moved - before.reallocs_moved, !clean);
+        unsigned char *small = tarn_malloc(900000), *next = tarn_malloc(100000); /* shorter ones are copied all the same */
+        fill(small, 900000);
+        tarn_trim(0);
+        unsigned char *longer = tarn_realloc(small, 1500000);
+        assert_true(holds(longer, 900000));
+        assert_int_equal(stats().reallocs_remapped - before.reallocs_remapped, clean);
+        tarn_free(longer);
+        tarn_free(next);
+        tarn_free(q);
+        tarn_free(wall);
+        tarn_trim(0);
+    }
+}
+
 static void copies_when_pages_cannot_move(void **state)
 {
     (void)state;
@@ -281,6 +312,7 @@ int main(void)
         HEAP_TEST(counts_moves),
         HEAP_TEST(counts_in_threads),
         HEAP_TEST(moves_pages_of_large_blocks),
+        HEAP_TEST(moves_pages_to_clean_places),
         HEAP_TEST(copies_when_pages_cannot_move),
         HEAP_TEST(failure_keeps_the_block),
         HEAP_TEST(shrinking_never_fails),
