@@ -169,14 +169,17 @@ void tarn__zone_empty(struct tarn_zone *zone)
 size_t tarn__forget_dirty(struct tarn__section *section, size_t first, size_t count)
 {
     size_t dirty = 0;
-    for (; count > 0; section = tarn__section_next(section), first = 0) {
+    for (;;) {
         size_t here = tarn__min(count, TARN__SECTION_PAGES - first), found = tarn__bits_count(section->dirty, first, here);
         tarn__bits_clear(section->dirty, first, here);
         section->zone->dirty_pages -= found;
         dirty += found;
         count -= here;
+        if (count == 0)
+            return dirty;
+        section = tarn__section_next(section);
+        first = 0;
     }
-    return dirty;
 }
 
 /* Makes pages that were taken off the lists what is wanted. */
@@ -394,7 +397,7 @@ bool tarn__zone_grew(struct tarn_zone *zone)
 bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, bool dirty)
 {
     struct tarn_zone *zone = section->zone;
-    for (; count > 0; section = tarn__section_next(section), first = 0) {
+    for (;;) {
         size_t here = tarn__min(count, TARN__SECTION_PAGES - first);
         if (dirty) {
             tarn__bits_set(section->dirty, first, here);
@@ -402,8 +405,11 @@ bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, b
         }
         tarn__buddy_put(section, first, here);
         count -= here;
+        if (count == 0)
+            return tarn__dirty_excess(zone);
+        section = tarn__section_next(section);
+        first = 0;
     }
-    return tarn__idle_excess(zone);
 }
 
 /* The pages of a heap's slab lead to it, each. Longer runs do so by their first page only. */
