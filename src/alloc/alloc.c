@@ -8,6 +8,7 @@
 #include "alloc/heaps.h"
 #include "alloc/realloc.h"
 #include "base/fail.h"
+#include "page/shelf.h"
 #include "slab/debug.h"
 
 #include <string.h>
@@ -26,16 +27,34 @@ static void *no_memory(void)
     return NULL;
 }
 
+static struct tarn__large_tally *my_tally(void) { return &tarn__heap.large[tarn__thread_id() & (TARN__LARGE_TALLIES - 1)]; }
+
+/* Other threads may have the same tally, but seldom have. */
+static void tally(_Atomic uint64_t *counter, uint64_t n)
+{
+    if (tarn__single_threaded())
+        atomic_store_explicit(counter, atomic_load_explicit(counter, memory_order_relaxed) + n, memory_order_relaxed);
+    else
+        tarn__atomic_add(counter, n);
+}
+
 void *tarn__large_note(struct tarn_page *run, size_t size)
 {
-    tarn__atomic_add(&tarn__heap.large_allocs, 1);
-    tarn__atomic_add(&tarn__heap.large_pages, run->count);
-    tarn__atomic_add(&tarn__heap.large_requested, size);
-    tarn__atomic_add(&tarn__heap.large_rounded, tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE));
+    struct tarn__large_tally *mine = my_tally();
+    tally(&mine->allocs, 1);
+    tally(&mine->pages, run->count);
+    tally(&mine->requested, size);
+    tally(&mine->rounded, tarn__align_up(tarn__max(size, 1), TARN__PAGE_SIZE));
     tarn__ledger_note((int64_t)(run->count * TARN__PAGE_SIZE));
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
     return tarn__page_address(run);
+}
+
+void tarn__large_resize(size_t was, size_t is)
+{
+    tally(&my_tally()->pages, (uint64_t)is - was);
+    tarn__ledger_note(((int64_t)is - (int64_t)was) * (int64_t)TARN__PAGE_SIZE);
 }
 
 void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
@@ -44,7 +63,11 @@ void *tarn__large_alloc(size_t size, size_t align, size_t room, bool *zeroed)
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return no_memory();
     tarn__heap_ready();
-    struct tarn_page *run = tarn__pages_alloc(&tarn__heap.zone, pages + room, align, zeroed);
+    struct tarn_page *run = align > TARN__PAGE_SIZE ? NULL : tarn__shelf_take(&tarn__heap.zone, pages + room);
+    if (run && zeroed)
+        *zeroed = false;
+    if (!run)
+        run = tarn__pages_alloc(&tarn__heap.zone, pages + room, align, zeroed);
     if (!run && room > 0)
         run = tarn__pages_alloc(&tarn__heap.zone, pages, align, zeroed);
     return run ? tarn__large_note(run, size) : no_memory();
@@ -56,10 +79,9 @@ void tarn__large_free(struct tarn_page *run, bool clean)
     if (clean)
         tarn__pages_free_clean(run);
     else
-        tarn__pages_free(run);
-    tarn__atomic_add(&tarn__heap.large_frees, 1);
-    atomic_fetch_sub_explicit(&tarn__heap.large_pages, pages, memory_order_relaxed);
-    tarn__ledger_note(-(int64_t)(pages * TARN__PAGE_SIZE));
+        tarn__shelf_free(run);
+    tarn__large_resize(pages, 0);
+    tally(&my_tally()->frees, 1);
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
 }
@@ -139,6 +161,9 @@ void *tarn_aligned_alloc(size_t align, size_t size)
 
 size_t tarn_usable_size(const void *p)
 {
+    unsigned number = tarn__class_at(p);
+    if (number)
+        return tarn__class_size(number);
     if (!p)
         return 0;
     struct tarn_page *run = tarn__run_at(p);

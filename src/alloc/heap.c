@@ -11,6 +11,7 @@
 #include "os/worker.h"
 #include "page/lists.h"
 #include "page/meta.h"
+#include "page/shelf.h"
 #include "page/shrinker.h"
 #include "page/zones.h"
 #include "pool/forks.h"
@@ -20,6 +21,7 @@ struct tarn__heap tarn__heap;
 void (*tarn__locks_above)(void (*act)(struct tarn__lock *));
 
 static struct tarn__magazine depots[TARN__CLASSES + 1][TARN__DEPOT_DEPTH];
+static struct tarn__shelves shelves;
 static struct tarn__lock ready_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
 
 static const char *const class_names[TARN__CLASSES + 1] = {
@@ -54,6 +56,7 @@ void tarn__heap_ready(void)
         tarn__set_fail_exit(tarn__os_die);
         tarn_source_count_init(&heap->source, tarn__window_source());
         tarn__zone_init(&heap->zone, "NORMAL", &heap->source.source);
+        tarn__shelves_init(&heap->zone, &shelves);
         tarn__zone_set_normal(&heap->zone);
         make_caches(heap);
         tarn__inject_changed = tarn__caches_inject;
@@ -76,6 +79,7 @@ size_t tarn__heap_trim(size_t keep)
     tarn__heap_ready();
     tarn__local_flush();
     tarn_cache_each(reap, NULL);
+    tarn__shelves_empty(&tarn__heap.zone);
     return tarn__zone_trim(&tarn__heap.zone, keep / TARN__PAGE_SIZE);
 }
 

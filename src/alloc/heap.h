@@ -7,15 +7,22 @@
 #include "alloc/classes.h"
 #include "slab/local.h"
 
+enum { TARN__LARGE_TALLIES = 16 };
+
+/* Requests of whole pages, as far as some threads made them; only their sums over all threads mean something. */
+struct tarn__large_tally {
+    _Alignas(TARN__CACHE_LINE) _Atomic uint64_t allocs;
+    _Atomic uint64_t frees, pages;       /* pages: of the live ones */
+    _Atomic uint64_t requested, rounded; /* bytes, ever */
+};
+
 struct tarn__heap {
     struct tarn_zone zone;
     struct tarn_source_count source;            /* what the zone took from the window */
     struct tarn_cache cache[TARN__CLASSES + 1]; /* by class; 0 is unused */
     _Atomic uint32_t ready;
 
-    /* requests of whole pages */
-    _Atomic uint64_t large_allocs, large_frees, large_pages; /* pages: of the live ones */
-    _Atomic uint64_t large_requested, large_rounded;         /* bytes, ever */
+    struct tarn__large_tally large[TARN__LARGE_TALLIES]; /* by thread */
     _Atomic uint64_t failures;
     _Atomic uint64_t reallocs_in_place, reallocs_moved, reallocs_remapped;
 };

@@ -16,6 +16,8 @@
 
 /* Pages; below this a copy costs less than the mappings that a move leaves in pieces. */
 static const size_t remap_least = ((size_t)4 << 20) / TARN__PAGE_SIZE;
+/* The same where each page of the copy would be a page fault, and memory that the process has not had yet. */
+static const size_t remap_least_clean = ((size_t)1 << 20) / TARN__PAGE_SIZE;
 
 static void *copy_to(void *to, void *from, size_t bytes)
 {
@@ -36,18 +38,11 @@ static void *shrink_to(void *to, void *from, size_t bytes)
     return moved ? moved : from;
 }
 
-/* The page count of a run changed. */
-static void note_pages(size_t was, size_t is)
-{
-    tarn__atomic_add(&tarn__heap.large_pages, (uint64_t)is - was);
-    tarn__ledger_note(((int64_t)is - (int64_t)was) * (int64_t)TARN__PAGE_SIZE);
-}
-
 /* Above 4 MiB the pages move, not the bytes. The old block has left the ledger already. */
-static void *move_to(struct tarn_page *run, void *from, void *to)
+static void *move_to(struct tarn_page *run, void *from, void *to, bool clean)
 {
     size_t pages = run->count, bytes = pages * TARN__PAGE_SIZE;
-    if (pages >= remap_least && tarn__pages_move(run, tarn__run_at(to), pages) == 0) {
+    if (pages >= (clean ? remap_least_clean : remap_least) && tarn__pages_move(run, tarn__run_at(to), pages) == 0) {
         tarn__large_free(run, true);
         tarn__atomic_add(&tarn__heap.reallocs_remapped, 1);
     } else {
@@ -64,9 +59,10 @@ static void *grow_elsewhere(struct tarn_page *run, void *p, size_t size)
 {
     size_t pages = run->count, room = size / TARN__PAGE_SIZE / 8;
     tarn__ledger_note(-(int64_t)(pages * TARN__PAGE_SIZE)); /* one of the two blocks is the user's, so the peak counts one */
-    void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, NULL);
+    bool clean;
+    void *to = tarn__large_alloc(size, TARN__PAGE_SIZE, room, &clean);
     tarn__ledger_note((int64_t)(to ? 0 : pages * TARN__PAGE_SIZE));
-    return to ? move_to(run, p, to) : NULL;
+    return to ? move_to(run, p, to, clean) : NULL;
 }
 
 static void *realloc_pages(struct tarn_page *run, void *p, size_t size)
@@ -82,7 +78,7 @@ static void *realloc_pages(struct tarn_page *run, void *p, size_t size)
         return grow_elsewhere(run, p, size);
     if (needed < pages - pages / 8)
         tarn__pages_shrink(run, needed);
-    note_pages(pages, run->count);
+    tarn__large_resize(pages, run->count);
     tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
     return p;
 }
@@ -100,7 +96,20 @@ static void *realloc_object(void *p, size_t had, size_t size)
     return copy_to(tarn__alloc(roomy), p, had);
 }
 
-void *tarn_realloc(void *p, size_t size)
+/*
+ * A reallocation that stays in its place, counted where counting costs nothing: in the thread's part of the class. A thread that has not begun its own
+ * has the shared one of zeros there.
+ */
+static void note_in_place(unsigned number)
+{
+    struct tarn__rear *rear = &tarn__self->rear[number];
+    if (TARN__LIKELY(rear->capacity != 0))
+        tarn__counter_add(&rear->reallocs, 1);
+    else
+        tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
+}
+
+static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
 {
     if (!p)
         return tarn__alloc(size);
@@ -118,4 +127,14 @@ void *tarn_realloc(void *p, size_t size)
     if (!slab)
         tarn__fail(TARN__INVALID_FREE, "realloc", p);
     return realloc_object(p, tarn__object_size(slab->cache), size);
+}
+
+void *tarn_realloc(void *p, size_t size)
+{
+    unsigned number = tarn__class_at(p);
+    size_t had = tarn__heap.cache[number].size; /* class 0's is 0 */
+    if (TARN__UNLIKELY(size > had || size < had / 2 || size == 0))
+        return realloc_slow(p, size);
+    note_in_place(number);
+    return p;
 }

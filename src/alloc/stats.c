@@ -5,6 +5,7 @@
 #include "alloc/heaps.h"
 #include "os/os.h"
 #include "page/meta.h"
+#include "page/shelf.h"
 
 #include <errno.h>
 #include <string.h>
@@ -41,11 +42,12 @@ int tarn_class_stats(unsigned index, struct tarn_class_stats *stats)
 static void add_pages(struct tarn_stats *stats)
 {
     struct tarn__heap *heap = &tarn__heap;
+    size_t shelved = tarn__shelves_pages(&heap->zone);
     tarn__lock(&heap->zone.lock);
     stats->held_bytes = heap->zone.pages * TARN__PAGE_SIZE;
-    stats->used_bytes = (heap->zone.pages - heap->zone.free_pages) * TARN__PAGE_SIZE;
+    stats->used_bytes = (heap->zone.pages - heap->zone.free_pages - shelved) * TARN__PAGE_SIZE;
     stats->peak_used_bytes = heap->zone.peak_pages * TARN__PAGE_SIZE;
-    stats->dirty_bytes = heap->zone.dirty_pages * TARN__PAGE_SIZE;
+    stats->dirty_bytes = (heap->zone.dirty_pages + shelved) * TARN__PAGE_SIZE;
     tarn__unlock(&heap->zone.lock);
     stats->system_bytes = __atomic_load_n(&heap->source.acquired, __ATOMIC_RELAXED);
     stats->returned_bytes = __atomic_load_n(&heap->source.released, __ATOMIC_RELAXED);
@@ -64,6 +66,7 @@ static void add_cache(struct tarn_cache *cache, void *context)
     stats->allocations += sums.allocs;
     stats->frees += sums.frees;
     stats->live_bytes += (sums.allocs - sums.frees) * cache->size;
+    stats->reallocs_in_place += sums.reallocs;
 }
 
 /* Users' heaps. */
@@ -77,6 +80,18 @@ static void add_heaps(struct tarn_stats *stats)
     stats->live_bytes += sums.live_bytes;
 }
 
+static void add_large(struct tarn_stats *stats)
+{
+    for (int i = 0; i < TARN__LARGE_TALLIES; i++) {
+        struct tarn__large_tally *tally = &tarn__heap.large[i];
+        stats->large_allocations += read_count(&tally->allocs);
+        stats->large_frees += read_count(&tally->frees);
+        stats->large_live_bytes += read_count(&tally->pages) * TARN__PAGE_SIZE;
+        stats->large_requested_bytes += read_count(&tally->requested);
+        stats->large_rounded_bytes += read_count(&tally->rounded);
+    }
+}
+
 void tarn_stats(struct tarn_stats *stats)
 {
     struct tarn__heap *heap = &tarn__heap;
@@ -87,11 +102,7 @@ void tarn_stats(struct tarn_stats *stats)
     stats->allocations += tarn__ended_allocs;
     stats->frees += tarn__ended_allocs;
     tarn__unlock(&tarn__caches_lock);
-    stats->large_allocations = read_count(&heap->large_allocs);
-    stats->large_frees = read_count(&heap->large_frees);
-    stats->large_live_bytes = read_count(&heap->large_pages) * TARN__PAGE_SIZE;
-    stats->large_requested_bytes = read_count(&heap->large_requested);
-    stats->large_rounded_bytes = read_count(&heap->large_rounded);
+    add_large(stats);
     stats->allocations += stats->large_allocations;
     stats->frees += stats->large_frees;
     stats->failures = read_count(&heap->failures);
@@ -100,7 +111,7 @@ void tarn_stats(struct tarn_stats *stats)
     stats->live_bytes += stats->large_live_bytes;
     int64_t peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);
     stats->peak_bytes = peak > 0 && (uint64_t)peak > stats->live_bytes ? (uint64_t)peak : stats->live_bytes;
-    stats->reallocs_in_place = read_count(&heap->reallocs_in_place);
+    stats->reallocs_in_place += read_count(&heap->reallocs_in_place);
     stats->reallocs_moved = read_count(&heap->reallocs_moved);
     stats->reallocs_remapped = read_count(&heap->reallocs_remapped);
     stats->threads = tarn__local_threads();

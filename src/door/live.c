@@ -84,6 +84,7 @@ __attribute__((used)) struct tarn_live tarn__live = {
                 {
                     [TARN__PAGE_FREE] = {TARN_LIVE_FREE, 1},
                     [TARN__PAGE_RUN] = {TARN_LIVE_LARGE, 0},
+                    [TARN__PAGE_SHELVED] = {TARN_LIVE_FREE, 0},
                     [TARN__PAGE_SLAB] = {TARN_LIVE_SLAB, 0},
                     [TARN__PAGE_BLOCK] = {TARN_LIVE_PAGES, 1},
                     [TARN__PAGE_USER_RUN] = {TARN_LIVE_PAGES, 0},

@@ -39,6 +39,7 @@ enum tarn__rank {
     TARN__RANK_ZONES,      /* the lists of zones, and of threads' pages */
     TARN__RANK_SLABS,      /* a cache's slabs */
     TARN__RANK_DEPOT,      /* a cache's full magazines */
+    TARN__RANK_SHELF,      /* a shelf of a zone's runs */
     TARN__RANK_ZONE,       /* a zone's free pages */
     TARN__RANK_META,       /* memory for descriptors */
     TARN__RANK_SOURCE,     /* a page source */

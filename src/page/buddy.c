@@ -157,13 +157,17 @@ static struct tarn_page *block_with(struct tarn__section *section, size_t index)
 
 static bool all_free(struct tarn__section *section, size_t first, size_t count)
 {
-    for (; count > 0; section = tarn__section_next(section), first = 0) {
+    while (section) {
         size_t end = tarn__min(first + count, TARN__SECTION_PAGES);
-        if (!section || tarn__bits_find(section->free, first, end, false) < end)
+        if (tarn__bits_find(section->free, first, end, false) < end)
             return false;
         count -= end - first;
+        if (count == 0)
+            return true;
+        section = tarn__section_next(section);
+        first = 0;
     }
-    return true;
+    return false;
 }
 
 /* Takes a range of one section out of the blocks that hold it; what they have before and behind it stays free. */
@@ -186,11 +190,14 @@ bool tarn__buddy_claim(struct tarn__section *section, size_t first, size_t count
 {
     if (!all_free(section, first, count))
         return false;
-    for (; count > 0; section = tarn__section_next(section), first = 0) {
+    for (;;) {
         size_t end = tarn__min(first + count, TARN__SECTION_PAGES);
         TARN__ASSERT(section, "a range that is free lies in sections that follow each other");
         cut_out(section, first, end);
         count -= end - first;
+        if (count == 0)
+            return true;
+        section = tarn__section_next(section);
+        first = 0;
     }
-    return true;
 }

@@ -2,6 +2,7 @@
 #include "page/meta.h"
 
 #include "base/bits.h"
+#include "page/section.h"
 #include "tarn/source.h"
 
 struct tarn__lock tarn__meta_lock = TARN__LOCK_INIT(TARN__RANK_META);
@@ -28,11 +29,13 @@ void *tarn__meta_alloc(size_t size, size_t align)
     tarn__lock(&tarn__meta_lock);
     void *p = bump(size, align);
     if (!p) {
-        char *chunk = tarn_source_acquire(tarn_source_system(), TARN__META_CHUNK, TARN__META_ALIGN);
+        size_t most =
+            TARN__META_CHUNK + TARN__META_ALIGN; /* wherever it lies: cutting it to measure would be four calls more */
+        char *chunk = tarn_source_acquire(tarn_source_system(), most, TARN__PAGE_SIZE);
         if (chunk) {
             chunk_at = chunk;
-            chunk_end = chunk + TARN__META_CHUNK;
-            atomic_fetch_add_explicit(&mapped, TARN__META_CHUNK, memory_order_relaxed);
+            chunk_end = chunk + most;
+            atomic_fetch_add_explicit(&mapped, most, memory_order_relaxed);
             p = bump(size, align);
         }
     }

@@ -51,6 +51,7 @@ enum tarn__page_state {
     TARN__PAGE_SLAB,     /* the same, and the run is a slab: its room holds the slab's descriptor */
     TARN__PAGE_BLOCK,    /* first page of a user's block of 2^order pages; `count` references, 0: it lies in a thread's list */
     TARN__PAGE_USER_RUN, /* first page of a user's run of `count` pages */
+    TARN__PAGE_SHELVED,  /* first page of a run that is free and kept whole for the next request (shelf.h) */
     TARN__PAGE_HEAP, /* a page of a slab of a user's heap, or the first of a large object there; its `lru.next` leads to who knows */
 };
 

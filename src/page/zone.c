@@ -12,6 +12,7 @@
 #include "page/marks.h"
 #include "page/mobility.h"
 #include "page/purge.h"
+#include "page/shelf.h"
 
 #include <errno.h>
 #include <string.h>
@@ -119,7 +120,7 @@ static unsigned group_for(const struct tarn__want *want)
     return tarn__group_of(want->flags) & atomic_load_explicit(&want->zone->group_mask, memory_order_relaxed);
 }
 
-/* Grows by at least what is wanted: by an eighth of what the zone has, if the source lets it. */
+/* Grows by at least what is wanted: by half of what the zone has, if the source lets it. */
 static bool grow_for(const struct tarn__want *want)
 {
     struct tarn_zone *zone = want->zone;
@@ -130,7 +131,7 @@ static bool grow_for(const struct tarn__want *want)
     size_t least = tarn__align_up(count * TARN__PAGE_SIZE, TARN__SECTION_SIZE), ample;
     unsigned group = group_for(want);
     tarn__lock(&zone->lock);
-    ample = tarn__align_down(tarn__min(zone->pages * TARN__PAGE_SIZE / 8, most_growth), TARN__SECTION_SIZE);
+    ample = tarn__align_down(tarn__min(zone->pages * TARN__PAGE_SIZE / 2, most_growth), TARN__SECTION_SIZE);
     tarn__unlock(&zone->lock);
     size_t align = tarn__max(want->align, TARN__SECTION_SIZE);
     return (ample > least && grow(zone, ample, align, group) > 0) || grow(zone, least, align, group) == least;
@@ -169,14 +170,17 @@ void tarn__zone_empty(struct tarn_zone *zone)
 size_t tarn__forget_dirty(struct tarn__section *section, size_t first, size_t count)
 {
     size_t dirty = 0;
-    for (; count > 0; section = tarn__section_next(section), first = 0) {
+    for (;;) {
         size_t here = tarn__min(count, TARN__SECTION_PAGES - first), found = tarn__bits_count(section->dirty, first, here);
         tarn__bits_clear(section->dirty, first, here);
         section->zone->dirty_pages -= found;
         dirty += found;
         count -= here;
+        if (count == 0)
+            return dirty;
+        section = tarn__section_next(section);
+        first = 0;
     }
-    return dirty;
 }
 
 /* Makes pages that were taken off the lists what is wanted. */
@@ -218,11 +222,22 @@ static struct tarn_page *take_span(struct tarn_zone *zone, size_t count, bool di
     return first;
 }
 
+/* Whether what is left is clean pages, or none, while shelves hold resident ones. */
+static bool keep_clean(struct tarn__want *want, bool anywhere)
+{
+    struct tarn_zone *zone = want->zone;
+    if (!want->keeps_clean || tarn__shelves_pages(zone) == 0)
+        return false;
+    unsigned order = tarn__log2_ceil(tarn__max(want->count, want->align / TARN__PAGE_SIZE));
+    want->kept_clean = anywhere || order > TARN__MAX_ORDER || zone->filled[group_for(want)][TARN__DIRTY] >> order == 0;
+    return want->kept_clean;
+}
+
 /*
  * Of what is free: resident pages side by side, then any; a block for what must be aligned, or when the search was cut short. Users' pages
  * come from blocks first: spans know nothing of groups.
  */
-static struct tarn_page *find_pages(const struct tarn__want *want)
+static struct tarn_page *find_pages(struct tarn__want *want)
 {
     struct tarn_page *page = NULL;
     bool anywhere = want->align <= TARN__PAGE_SIZE && want->state != TARN__PAGE_BLOCK;
@@ -230,6 +245,8 @@ static struct tarn_page *find_pages(const struct tarn__want *want)
         page = take_from_block(want);
     if (!page && anywhere && want->zone->dirty_pages >= want->count)
         page = take_span(want->zone, want->count, true);
+    if (!page && keep_clean(want, anywhere))
+        return NULL;
     if (!page && anywhere)
         page = take_span(want->zone, want->count, false);
     return page ? page : want->state == TARN__PAGE_USER_RUN ? NULL : take_from_block(want);
@@ -306,10 +323,10 @@ static struct tarn_page *take_far_aligned(struct tarn__want *want, size_t align)
     return run;
 }
 
-struct tarn_page *tarn__zone_take(struct tarn__want *want)
+static struct tarn_page *take(struct tarn__want *want)
 {
     size_t align = want->align;
-    want->was_short = false;
+    want->was_short = want->kept_clean = false;
     if (want->count > PTRDIFF_MAX / TARN__PAGE_SIZE) /* no size below can wrap */
         return NULL;
     if (want->count >= TARN__MAPPED_LEAST && want->state == TARN__PAGE_RUN && !want->zone->fixed)
@@ -319,9 +336,22 @@ struct tarn_page *tarn__zone_take(struct tarn__want *want)
         return take_far_aligned(want, tarn__max(align, TARN__SECTION_SIZE));
     for (;;) {
         struct tarn_page *page = take_free(want);
-        if (page || want->was_short || !grow_for(want))
+        if (page || want->was_short || want->kept_clean || !grow_for(want))
             return page;
     }
+}
+
+/* What lies on shelves is given up before memory grows, and before a request fails. */
+struct tarn_page *tarn__zone_take(struct tarn__want *want)
+{
+    want->keeps_clean = want->zone->shelves != NULL;
+    struct tarn_page *page = take(want);
+    if (!page && want->keeps_clean) {
+        want->keeps_clean = false;
+        if (tarn__shelves_empty(want->zone) > 0 || want->kept_clean)
+            page = take(want);
+    }
+    return page;
 }
 
 struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t align, bool *zeroed)
@@ -368,7 +398,7 @@ bool tarn__zone_grew(struct tarn_zone *zone)
 bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, bool dirty)
 {
     struct tarn_zone *zone = section->zone;
-    for (; count > 0; section = tarn__section_next(section), first = 0) {
+    for (;;) {
         size_t here = tarn__min(count, TARN__SECTION_PAGES - first);
         if (dirty) {
             tarn__bits_set(section->dirty, first, here);
@@ -376,8 +406,11 @@ bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, b
         }
         tarn__buddy_put(section, first, here);
         count -= here;
+        if (count == 0)
+            return tarn__dirty_excess(zone);
+        section = tarn__section_next(section);
+        first = 0;
     }
-    return tarn__idle_excess(zone);
 }
 
 /* The pages of a heap's slab lead to it, each. Longer runs do so by their first page only. */
@@ -472,7 +505,7 @@ void tarn__pages_shrink(struct tarn_page *run, size_t count)
         tarn__purge_excess(tarn__page_section(run)->zone);
 }
 
-bool tarn__pages_extend(struct tarn_page *run, size_t count)
+static bool extend(struct tarn_page *run, size_t count, bool *shelved)
 {
     struct tarn__section *section = tarn__page_section(run);
     struct tarn_zone *zone = section->zone;
@@ -487,6 +520,7 @@ bool tarn__pages_extend(struct tarn_page *run, size_t count)
         return false;
     tarn__lock(&zone->lock);
     section = page_after(run, run->count, &first);
+    *shelved = section && tarn__page_state(&section->page[first]) == TARN__PAGE_SHELVED;
     bool gained = section && section->zone == zone && section->slots == 1 &&
                   !tarn__marks_forbid(zone, gain, TARN_GFP_KERNEL, false) && tarn__buddy_claim(section, first, gain);
     if (gained) {
@@ -494,6 +528,14 @@ bool tarn__pages_extend(struct tarn_page *run, size_t count)
         run->count = (uint32_t)count;
     }
     tarn__unlock(&zone->lock);
+    return gained;
+}
+
+bool tarn__pages_extend(struct tarn_page *run, size_t count)
+{
+    bool shelved = false, gained = extend(run, count, &shelved);
+    if (!gained && shelved && tarn__shelves_empty(tarn__page_section(run)->zone) > 0)
+        gained = extend(run, count, &shelved);
     return gained;
 }
 

@@ -48,6 +48,7 @@ struct tarn_zone {
     uint16_t list_most;      /* pages that a thread's list holds at most */
     const char *name;
     struct tarn_source *source;
+    struct tarn__shelves *shelves; /* shelf.h; NULL: it has none */
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock lock;
     struct tarn__list free[TARN_MOBILITIES][TARN__FREE_LISTS][TARN__ORDERS];
@@ -86,8 +87,10 @@ struct tarn__want {
     bool ample;          /* the low mark is to be kept too */
     bool singles;        /* BLOCK: each page becomes a block of its own */
     uint8_t state;       /* what they become: TARN__PAGE_RUN, TARN__PAGE_BLOCK or TARN__PAGE_USER_RUN */
+    bool keeps_clean;    /* nothing is wanted that is not resident, as long as shelves hold something */
     bool zeroed;         /* answer: every byte reads as zero */
     bool was_short;      /* answer: it was a mark or a limit that forbade it */
+    bool kept_clean;     /* answer: there is something that is not resident */
 };
 
 /* `source` gives memory in multiples of 4 MiB, aligned so. Takes nothing from it yet. Leaves `made_before` as it is. */

@@ -11,6 +11,7 @@
 #include "page/marks.h"
 #include "page/meta.h"
 #include "page/mobility.h"
+#include "page/shelf.h"
 #include "source/low.h"
 
 #include <errno.h>
@@ -263,20 +264,21 @@ void tarn_zone_set_grouping(struct tarn_zone *zone, bool on)
 void tarn_zone_stats(struct tarn_zone *zone, struct tarn_zone_stats *stats)
 {
     struct tarn__lists_sums sums = tarn__lists_sum(zone);
+    struct tarn__shelves_sums shelves = tarn__shelves_sum(zone);
     tarn__lock(&zone->lock);
     *stats = (struct tarn_zone_stats){
         .name = zone->name,
         .pages = zone->pages,
-        .free = tarn__min(zone->free_pages + sums.held, zone->pages),
-        .dirty = zone->dirty_pages,
+        .free = tarn__min(zone->free_pages + sums.held + shelves.pages, zone->pages),
+        .dirty = zone->dirty_pages + shelves.pages,
         .peak_used = zone->peak_pages,
         .limit = zone->limit,
         .min = zone->min,
         .low = zone->low,
         .high = zone->high,
         .cached = sums.held,
-        .allocations = zone->allocations + sums.allocs,
-        .frees = zone->frees + sums.frees,
+        .allocations = zone->allocations + sums.allocs + shelves.taken,
+        .frees = zone->frees + sums.frees + shelves.put,
         .failures = atomic_load_explicit(&zone->failures, memory_order_relaxed),
         .fallbacks = zone->fallbacks,
         .conversions = zone->conversions,
@@ -307,6 +309,8 @@ void tarn__zones_each_lock(void (*act)(struct tarn__lock *))
     bool lets_go = act == tarn__unlock_after_fork;
     if (!lets_go)
         act(&tarn__zones_lock);
+    for (struct tarn_zone *zone = atomic_load_explicit(&all_made, memory_order_acquire); zone; zone = zone->made_before)
+        tarn__shelves_each_lock(zone, act);
     for (struct tarn_zone *zone = atomic_load_explicit(&all_made, memory_order_acquire); zone; zone = zone->made_before)
         act(&zone->lock);
     if (lets_go)

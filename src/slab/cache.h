@@ -136,7 +136,7 @@ struct tarn_cache {
 
     /* of threads that have ended, and of requests that passed by the magazines */
     _Alignas(TARN__CACHE_LINE) _Atomic uint64_t past_allocs;
-    _Atomic uint64_t past_frees, past_samples, past_sampled_bytes;
+    _Atomic uint64_t past_frees, past_samples, past_sampled_bytes, past_reallocs;
 };
 
 #define TARN__UNITS ((size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS))

@@ -238,6 +238,7 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     tarn__atomic_add(&cache->past_frees, bin->frees);
     tarn__atomic_add(&cache->past_samples, rear->samples);
     tarn__atomic_add(&cache->past_sampled_bytes, rear->sampled_bytes);
+    tarn__atomic_add(&cache->past_reallocs, rear->reallocs);
     *bin = (struct tarn__bin){0};
     *rear = (struct tarn__rear){0};
 }
@@ -638,11 +639,13 @@ void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums)
         sums->frees += tarn__counter_read(&local->bin[number].frees);
         sums->samples += tarn__counter_read(&local->rear[number].samples);
         sums->sampled_bytes += tarn__counter_read(&local->rear[number].sampled_bytes);
+        sums->reallocs += tarn__counter_read(&local->rear[number].reallocs);
     }
     sums->allocs += atomic_load_explicit(&cache->past_allocs, memory_order_relaxed);
     sums->frees += atomic_load_explicit(&cache->past_frees, memory_order_relaxed);
     sums->samples += atomic_load_explicit(&cache->past_samples, memory_order_relaxed);
     sums->sampled_bytes += atomic_load_explicit(&cache->past_sampled_bytes, memory_order_relaxed);
+    sums->reallocs += atomic_load_explicit(&cache->past_reallocs, memory_order_relaxed);
     tarn__unlock(&tarn__registry_lock);
 }
 

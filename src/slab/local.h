@@ -59,6 +59,7 @@ struct tarn__rear {
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
     tarn__counter samples, sampled_bytes; /* sizes asked for, recorded at refills */
+    tarn__counter reallocs;               /* that left their object where it is */
     uint64_t noted_allocs, noted_frees;   /* already in the ledger */
 };
 
@@ -117,7 +118,7 @@ void tarn__local_forget(struct tarn_cache *cache);
 
 /* Every thread's bins of one cache together. */
 struct tarn__local_sums {
-    uint64_t allocs, frees, samples, sampled_bytes;
+    uint64_t allocs, frees, samples, sampled_bytes, reallocs;
 };
 void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums);
 

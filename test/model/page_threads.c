@@ -6,7 +6,7 @@
 
 #include "base/bits.h"
 #include "base/fail.h"
-#include "page/zone.h"
+#include "page/shelf.h"
 #include "source/window.h"
 
 #include <pthread.h>
@@ -17,6 +17,7 @@ enum { THREADS = 4, HELD = 40, SHARED = 16, ROUND = 400 };
 #define PAGE TARN__PAGE_SIZE
 
 static struct tarn_zone zone;
+static struct tarn__shelves shelves;
 static _Atomic(struct tarn_page *) shared[SHARED];
 static pthread_barrier_t barrier;
 static _Atomic bool over;
@@ -37,7 +38,11 @@ static struct tarn_page *take(uint64_t *random)
     size_t kind = model_below(random, 100);
     size_t count = 1 + model_below(random, kind < 70 ? 10 : kind < 98 ? 100 : 1500);
     bool zeroed;
-    struct tarn_page *run = tarn__pages_alloc(&zone, count, kind == 50 ? 16 * PAGE : PAGE, &zeroed);
+    struct tarn_page *run = kind < 50 ? tarn__shelf_take(&zone, count) : NULL;
+    if (run)
+        zeroed = false;
+    else
+        run = tarn__pages_alloc(&zone, count, kind == 50 ? 16 * PAGE : PAGE, &zeroed);
     MODEL_REQUIRE(run, "there is memory");
     MODEL_REQUIRE(!zeroed || model_zero(tarn__page_address(run), count * PAGE), "what is said to be zero is zero");
     stamp(run);
@@ -47,7 +52,10 @@ static struct tarn_page *take(uint64_t *random)
 static void give(struct tarn_page *run)
 {
     verify(run);
-    tarn__pages_free(run);
+    if ((uintptr_t)run / sizeof *run % 2)
+        tarn__shelf_free(run);
+    else
+        tarn__pages_free(run);
 }
 
 static void step(uint64_t *random, struct tarn_page **held)
@@ -74,6 +82,8 @@ static void step(uint64_t *random, struct tarn_page **held)
     }
     if (kind == 99)
         tarn__zone_trim(&zone, model_below(random, 200));
+    if (kind == 98)
+        tarn__shelves_empty(&zone);
 }
 
 /* Pauses with all others; the last one to arrive looks around and decides whether it is over. */
@@ -81,6 +91,7 @@ static void pause_together(void)
 {
     if (pthread_barrier_wait(&barrier) == PTHREAD_BARRIER_SERIAL_THREAD) {
         tarn__zone_check(&zone);
+        tarn__shelves_check(&zone);
         atomic_store(&over, !model_goes_on());
     }
     pthread_barrier_wait(&barrier);
@@ -110,6 +121,8 @@ static void run(uint64_t seed)
     atomic_store(&over, false);
     tarn__set_fail_exit(model_fail_exit);
     tarn__zone_init(&zone, "model", tarn__window_source());
+    memset(&shelves, 0, sizeof shelves);
+    tarn__shelves_init(&zone, &shelves);
     pthread_barrier_init(&barrier, NULL, THREADS);
     for (uintptr_t i = 0; i < THREADS; i++)
         pthread_create(&threads[i], NULL, work, (void *)i);
@@ -120,6 +133,7 @@ static void run(uint64_t seed)
         if (left)
             give(left);
     }
+    tarn__shelves_empty(&zone);
     tarn__zone_trim(&zone, 0);
     tarn__zone_check(&zone);
     MODEL_REQUIRE(zone.pages == 0, "a zone that is all free can be given back");

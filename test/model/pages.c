@@ -1,12 +1,12 @@
 /*
- * Random runs of pages in one zone, against an array of runs with their stamps: taken, freed, shortened, lengthened, moved, trimmed. What
+ * Random runs of pages in one zone with shelves, against an array of runs with their stamps: taken, freed, shortened, lengthened, moved, trimmed. What
  * is said to be zero is looked at; the zone is checked at each 64th step.
  */
 #include "test/model/model.h"
 
 #include "base/bits.h"
 #include "base/fail.h"
-#include "page/zone.h"
+#include "page/shelf.h"
 #include "source/window.h"
 
 #include <string.h>
@@ -21,6 +21,7 @@ struct run {
 };
 
 static struct tarn_zone zone;
+static struct tarn__shelves shelves;
 static struct run runs[RUNS];
 static size_t live_pages;
 static uint64_t random_state;
@@ -63,7 +64,14 @@ static void take(struct run *run)
     bool zeroed;
     if (live_pages + count > MOST_PAGES)
         return;
-    run->page = tarn__pages_alloc(&zone, count, align, &zeroed);
+    run->page = align == PAGE && below(2) ? tarn__shelf_take(&zone, count) : NULL;
+    if (run->page) {
+        MODEL_REQUIRE(run->page->count >= count && run->page->count <= count + count / 8, "a shelf gives what was asked for");
+        zeroed = false;
+        count = run->page->count;
+    } else {
+        run->page = tarn__pages_alloc(&zone, count, align, &zeroed);
+    }
     MODEL_REQUIRE(run->page, "there is memory");
     char *p = tarn__page_address(run->page);
     MODEL_REQUIRE((uintptr_t)p % align == 0, "a run is aligned");
@@ -79,6 +87,8 @@ static void give(struct run *run)
     if (run->count < 2000 && below(8) == 0) {
         memset(tarn__page_address(run->page), 0, run->count * PAGE);
         tarn__pages_free_clean(run->page);
+    } else if (below(2)) {
+        tarn__shelf_free(run->page);
     } else {
         tarn__pages_free(run->page);
     }
@@ -146,7 +156,9 @@ static void step(void)
         move(run);
     if (below(400) == 0)
         tarn__zone_trim(&zone, below(2) ? SIZE_MAX : below(5000));
-    MODEL_REQUIRE(zone.pages - zone.free_pages >= live_pages, "the pages of runs are in use");
+    if (below(2000) == 0)
+        tarn__shelves_empty(&zone);
+    MODEL_REQUIRE(zone.pages - zone.free_pages >= live_pages + tarn__shelves_pages(&zone), "the pages of runs are in use");
 }
 
 static void run(uint64_t seed)
@@ -154,15 +166,20 @@ static void run(uint64_t seed)
     random_state = model_state(seed, 0);
     tarn__set_fail_exit(model_fail_exit);
     tarn__zone_init(&zone, "model", tarn__window_source());
+    memset(&shelves, 0, sizeof shelves);
+    tarn__shelves_init(&zone, &shelves);
     live_pages = 0;
     for (size_t i = 0; model_goes_on(); i++) {
         step();
-        if (i % 64 == 0)
+        if (i % 64 == 0) {
             tarn__zone_check(&zone);
+            tarn__shelves_check(&zone);
+        }
     }
     for (size_t i = 0; i < RUNS; i++)
         if (runs[i].page)
             give(&runs[i]);
+    tarn__shelves_empty(&zone);
     tarn__zone_check(&zone);
     MODEL_REQUIRE(zone.free_pages == zone.pages, "all pages are free at the end");
     tarn__zone_trim(&zone, 0);

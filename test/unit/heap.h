@@ -7,6 +7,7 @@
 #include "alloc/heap.h"
 #include "base/fail.h"
 #include "os/fake.h"
+#include "page/shelf.h"
 #include "tarn/alloc.h"
 #include "tarn/stats.h"
 
@@ -17,6 +18,7 @@
 static inline void check_heap(void)
 {
     tarn__zone_check(&tarn__heap.zone);
+    tarn__shelves_check(&tarn__heap.zone);
     for (unsigned i = 1; i <= TARN__CLASSES; i++)
         tarn__cache_check(&tarn__heap.cache[i]);
 }

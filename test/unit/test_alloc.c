@@ -203,6 +203,7 @@ static void misuse_is_reported(void **state)
     (void)state;
     char on_stack[64] = {0};
     char *small = tarn_malloc(100), *pages = tarn_malloc(100000), *mapped = tarn_malloc(70 * MIB);
+    char *behind_all_objects = small - (uintptr_t)small % TARN__UNIT_SIZE + TARN__UNIT_SIZE / 112 * 112;
     check_dies(free_it, on_stack + 16, "invalid free");
     check_dies(free_it, &tarn__heap, "invalid free");
     check_dies(free_it, (void *)16, "invalid free");
@@ -220,6 +221,9 @@ static void misuse_is_reported(void **state)
     check_dies(usable_of, small + 1, "invalid free");
     check_dies(usable_of, on_stack, "usable_size of 0x");
     check_dies(realloc_it, small + 8, "invalid free");
+    check_dies(realloc_it, behind_all_objects, "invalid free");
+    check_dies(usable_of, behind_all_objects, "invalid free");
+    check_dies(realloc_it, pages + 4096, "invalid free");
     check_dies(realloc_it, on_stack, "realloc of 0x");
     tarn_free(small);
     tarn_free(pages);
@@ -326,6 +330,40 @@ static void counts_large(void **state)
     assert_int_equal(now.large_frees, before.large_frees + 4);
     assert_int_equal(now.large_live_bytes, 0);
     assert_int_equal(now.failures, before.failures);
+}
+
+/* What lies on a shelf is nobody's, and resident. */
+static void counts_shelved_runs(void **state)
+{
+    (void)state;
+    struct tarn_stats before = stats(), now;
+    void *p = tarn_malloc(40000), *wall = tarn_malloc(40000);
+    struct tarn_zone_stats zone, used;
+    tarn_zone_stats(&tarn__heap.zone, &used);
+    now = stats();
+    tarn_free(p);
+    assert_int_equal(tarn__shelves_pages(&tarn__heap.zone), 10);
+    assert_int_equal(stats().used_bytes, now.used_bytes - 40960);
+    assert_int_equal(stats().dirty_bytes, now.dirty_bytes + 40960);
+    tarn_zone_stats(&tarn__heap.zone, &zone);
+    assert_int_equal(zone.free, used.free + 10);
+    assert_int_equal(zone.dirty, used.dirty + 10);
+    assert_int_equal(zone.frees, used.frees + 1);
+    assert_ptr_equal(tarn_malloc(39000), p);
+    tarn_zone_stats(&tarn__heap.zone, &zone);
+    assert_int_equal(zone.free, used.free);
+    assert_int_equal(zone.allocations, used.allocations + 1);
+    char *zeros = tarn_calloc(1, 40000);
+    memset(zeros, 1, 40000);
+    tarn_free(zeros);
+    assert_ptr_equal(tarn_calloc(1, 40000), zeros);
+    assert_true(check_all_bytes(zeros, 40000, 0));
+    tarn_free(zeros);
+    tarn_free(p);
+    tarn_free(wall);
+    tarn_trim(0);
+    assert_int_equal(tarn__shelves_pages(&tarn__heap.zone), 0);
+    assert_int_equal(stats().used_bytes, before.used_bytes);
 }
 
 static void counts_the_system(void **state)
@@ -513,6 +551,7 @@ int main(void)
         HEAP_TEST(counts_small),
         HEAP_TEST(counts_users_caches),
         HEAP_TEST(counts_large),
+        HEAP_TEST(counts_shelved_runs),
         HEAP_TEST(counts_the_system),
         HEAP_TEST(trim_keeps),
         HEAP_TEST(threads_share_the_heap),

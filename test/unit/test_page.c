@@ -359,6 +359,25 @@ static void remembers_a_fresh_peak(void **state)
     assert_int_equal(counted.purged, 0);
 }
 
+/* A zone that grows takes half as much again as it has, so there are few calls, and holds little that it does not need. */
+static void grows_in_large_steps(void **state)
+{
+    (void)state;
+    enum { RUNS = 30 };
+    struct tarn_page *run[RUNS];
+    size_t steps = 0;
+    for (size_t i = 0; i < RUNS; i++) {
+        size_t before = zone.pages;
+        run[i] = tarn__pages_alloc(&zone, 1020, PAGE, NULL);
+        assert_non_null(run[i]);
+        steps += zone.pages != before;
+        assert_true(zone.pages <= tarn__max(4096, tarn__zone_used(&zone) / 2 * 3 + 1024));
+    }
+    assert_in_range(steps, 5, 10);
+    for (size_t i = 0; i < RUNS; i++)
+        tarn__pages_free(run[i]);
+}
+
 /* Failures of the system */
 
 static void survives_no_memory(void **state)
@@ -642,6 +661,7 @@ int main(void)
         ZONE_TEST(keeps_a_budget),
         ZONE_TEST(keeps_what_a_swing_needs),
         ZONE_TEST(remembers_a_fresh_peak),
+        ZONE_TEST(grows_in_large_steps),
         ZONE_TEST(survives_no_memory),
         ZONE_TEST(exhausts_its_source),
         ZONE_TEST(survives_refused_unmap),

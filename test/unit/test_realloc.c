@@ -3,6 +3,7 @@
 
 #include "base/bits.h"
 
+#include <pthread.h>
 #include <string.h>
 
 /* Contents repeat after a prime number of bytes, so that no page is like another nearby. */
@@ -147,6 +148,33 @@ static void counts_moves(void **state)
     tarn_free(s);
 }
 
+/* In the thread's part of a class, once it has begun it; and what a thread counted stays when it ends. */
+static void *stay_in_place(void *p)
+{
+    for (size_t size = 90; size < 93; size++)
+        assert_ptr_equal(tarn_realloc(p, size), p);
+    tarn_free(tarn_malloc(90));
+    for (size_t size = 93; size < 97; size++)
+        assert_ptr_equal(tarn_realloc(p, size), p);
+    return NULL;
+}
+
+static void counts_in_threads(void **state)
+{
+    (void)state;
+    struct tarn_stats before = stats();
+    void *p = tarn_malloc(96);
+    pthread_t thread;
+    assert_int_equal(pthread_create(&thread, NULL, stay_in_place, p), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(stats().reallocs_in_place, before.reallocs_in_place + 7);
+    stay_in_place(p);
+    struct tarn_stats now = stats();
+    assert_int_equal(now.reallocs_in_place, before.reallocs_in_place + 14);
+    assert_int_equal(now.reallocs_moved, before.reallocs_moved);
+    tarn_free(p);
+}
+
 static void moves_pages_of_large_blocks(void **state)
 {
     (void)state;
@@ -169,6 +197,37 @@ static void moves_pages_of_large_blocks(void **state)
     unsigned char *zero = tarn_calloc(6, MIB);
     assert_true(check_all_bytes(zero, 6 * MIB, 0));
     tarn_free(zero);
+}
+
+/* From 1 MiB on when the new place is clean: a copy would fault in each page, and keep both. Where there are resident pages it is copied. */
+static void moves_pages_to_clean_places(void **state)
+{
+    (void)state;
+    for (int clean = 0; clean < 2; clean++) {
+        unsigned char *p = tarn_malloc(2 * MIB), *wall = tarn_malloc(100000), *dirty = tarn_malloc(4 * MIB);
+        assert_ptr_equal(wall, p + 2 * MIB);
+        fill(p, 2 * MIB);
+        tarn_free(dirty);
+        if (clean)
+            tarn_trim(0);
+        struct tarn_stats before = stats();
+        unsigned char *q = tarn_realloc(p, 3 * MIB);
+        assert_true(q != p);
+        assert_true(holds(q, 2 * MIB));
+        assert_int_equal(stats().reallocs_remapped - before.reallocs_remapped, clean);
+        assert_int_equal(stats().reallocs_moved - before.reallocs_moved, !clean);
+        unsigned char *small = tarn_malloc(900000), *next = tarn_malloc(100000); /* shorter ones are copied all the same */
+        fill(small, 900000);
+        tarn_trim(0);
+        unsigned char *longer = tarn_realloc(small, 1500000);
+        assert_true(holds(longer, 900000));
+        assert_int_equal(stats().reallocs_remapped - before.reallocs_remapped, clean);
+        tarn_free(longer);
+        tarn_free(next);
+        tarn_free(q);
+        tarn_free(wall);
+        tarn_trim(0);
+    }
 }
 
 static void copies_when_pages_cannot_move(void **state)
@@ -251,7 +310,9 @@ int main(void)
         HEAP_TEST(null_and_zero),
         HEAP_TEST(grows_in_place_where_pages_follow),
         HEAP_TEST(counts_moves),
+        HEAP_TEST(counts_in_threads),
         HEAP_TEST(moves_pages_of_large_blocks),
+        HEAP_TEST(moves_pages_to_clean_places),
         HEAP_TEST(copies_when_pages_cannot_move),
         HEAP_TEST(failure_keeps_the_block),
         HEAP_TEST(shrinking_never_fails),
