@@ -6,6 +6,7 @@
 #include "base/inject.h"
 #include "mempool/mempool.h"
 #include "os/os.h"
+#include "os/pressure.h"
 #include "os/rcu.h"
 #include "os/sleep.h"
 #include "os/worker.h"
@@ -136,6 +137,7 @@ void tarn__heap_fork_child(void)
     tarn__rcu_child();
     tarn__shrinkers_child();
     tarn__worker_child();
+    tarn__pressure_child();
     tarn__sleep_child();
     if (consistent) {
         tarn__local_adopt_orphans();
