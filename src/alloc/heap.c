@@ -5,6 +5,7 @@
 #include "base/fail.h"
 #include "base/inject.h"
 #include "mempool/mempool.h"
+#include "os/background.h"
 #include "os/os.h"
 #include "os/pressure.h"
 #include "os/rcu.h"
@@ -137,6 +138,7 @@ void tarn__heap_fork_child(void)
     tarn__rcu_child();
     tarn__shrinkers_child();
     tarn__worker_child();
+    tarn__background_child();
     tarn__pressure_child();
     tarn__sleep_child();
     if (consistent) {

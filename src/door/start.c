@@ -3,6 +3,7 @@
  * it adds is safety at forks, what the environment asks for, and, in libtarn-malloc, the publishing of counters.
  */
 #include "alloc/heap.h"
+#include "os/background.h"
 #include "os/pressure.h"
 #include "os/thread.h"
 
@@ -22,4 +23,6 @@ __attribute__((constructor(200))) static void start(void)
     tarn__heap_ready();
     tarn__thread_at_fork(tarn__heap_fork_prepare, tarn__heap_fork_parent, tarn__heap_fork_child);
     tarn__pressure_begin(option("TARN_PRESSURE", true));
+    if (option("TARN_BACKGROUND", false))
+        tarn__background_begin();
 }
