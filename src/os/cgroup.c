@@ -94,7 +94,7 @@ static void unescape(char *text)
 static const char *below(const char *name, const char *root)
 {
     const char *rest = tarn__text_after(name, strcmp(root, "/") == 0 ? "" : root);
-    return rest && (*rest == 0 || *rest == '/') && !strstr(name, "/..") ? rest : NULL;
+    return rest && (*rest == 0 || *rest == '/') && !strstr(rest, "/..") ? rest : NULL;
 }
 
 enum { ROOT = 3, POINT = 4, FIELDS = 5 };

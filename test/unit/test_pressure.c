@@ -60,7 +60,8 @@ static void set_v2(void)
 
 static void set_v1(void)
 {
-    file("/proc/self/cgroup", "5:devices:/x\n4:cpu,memory:/a/b\n3:cpuset:/memory\n0::/\n");
+    file("/proc/self/cgroup",
+         "6:name=memory,xmemory,memory2:/memory\n5:devices:/memory\n4:cpu,memory:/a/b\n3:cpuset:/memory\n0::/\n");
     file("/proc/self/mountinfo", V1_MOUNTS);
 }
 
@@ -214,19 +215,57 @@ static void another_namespace(void **state)
 {
     (void)state;
     file("/proc/self/cgroup", "0::/../other\n");
-    file("/proc/self/mountinfo", "30 22 0:26 /.. /mnt/a\\040b\\134 rw - cgroup2 none rw\n");
+    file("/proc/self/mountinfo", "30 22 0:26 / /mnt/a\\040b\\134 rw - cgroup2 none rw\n");
+    file("/mnt/a b\\/../other/memory.max", "10");
+    file("/mnt/a b\\/../other/memory.current", "20");
+    assert_int_equal(found(), TARN__PRESSURE_CALM);
     file("/mnt/a b\\/memory.max", "1000");
     file("/mnt/a b\\/memory.current", "950");
     assert_int_equal(found(), TARN__PRESSURE_HIGH);
     tarn__pressure_look_below("");
+    file("/proc/self/mountinfo", "30 22 0:26 /.. /mnt rw - cgroup2 none rw\n"); /* shows more than the namespace */
+    file("/mnt/other/memory.max", "100");
+    file("/mnt/other/memory.current", "80");
+    assert_int_equal(found(), TARN__PRESSURE_SOME);
+    tarn__pressure_look_below("");
     file("/proc/self/cgroup", "0::/docker/abcd\n"); /* not below /docker/abc */
     file("/proc/self/mountinfo", "30 22 0:26 /docker/abc /mnt rw - cgroup2 none rw\n");
     file("/mntd/memory.max", "1");
-    file("/mntd/memory.current", "1");
+    file("/mntd/memory.current", "2");
     assert_int_equal(found(), TARN__PRESSURE_CALM);
     file("/mnt/memory.max", "100");
     file("/mnt/memory.current", "80");
     assert_int_equal(found(), TARN__PRESSURE_SOME);
+}
+
+static void several_mounts(void **state)
+{
+    (void)state;
+    file("/proc/self/cgroup", "0::/a\n");
+    file("/one/memory.max", "10");
+    file("/one/memory.current", "20");
+    static const struct {
+        const char *mounts;
+        int level;
+    } cases[] = {
+        {"1 0 0:26 /x /one rw - cgroup2 n rw\n2 0 0:26 /y /two rw - cgroup2 n rw\n",
+         2}, /* neither shows the group: the first */
+        {"1 0 0:26 /y /two rw - cgroup2 n rw\n2 0 0:26 /a /one rw - cgroup2 n rw\n", 2}, /* the second does */
+        {"1 0 0:26 / /one rw - cgroup2 n rw\n2 0 0:26 / /two rw - cgroup2 n rw\n", 2},   /* both do: the first */
+        {"1 0 0:26 / /two rw - cgroup2 n rw\n2 0 0:26 / /one rw - cgroup2 n rw\n", 0},
+        {"1 0 / - cgroup2 /one b\n", 0}, /* too few fields */
+        {"1 0 0:26 / /one rw cgroup2 n rw\n", 0},
+        {"1 0 0:26 / /one rw - cgroup2\n", 0},
+    };
+    file("-/memory.max", "10");
+    file("-/memory.current", "20");
+    file("cgroup2/memory.max", "10");
+    file("cgroup2/memory.current", "20");
+    for (unsigned i = 0; i < sizeof cases / sizeof *cases; i++) {
+        tarn__pressure_look_below("");
+        file("/proc/self/mountinfo", cases[i].mounts);
+        assert_int_equal(found(), cases[i].level);
+    }
 }
 
 static void hybrid(void **state)
@@ -297,6 +336,9 @@ static void stalls_of_the_last_second(void **state)
     assert_int_equal(with_totals(5010001, 4000000), TARN__PRESSURE_SOME);
     assert_int_equal(with_totals(5010001, 4000000), TARN__PRESSURE_CALM);
     assert_int_equal(with_totals(5020000, 4010001), TARN__PRESSURE_HIGH);
+    pass(10000);
+    for (unsigned i = 0; i < 10; i++) /* eight milliseconds a second */
+        assert_int_equal(with_totals(6000000 + i * 4000, 5000000), TARN__PRESSURE_CALM);
     pass(10000); /* how it grew in a time nobody looked tells nothing */
     assert_int_equal(with_totals(9000000, 8000000), TARN__PRESSURE_CALM);
     assert_int_equal(with_totals(100, 100), TARN__PRESSURE_CALM); /* and a total that fell neither */
@@ -365,7 +407,9 @@ static void huge_and_truncated(void **state)
     memset(name + 4, 'g', sizeof name - 5);
     file("/proc/self/cgroup", name);
     assert_int_equal(found(), TARN__PRESSURE_CALM);
-    name[1000] = 0; /* itself not too long, but with what follows it */
+    name[1018] = 0; /* itself not too long, but with where it is mounted */
+    assert_int_equal(found(), TARN__PRESSURE_CALM);
+    name[1000] = 0; /* or with the names of files in it */
     assert_int_equal(found(), TARN__PRESSURE_CALM);
     static const char *const garbage[] = {"",  "\n",      ":", "::", "0:", "0::", "0:memory:/a.slice/b", "00::/a.slice/b",
                                           "x", "4:memory"};
@@ -375,6 +419,10 @@ static void huge_and_truncated(void **state)
     }
     file("/proc/self/cgroup", "0::/a.slice/b"); /* no end of line */
     assert_int_equal(found(), TARN__PRESSURE_HIGH);
+    strcpy(long_text + 30000, "\n1000\n"); /* a line that is too long is none */
+    file("/sys/fs/cgroup/a.slice/b/memory.max", long_text);
+    assert_int_equal(found(), TARN__PRESSURE_HIGH);
+    file("/sys/fs/cgroup/a.slice/b/memory.max", "1000");
     file("/proc/self/cgroup", "0::/a.slice/b (deleted)");
     file("/sys/fs/cgroup/a.slice/memory.max", "1000");
     file("/sys/fs/cgroup/a.slice/memory.current", "800");
@@ -504,8 +552,10 @@ static void fork_once(void)
 {
     if (steps++ == 0) {
         child = fork();
-        if (child == 0)
+        if (child == 0) {
             tarn__pressure_child();
+            level_within = tarn__os_pressure(); /* another signal handler: the reading is still to end */
+        }
     }
 }
 
@@ -518,7 +568,7 @@ static void the_reader_forks(void **state)
     tarn__fake_on_read(fork_once);
     int level = found(), again = found();
     if (child == 0)
-        _exit(level == TARN__PRESSURE_SOME && again == level ? 0 : 1);
+        _exit(level_within != TARN__PRESSURE_CALM ? 1 : level != TARN__PRESSURE_SOME ? 2 : again != level);
     tarn__fake_on_read(NULL);
     assert_int_equal(level, TARN__PRESSURE_SOME);
     assert_int_equal(waitpid(child, &status, 0), child);
@@ -553,6 +603,7 @@ int main(void)
         PRESSURE_TEST(version_1),
         PRESSURE_TEST(container_of_version_1),
         PRESSURE_TEST(another_namespace),
+        PRESSURE_TEST(several_mounts),
         PRESSURE_TEST(hybrid),
         PRESSURE_TEST(stalls_by_share),
         PRESSURE_TEST(stalls_of_the_last_second),

@@ -413,6 +413,50 @@ static void runs_again(void **state)
     }
 }
 
+/* Asked for before its time, a job runs once, then. */
+static void run_twice(struct tarn__job *job)
+{
+    count_run(job);
+    if (runs == 1)
+        tarn__worker_again(job, 150);
+}
+static struct tarn__job twice = {.run = run_twice};
+
+static void asked_before_its_time(void **state)
+{
+    (void)state;
+    tarn__worker_ask(&twice);
+    tarn__worker_wait(&twice);
+    tarn__worker_ask(&twice);
+    tarn__worker_wait(&twice);
+    assert_int_equal(runs, 2);
+    assert_true(wait_until_gone());
+    assert_int_equal(runs, 2);
+}
+
+/* In the child of a fork no job waits for its time. */
+static void wait_in_child(void *value)
+{
+    (void)value;
+    alarm(10);
+    tarn__worker_ask(&other);
+    tarn__worker_wait(&other);
+    if (!wait_until_gone() || runs != 2)
+        _exit(1);
+}
+
+static void no_times_in_children(void **state)
+{
+    (void)state;
+    if (!check_children_bear_threads())
+        return;
+    tarn__worker_ask(&twice);
+    tarn__worker_wait(&twice);
+    check_lives(wait_in_child, NULL);
+    assert_true(wait_until_gone());
+    assert_int_equal(runs, 2);
+}
+
 static _Thread_local struct tarn__thread_exit at_end;
 static _Atomic int asked_at_end;
 
@@ -500,6 +544,8 @@ int main(void)
         JOB_TEST(ask_between_hooks),
         JOB_TEST(stranded_jobs_are_told),
         JOB_TEST(runs_again),
+        JOB_TEST(asked_before_its_time),
+        JOB_TEST(no_times_in_children),
         JOB_TEST(ask_at_a_threads_end),
         JOB_TEST(keeps_no_process),
 #ifdef TARN_DEBUG_BUILD
