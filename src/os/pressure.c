@@ -124,13 +124,15 @@ static bool may_look(void)
     return !unwanted;
 }
 
+int tarn__os_pressure_known(void) { return (int)atomic_load_explicit(&level, memory_order_relaxed); }
+
 int tarn__os_pressure(void)
 {
     uint32_t time = (uint32_t)tarn__os_now() | 1, last = atomic_load_explicit(&asked, memory_order_relaxed), nobody = 0;
     if ((last != 0 && time - last < BETWEEN) ||
         !atomic_compare_exchange_strong_explicit(&reader, &nobody, tarn__thread_id(), memory_order_acquire,
                                                  memory_order_relaxed))
-        return (int)atomic_load_explicit(&level, memory_order_relaxed);
+        return tarn__os_pressure_known();
     atomic_store_explicit(&asked, time, memory_order_relaxed);
     now = time;
     int most = may_look() ? look() : TARN__PRESSURE_CALM;

@@ -14,9 +14,13 @@ enum tarn__pressure {
 
 /*
  * One of these. A load and a look at the clock, but at most ten times a second the reading of a few files, by whoever asks then; others do not wait for it.
- * Never allocates; keeps errno; any thread, signal handlers too; with or without locks, but a reading takes some ten microseconds.
+ * Never allocates; keeps errno; any thread, signal handlers too; with no lock held, as a reading takes long: some six microseconds a file, of which there are
+ * two to four, and several times that where caches are cold. So ten a second take less than a thousandth of a processor.
  */
 int tarn__os_pressure(void);
+
+/* What was found last, however long ago: one load, for under locks. */
+int tarn__os_pressure_known(void);
 
 /*
  * For the door, at the start. Not wanted: it is calm for ever. When the process filters its own system calls from now on, files are not read any

@@ -360,7 +360,9 @@ static void readings_are_rare(void **state)
     }
     assert_int_equal(tarn__os_calls(TARN__OS_READ), calls);
     pass(2);
+    assert_int_equal(tarn__os_pressure_known(), TARN__PRESSURE_CALM);
     assert_int_equal(tarn__os_pressure(), TARN__PRESSURE_HIGH);
+    assert_int_equal(tarn__os_pressure_known(), TARN__PRESSURE_HIGH);
     calls = tarn__os_calls(TARN__OS_READ) - calls;
     assert_in_range(calls, 1, 4); /* what is used, perhaps of what kind, and the stalls; limits are known */
     pass(100);
