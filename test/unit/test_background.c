@@ -209,6 +209,28 @@ static void off_again(void **state)
     assert_true(wait_for(&ticks, after + 2));
 }
 
+/* Turned off while the thread is yet to come to it. */
+static _Atomic int released;
+static void hold_thread(struct tarn__job *job)
+{
+    (void)job;
+    while (!released)
+        pause_ms(1);
+}
+static struct tarn__job holding = {.run = hold_thread};
+
+static void off_before_it_runs(void **state)
+{
+    (void)state;
+    released = 0;
+    assert_true(tarn__worker_ask(&holding));
+    assert_int_equal(tarn_background(1), 0);
+    assert_int_equal(tarn_background(0), 0);
+    released = 1;
+    assert_true(wait_until_gone());
+    assert_int_equal(ticks, 0);
+}
+
 /* Other jobs are run meanwhile, at once. */
 static _Atomic int other_runs;
 static void run_other(struct tarn__job *job)
@@ -274,14 +296,17 @@ static void *nothing(void *value) { return value; }
 static void need_without_threads(void *value)
 {
     (void)value;
-    struct rlimit none = {0, 0};
+    struct rlimit before, none;
     pthread_t thread;
-    if ((geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) || setrlimit(RLIMIT_NPROC, &none) != 0 ||
-        pthread_create(&thread, NULL, nothing, NULL) == 0) {
+    if ((geteuid() == 0 && (setgid(65534) != 0 || setuid(65534) != 0)) || getrlimit(RLIMIT_NPROC, &before) != 0)
+        _exit(4);
+    none = (struct rlimit){0, before.rlim_max};
+    if (setrlimit(RLIMIT_NPROC, &none) != 0 || pthread_create(&thread, NULL, nothing, NULL) == 0) {
         printf("# not tested: no limit on threads holds here\n");
         fflush(stdout);
         _exit(0);
     }
+    uint64_t began = tarn__os_now();
     if (tarn_background(1) != -EAGAIN || tarn__background_state != TARN__BACKGROUND_OFF)
         _exit(1);
     tarn__background_begin();
@@ -289,6 +314,14 @@ static void need_without_threads(void *value)
         tarn__background_need();
     if (tarn__background_state != TARN__BACKGROUND_IDLE || ticks != 0)
         _exit(2);
+    setrlimit(RLIMIT_NPROC, &before);
+    tarn__background_need();
+    if (tarn__background_state != TARN__BACKGROUND_IDLE && tarn__os_now() - began < 900)
+        _exit(5); /* tried again at once */
+    pause_ms(1100);
+    tarn__background_need();
+    if (!wait_for(&ticks, 1))
+        _exit(6);
     if (tarn_background(0) != 0 || tarn__background_state != TARN__BACKGROUND_OFF)
         _exit(3);
 }
@@ -309,6 +342,28 @@ static void not_between_hooks(void **state)
     tarn__background_need();
     tarn__forking = false;
     assert_int_equal(workers_now(NULL), 0);
+    tarn__background_need();
+    assert_true(wait_for(&ticks, 1));
+}
+
+/* Needed in a job that a waiter runs, where no thread follows: the next need has one made. */
+static void need_it(struct tarn__job *job)
+{
+    (void)job;
+    tarn__background_need();
+}
+static struct tarn__job needing = {.run = need_it};
+
+static void needed_without_a_thread(void **state)
+{
+    (void)state;
+    tarn__background_begin();
+    tarn__forking = true;
+    assert_false(tarn__worker_ask(&needing));
+    assert_true(tarn__worker_wait(&needing));
+    tarn__forking = false;
+    assert_int_equal(tarn__background_state, TARN__BACKGROUND_IDLE);
+    assert_int_equal(ticks, 0);
     tarn__background_need();
     assert_true(wait_for(&ticks, 1));
 }
@@ -466,6 +521,7 @@ int main(void)
         BACKGROUND_TEST(off_by_default),           BACKGROUND_TEST(nothing_to_do),
         BACKGROUND_TEST(begins_at_need),           BACKGROUND_TEST(wakes_for_ticks_only),
         BACKGROUND_TEST(needs_while_it_runs),      BACKGROUND_TEST(off_again),
+        BACKGROUND_TEST(off_before_it_runs),       BACKGROUND_TEST(needed_without_a_thread),
         BACKGROUND_TEST(other_jobs_go_between),    BACKGROUND_TEST(turned_by_many),
         BACKGROUND_TEST(without_threads),          BACKGROUND_TEST(not_between_hooks),
         BACKGROUND_TEST(children_begin_their_own), BACKGROUND_TEST(forks_while_it_runs),

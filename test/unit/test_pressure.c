@@ -431,6 +431,53 @@ static void huge_and_truncated(void **state)
     assert_int_equal(found(), TARN__PRESSURE_SOME);
 }
 
+/* Files with bytes changed, doubled and cut off anywhere: an answer comes, which sanitizers agree with. */
+static void spoil(char *text, size_t size, uint64_t *random)
+{
+    size_t length = strlen(text);
+    for (uint64_t changes = check_random(random) % 6; changes > 0 && length > 1; changes--) {
+        size_t at = (size_t)(check_random(random) % length), count = (size_t)(check_random(random) % (length - at));
+        uint64_t kind = check_random(random) % 4;
+        if (kind == 0)
+            text[at] = "\n /:-,.09\\x"[check_random(random) % 11];
+        else if (kind == 1)
+            text[at] = 0;
+        else if (kind == 2)
+            memmove(text + at, text + at + count, length - at - count + 1);
+        else if (length + count < size)
+            memmove(text + at + count, text + at, length - at + 1);
+        length = strlen(text);
+    }
+}
+
+static void spoilt_files(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"/proc/self/cgroup",
+                                        "/proc/self/mountinfo",
+                                        "/sys/fs/cgroup/a.slice/b/memory.max",
+                                        "/sys/fs/cgroup/a.slice/b/memory.current",
+                                        "/proc/pressure/memory",
+                                        "/sys/fs/cgroup/a.slice/b/memory.stat"};
+    static const char *const sound[] = {"4:cpu,memory:/a/b\n0::/a.slice/b\n", V2_MOUNTS V1_MOUNTS, "1000\n", "990\n", CALM_PSI,
+                                        "anon 5\ninactive_file 7\n"};
+    static char texts[6][2000];
+    uint64_t random = 7;
+    unsigned found_some = 0;
+    for (int turn = 0; turn < 4000; turn++) {
+        tarn__pressure_look_below("");
+        for (int i = 0; i < 6; i++) {
+            strcpy(texts[i], sound[i]);
+            spoil(texts[i], sizeof texts[i], &random);
+            file(names[i], texts[i]);
+        }
+        int level = found();
+        assert_in_range(level, TARN__PRESSURE_CALM, TARN__PRESSURE_HIGH);
+        found_some += level > TARN__PRESSURE_CALM;
+    }
+    assert_in_range(found_some, 100, 3900);
+}
+
 /* Groups deeper than are remembered: the nearest ones count. No access out of bounds, which sanitizers would see. */
 static void many_groups(void **state)
 {
@@ -612,6 +659,7 @@ int main(void)
         PRESSURE_TEST(readings_are_rare),
         PRESSURE_TEST(clock_turns_over),
         PRESSURE_TEST(huge_and_truncated),
+        PRESSURE_TEST(spoilt_files),
         PRESSURE_TEST(many_groups),
         PRESSURE_TEST(limits_change),
         PRESSURE_TEST(not_wanted),
