@@ -6,6 +6,7 @@
 #define TARN_TARN_H
 
 #include "alloc.h"
+#include "background.h"
 #include "blockpool.h"
 #include "bump.h"
 #include "cache.h"

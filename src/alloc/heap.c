@@ -5,7 +5,9 @@
 #include "base/fail.h"
 #include "base/inject.h"
 #include "mempool/mempool.h"
+#include "os/background.h"
 #include "os/os.h"
+#include "os/pressure.h"
 #include "os/rcu.h"
 #include "os/sleep.h"
 #include "os/worker.h"
@@ -140,6 +142,8 @@ void tarn__heap_fork_child(void)
     tarn__rcu_child();
     tarn__shrinkers_child();
     tarn__worker_child();
+    tarn__background_child();
+    tarn__pressure_child();
     tarn__sleep_child();
     if (consistent) {
         tarn__local_adopt_orphans();

@@ -233,6 +233,65 @@ void tarn__os_wake(_Atomic uint32_t *word)
 
 uint64_t tarn__os_now(void) { return atomic_load_explicit(&clock_ms, memory_order_relaxed); }
 
+static struct {
+    const char *path, *text;
+} files[64];
+static _Atomic bool filtered;
+static void (*_Atomic on_read)(void);
+
+void tarn__fake_on_read(void (*act)(void)) { on_read = act; }
+
+static const char *text_of(const char *path)
+{
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++)
+        if (files[i].path && strcmp(files[i].path, path) == 0)
+            return files[i].text;
+    return NULL;
+}
+
+/* In pieces that end anywhere, as those of the kernel's may. */
+int tarn__os_read(const char *path, bool (*take)(void *to, const char *bytes, size_t count), void *to)
+{
+    enum { PIECE = 37 };
+    lock();
+    bool fails = fails_now(TARN__OS_READ);
+    const char *text = fails ? NULL : text_of(path);
+    unlock();
+    if (on_read)
+        on_read();
+    if (!text)
+        return fails ? -EIO : -ENOENT;
+    for (size_t length = strlen(text), at = 0; at < length; at += PIECE)
+        if (!take(to, text + at, length - at < PIECE ? length - at : PIECE))
+            break;
+    return 0;
+}
+
+bool tarn__os_filtered(void) { return filtered; }
+
+void tarn__fake_set_filtered(bool value) { filtered = value; }
+
+void tarn__fake_file(const char *path, const char *text)
+{
+    size_t at = 0, free_one = sizeof files / sizeof *files;
+    lock();
+    for (; at < sizeof files / sizeof *files; at++) {
+        if (!path)
+            files[at].path = NULL;
+        else if (files[at].path && strcmp(files[at].path, path) == 0)
+            break;
+        else if (!files[at].path)
+            free_one = at;
+    }
+    if (path) {
+        at = at < sizeof files / sizeof *files ? at : free_one;
+        require(at < sizeof files / sizeof *files, "there are at most 64 files");
+        files[at].path = text ? path : NULL;
+        files[at].text = text;
+    }
+    unlock();
+}
+
 size_t tarn__os_page_size(void) { return page_size; }
 
 uint64_t tarn__os_calls(enum tarn__os_call call) { return atomic_load_explicit(&calls[call], memory_order_relaxed); }

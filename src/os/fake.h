@@ -41,6 +41,15 @@ char *tarn__fake_arena(void);
 /* What tarn__os_now answers. */
 void tarn__fake_set_now(uint64_t ms);
 
+/* What tarn__os_read finds at `path`: a string that stays, or with NULL nothing. Without a path: no file at all. At most 64. */
+void tarn__fake_file(const char *path, const char *text);
+
+/* Called in each tarn__os_read, with no lock of the fake's held; NULL: nothing. */
+void tarn__fake_on_read(void (*act)(void));
+
+/* What tarn__os_filtered answers. */
+void tarn__fake_set_filtered(bool filtered);
+
 /* What tarn__os_page_size answers, and what sizes and addresses must be multiples of. 4096 at first. */
 void tarn__fake_set_page_size(size_t size);
 

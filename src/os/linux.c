@@ -1,5 +1,5 @@
 /*
- * The contract of os.h on Linux. Each function is one system call.
+ * The contract of os.h on Linux. Each function is one system call, but for the reading of a file.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -9,11 +9,13 @@
 #include "base/fail.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <linux/futex.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -147,6 +149,44 @@ uint64_t tarn__os_now(void)
     struct timespec t = {0, 0};
     clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
     return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/*
+ * By number and not by the C library's functions: those are points where a thread may be cancelled, and are replaced by programs; the free of an
+ * object is neither the place for the one nor for the other.
+ */
+int tarn__os_read(const char *path, bool (*take)(void *to, const char *bytes, size_t count), void *to)
+{
+    enum { PIECE = 1024, MOST = 1 << 20 };
+    char piece[PIECE];
+    int saved = errno, error = 0;
+    size_t total = 0;
+    bool more = true;
+    int file = (int)syscall(SYS_openat, AT_FDCWD, path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    if (file < 0)
+        return outcome(TARN__OS_READ, file, saved);
+    while (more) {
+        ssize_t count = syscall(SYS_read, file, piece, sizeof piece);
+        if (count == 0)
+            break;
+        if (count < 0 && errno == EINTR)
+            continue;
+        error = count < 0 ? -errno : total >= MOST ? -EFBIG : 0;
+        if (error)
+            break;
+        total += (size_t)count;
+        more = take(to, piece, (size_t)count);
+    }
+    syscall(SYS_close, file);
+    outcome(TARN__OS_READ, 0, saved);
+    return error;
+}
+
+bool tarn__os_filtered(void)
+{
+    int saved = errno, mode = prctl(PR_GET_SECCOMP, 0, 0, 0, 0);
+    errno = saved;
+    return mode > 0;
 }
 
 void tarn__os_die(const char *message, size_t length)

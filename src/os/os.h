@@ -1,5 +1,5 @@
 /*
- * The contract with the operating system: all that tarn asks of it, in twelve calls.
+ * The contract with the operating system: all that tarn asks of it, in fourteen calls.
  *
  * linux.c fulfils it with system calls, fake.c inside one static array, failing on demand. Common to all calls: sizes and
  * addresses are multiples of tarn__os_page_size() unless said otherwise; a call that fails changes nothing, returns NULL or
@@ -8,6 +8,7 @@
 #ifndef TARN_OS_OS_H
 #define TARN_OS_OS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -55,6 +56,15 @@ void tarn__os_wake(_Atomic uint32_t *word);
 /* Milliseconds of a clock that never goes back, to within ten. No system call where the machine offers a way without. */
 uint64_t tarn__os_now(void);
 
+/*
+ * Reads a file from its beginning, in pieces of at most a kilobyte, until its end or until `take` returns false. Nothing stays open, and it
+ * does not wait for what other files than ordinary ones may one day say. 0; -EFBIG after a mebibyte; or -errno: what was taken until then is a part.
+ */
+int tarn__os_read(const char *path, bool (*take)(void *to, const char *bytes, size_t count), void *to);
+
+/* Whether a filter (seccomp) bears on the calling thread's system calls: a call that it does not foresee may end the process. */
+bool tarn__os_filtered(void);
+
 /* The message is the last thing the process says: writes it to standard error and aborts. */
 _Noreturn void tarn__os_die(const char *message, size_t length);
 
@@ -68,6 +78,7 @@ enum tarn__os_call {
     TARN__OS_MOVE,
     TARN__OS_WAIT,
     TARN__OS_WAKE,
+    TARN__OS_READ, /* counted once a file */
     TARN__OS_CALLS
 };
 

@@ -33,6 +33,8 @@ static struct tarn__lock lock = TARN__LOCK_INIT(TARN__RANK_WORKER);
 static enum state state;
 static uint32_t runner; /* the number of the thread that is THREAD or HELPER */
 static struct tarn__job *queue, **queue_end = &queue;
+static struct tarn__job *later; /* to be queued at `due`, if it is not asked for before; the state is THREAD */
+static uint64_t due;
 static struct tarn__job *current; /* its run has begun and not ended */
 static struct tarn__sleeper *waiters;
 
@@ -64,6 +66,8 @@ static void take_out(struct tarn__job *job)
 static void run(struct tarn__job *job)
 {
     take_out(job);
+    if (later == job)
+        later = NULL;
     job->begun++;
     current = job;
     tarn__unlock(&lock);
@@ -82,9 +86,30 @@ static void set_nobody_and_unlock(void)
 {
     state = NOBODY;
     runner = 0;
+    for (struct tarn__job *job = queue; job; job = job->next)
+        if (job->stranded)
+            job->stranded(job);
     struct tarn__sleeper *woken = tarn__sleepers_take(&waiters);
     tarn__unlock(&lock);
     tarn__wake_all(woken);
+}
+
+/* Sleeps until it is called, or for its time. The lock is held, and let go of meanwhile. Returns whether nothing will be to do. */
+static bool rest(void)
+{
+    uint64_t now = later ? tarn__os_now() : 0;
+    uint32_t wait = !later ? LINGER : due > now ? (uint32_t)(due - now) : 1;
+    tarn__unlock(&lock);
+    tarn__os_wait_for(&called, 0, wait);
+    bool had_rest = atomic_exchange_explicit(&called, 0, memory_order_relaxed) == 0;
+    tarn__lock(&lock);
+    if (!later)
+        return had_rest && !queue;
+    if (had_rest || tarn__os_now() >= due) { /* the clock may lag behind the sleep */
+        push(later);
+        later = NULL;
+    }
+    return false;
 }
 
 static void *work(void *unused)
@@ -94,16 +119,10 @@ static void *work(void *unused)
     tarn__lock(&lock);
     runner = tarn__thread_id();
     state = THREAD;
-    for (;;) {
+    do {
         while (queue)
             run(queue);
-        tarn__unlock(&lock);
-        tarn__os_wait_for(&called, 0, LINGER);
-        bool had_rest = atomic_exchange_explicit(&called, 0, memory_order_relaxed) == 0;
-        tarn__lock(&lock);
-        if (had_rest && !queue)
-            break;
-    }
+    } while (!rest());
     set_nobody_and_unlock();
     return NULL;
 }
@@ -160,6 +179,18 @@ bool tarn__worker_ask(struct tarn__job *job)
     if (was == THREAD && atomic_exchange_explicit(&called, 1, memory_order_relaxed) == 0)
         tarn__os_wake(&called);
     return was != NOBODY;
+}
+
+void tarn__worker_again(struct tarn__job *job, uint32_t milliseconds)
+{
+    tarn__lock(&lock);
+    if (state == THREAD) {
+        later = job;
+        due = tarn__os_now() + milliseconds;
+    } else {
+        push(job);
+    }
+    tarn__unlock(&lock);
 }
 
 /* Runs the queued job in the caller; the state is HELPER, the lock held, and let go of. */
@@ -221,6 +252,7 @@ void tarn__worker_child(void)
         return;
     state = NOBODY;
     runner = 0;
+    later = NULL;
     if (tarn__lock_is_mine(&lock) || !current) /* mine: the fork interrupted a change of the queue */
         return;
     current->ended = current->begun;

@@ -13,10 +13,13 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* Zeroed but for `run`. What is guarded is worker.c's. */
+/* Zeroed but for `run` and `stranded`. What is guarded is worker.c's. */
 struct tarn__job {
     void (*run)(
         struct tarn__job *job); /* on the thread, with no lock held, signals blocked; after a fork it may be run again */
+
+    /* NULL, or told that it is queued and there is no thread any more, or none can be made; under the worker's lock, so it only notes that */
+    void (*stranded)(struct tarn__job *job);
 
     struct tarn__job *next; /* in the queue */
     bool queued;
@@ -29,6 +32,12 @@ struct tarn__job {
  * between the fork hooks it never does.
  */
 bool tarn__worker_ask(struct tarn__job *job);
+
+/*
+ * Within the job's run: has it run again in so many milliseconds, or earlier if it is asked for. The thread lasts until then. One job at a time may wait for a
+ * time: the one that says so last. In the child of a fork none does. Where a waiter ran the job in the thread's place, the job is queued at once.
+ */
+void tarn__worker_again(struct tarn__job *job, uint32_t milliseconds);
 
 /*
  * Returns when no run of the job that was asked for before is still to be done. Where there is no thread, runs the job itself.

@@ -140,6 +140,19 @@ static void moves_pieces_or_nothing(void **state)
     tarn__os_unmap(to, 4 * page);
 }
 
+static bool no_piece(void *to, const char *bytes, size_t count)
+{
+    (void)to, (void)bytes, (void)count;
+    fail();
+    return true;
+}
+
+static void reads_no_file(void **state)
+{
+    (void)state;
+    assert_int_equal(tarn__os_read("/nowhere/nothing", no_piece, NULL), -ENOENT);
+}
+
 static void keeps_errno(void **state)
 {
     (void)state;
@@ -155,6 +168,8 @@ static void keeps_errno(void **state)
     tarn__os_wait_for(&word, 0, 1);
     tarn__os_wait_for(&word, 1, 1);
     tarn__os_wake(&word);
+    tarn__os_read("/nowhere/nothing", no_piece, NULL);
+    tarn__os_filtered();
     tarn__os_unmap(p, 4 * page);
     tarn__os_unmap(q, 4 * page);
     assert_int_equal(errno, 1234);
@@ -175,6 +190,7 @@ static void counts_calls(void **state)
     tarn__os_wait(&word, 0);
     tarn__os_wait_for(&word, 0, 1);
     tarn__os_wake(&word);
+    tarn__os_read("/nowhere/nothing", no_piece, NULL);
     tarn__os_unmap(p, 4 * page);
     tarn__os_unmap(q, 4 * page);
     for (int call = 0; call < TARN__OS_CALLS; call++)
@@ -247,6 +263,7 @@ int main(void)
         cmocka_unit_test(purges),
         cmocka_unit_test(moves),
         cmocka_unit_test(moves_pieces_or_nothing),
+        cmocka_unit_test(reads_no_file),
         cmocka_unit_test(keeps_errno),
         cmocka_unit_test(counts_calls),
         cmocka_unit_test(waits_end),

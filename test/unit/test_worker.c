@@ -359,6 +359,104 @@ static void ask_between_hooks(void **state)
     assert_true(ran_on != (pid_t)syscall(SYS_gettid));
 }
 
+/* A job that wants to know is told when it stays queued and nobody is there to run it. */
+static _Atomic int told;
+static void note_stranded(struct tarn__job *job)
+{
+    (void)job;
+    told++;
+}
+static struct tarn__job noted = {.run = count_run, .stranded = note_stranded};
+
+static void stranded_jobs_are_told(void **state)
+{
+    (void)state;
+    told = 0;
+    tarn__forking = true; /* so that no thread begins */
+    assert_false(tarn__worker_ask(&noted));
+    assert_false(tarn__worker_ask(&counted));
+    assert_true(tarn__worker_wait(&counted));
+    tarn__forking = false;
+    assert_int_equal(told, 1);
+    assert_int_equal(runs, 1);
+    assert_true(tarn__worker_wait(&noted));
+    assert_int_equal(told, 1);
+    assert_int_equal(runs, 2);
+}
+
+/* Again: after its time on the thread, which lasts so long; at once where the first run was in a waiter. */
+static uint64_t times[4];
+static void run_thrice(struct tarn__job *job)
+{
+    times[runs & 3] = tarn__os_now();
+    count_run(job);
+    if (runs < 3)
+        tarn__worker_again(job, 300); /* longer than an idle thread stays */
+}
+static struct tarn__job thrice = {.run = run_thrice};
+
+static void runs_again(void **state)
+{
+    (void)state;
+    for (int by_waiter = 0; by_waiter < 2; by_waiter++) {
+        runs = 0;
+        tarn__forking = by_waiter;
+        assert_int_equal(tarn__worker_ask(&thrice), !by_waiter);
+        tarn__forking = false;
+        assert_true(tarn__worker_wait(&thrice));
+        for (int i = 0; i < 3000 && runs < 3; i++)
+            pause_ms(1);
+        assert_int_equal(runs, 3);
+        assert_true(by_waiter || times[1] - times[0] >= 290);
+        assert_true(times[2] - times[1] >= 290);
+        assert_true(wait_until_gone());
+    }
+}
+
+/* Asked for before its time, a job runs once, then. */
+static void run_twice(struct tarn__job *job)
+{
+    count_run(job);
+    if (runs == 1)
+        tarn__worker_again(job, 150);
+}
+static struct tarn__job twice = {.run = run_twice};
+
+static void asked_before_its_time(void **state)
+{
+    (void)state;
+    tarn__worker_ask(&twice);
+    tarn__worker_wait(&twice);
+    tarn__worker_ask(&twice);
+    tarn__worker_wait(&twice);
+    assert_int_equal(runs, 2);
+    assert_true(wait_until_gone());
+    assert_int_equal(runs, 2);
+}
+
+/* In the child of a fork no job waits for its time. */
+static void wait_in_child(void *value)
+{
+    (void)value;
+    alarm(10);
+    tarn__worker_ask(&other);
+    tarn__worker_wait(&other);
+    if (!wait_until_gone() || runs != 2)
+        _exit(1);
+}
+
+static void no_times_in_children(void **state)
+{
+    (void)state;
+    if (!check_children_bear_threads())
+        return;
+    tarn__worker_ask(&twice);
+    tarn__worker_wait(&twice);
+    check_lives(wait_in_child, NULL);
+    assert_true(wait_until_gone());
+    assert_int_equal(runs, 2);
+}
+
 static _Thread_local struct tarn__thread_exit at_end;
 static _Atomic int asked_at_end;
 
@@ -444,6 +542,10 @@ int main(void)
         JOB_TEST(without_threads_waiters_do_it),
         JOB_TEST(children_begin_their_own),
         JOB_TEST(ask_between_hooks),
+        JOB_TEST(stranded_jobs_are_told),
+        JOB_TEST(runs_again),
+        JOB_TEST(asked_before_its_time),
+        JOB_TEST(no_times_in_children),
         JOB_TEST(ask_at_a_threads_end),
         JOB_TEST(keeps_no_process),
 #ifdef TARN_DEBUG_BUILD
