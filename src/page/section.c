@@ -1,7 +1,10 @@
 /* The table from addresses to sections, and the store of their descriptors. Both are under the descriptors' lock. */
 #include "page/section.h"
 
+#include "base/bits.h"
+#include "os/os.h"
 #include "page/meta.h"
+#include "tarn/source.h"
 
 #include <errno.h>
 #include <string.h>
@@ -38,8 +41,17 @@ struct tarn__section *tarn__section_create(struct tarn_zone *zone, char *base, s
     return section;
 }
 
+/* What is not needed to keep it among spare ones is given back: all but its first page, where the system's pages are not larger. */
+static void purge(struct tarn__section *section)
+{
+    size_t page = tarn__max(tarn__os_page_size(), TARN__PAGE_SIZE);
+    if (page < TARN__SECTION_META_SIZE && offsetof(struct tarn__section, page) < page)
+        tarn_source_purge(tarn_source_system(), (char *)section + page, TARN__SECTION_META_SIZE - page);
+}
+
 void tarn__section_destroy(struct tarn__section *section)
 {
+    purge(section);
     tarn__lock(&tarn__meta_lock);
     tarn__list_push_front(&spare, &section->link);
     tarn__unlock(&tarn__meta_lock);

@@ -3,7 +3,7 @@
 
 #include "base/bits.h"
 #include "base/fail.h"
-#include "page/purge.h"
+#include "page/decay.h"
 
 enum { LONGEST_PART = 8, SLACK_PART = 8, USED_PART = 16 };
 static const size_t least_room = ((size_t)1 << 20) / TARN__PAGE_SIZE;

@@ -407,7 +407,7 @@ bool tarn__zone_put(struct tarn__section *section, size_t first, size_t count, b
         tarn__buddy_put(section, first, here);
         count -= here;
         if (count == 0)
-            return tarn__dirty_excess(zone);
+            return tarn__idle_excess(zone);
         section = tarn__section_next(section);
         first = 0;
     }

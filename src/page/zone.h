@@ -64,6 +64,7 @@ struct tarn_zone {
     size_t grown_from;              /* pages in use when tarn__zone_grew last said yes; follows the use down */
     size_t peak_pages;              /* most pages in use, ever */
     _Atomic long idle_pages;        /* in slabs: resident, and all that is in them free (decay.h) */
+    _Atomic long absent_pages;      /* in slabs: not resident */
     size_t learned, given_back;     /* pages kept beyond the rest; pages given back lately */
     uint64_t faded;                 /* when both faded last, in ticks */
     size_t limit;                   /* pages that may be in use; 0: no limit */

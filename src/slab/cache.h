@@ -130,7 +130,7 @@ struct tarn_cache {
     struct tarn__list idle; /* slabs with idle pages */
     size_t slabs;           /* held */
     size_t free_objects;    /* in slabs */
-    long idle_pages;
+    long idle_pages, absent_pages; /* of slabs: see their descriptors */
     size_t peak;    /* objects in all slabs, the most of late */
     uint64_t faded; /* when that was last let go */
 

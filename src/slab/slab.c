@@ -91,7 +91,7 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
     slab->free = cache->objects;
     slab->hint = 0;
     slab->constructed = 0;
-    slab->resident = zeroed ? 0 : UINT16_MAX;
+    slab->resident = zeroed && cache->purges ? 0 : UINT16_MAX;
     slab->idle = 0;
     for (size_t w = 0; w < (cache->objects + 63) / 64; w++)
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
@@ -168,11 +168,11 @@ static uint32_t pages_of(const struct tarn_cache *cache, size_t index)
     return (2u << ((begin + cache->size - 1) >> TARN__PAGE_BITS)) - (1u << (begin >> TARN__PAGE_BITS));
 }
 
-/* Mostly there are none or one. */
+/* Mostly there are none, one, or all. */
 static long count_pages(uint32_t pages)
 {
-    long count = 0;
-    for (; pages; pages &= pages - 1)
+    long count = pages == UINT16_MAX ? (long)TARN__UNIT_PAGES : 0;
+    for (pages = count > 0 ? 0 : pages; pages; pages &= pages - 1)
         count++;
     return count;
 }
@@ -194,6 +194,12 @@ static bool neighbour_is_free(const struct tarn__slab *slab, size_t index)
 {
     size_t neighbour = index ^ 1;
     return neighbour >= slab->cache->objects || tarn__bit_test(slab->map, neighbour);
+}
+
+static void set_resident(struct tarn__slab *slab, uint32_t resident)
+{
+    slab->cache->absent_pages += count_pages(slab->resident & ~resident) - count_pages(resident & ~(uint32_t)slab->resident);
+    slab->resident = (uint16_t)resident;
 }
 
 /* Of some pages, those that are idle now. */
@@ -223,7 +229,8 @@ static size_t note_taken(struct tarn__slab *slab, const char *first, const char 
     size_t begin = (size_t)(first - slab->base) >> TARN__PAGE_BITS;
     size_t end = ((size_t)(last - slab->base) + cache->size - 1) >> TARN__PAGE_BITS;
     uint32_t touched = (2u << end) - (1u << begin), fresh = touched & ~(uint32_t)slab->resident;
-    slab->resident |= (uint16_t)touched;
+    if (fresh)
+        set_resident(slab, slab->resident | touched);
     if (slab->idle & touched)
         set_idle(slab, slab->idle & ~touched);
     return (size_t)count_pages(fresh);
@@ -278,7 +285,7 @@ static void construct(const struct tarn_cache *cache, void *const *objects, size
 /* What is taken or put at once, under the lock, and what of it is to be told afterwards. */
 struct change {
     struct tarn_cache *cache;
-    long idle;     /* pages that were idle before */
+    long idle, absent; /* pages that were so before */
     size_t fresh;  /* pages that must be got from the system */
     size_t to_construct;
 };
@@ -286,16 +293,16 @@ struct change {
 static struct change begin_change(struct tarn_cache *cache)
 {
     tarn__lock(&cache->slabs_lock);
-    return (struct change){.cache = cache, .idle = cache->idle_pages};
+    return (struct change){.cache = cache, .idle = cache->idle_pages, .absent = cache->absent_pages};
 }
 
 static void end_change(const struct change *change)
 {
     struct tarn_cache *cache = change->cache;
-    long idle = cache->idle_pages - change->idle;
+    long idle = cache->idle_pages - change->idle, absent = cache->absent_pages - change->absent;
     tarn__unlock(&cache->slabs_lock);
-    if (idle != 0 || change->fresh > 0)
-        tarn__idle_note(cache->zone, idle, change->fresh);
+    if (idle != 0 || absent != 0)
+        tarn__idle_note(cache->zone, idle, absent, change->fresh);
 }
 
 /* Objects of one slab were taken. */
@@ -340,6 +347,7 @@ size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wan
         return 0;
     size_t got = take_from(slab, objects, wanted);
     struct change change = begin_change(cache);
+    cache->absent_pages += count_pages(~(uint32_t)slab->resident & UINT16_MAX);
     if (cache->purges)
         set_idle(slab, slab->resident);
     note(&change, slab, objects, got);
@@ -387,6 +395,7 @@ static struct tarn__slab *any_slab(struct tarn_cache *cache)
 static void forget(struct tarn_cache *cache, struct tarn__slab *slab)
 {
     set_idle(slab, 0);
+    cache->absent_pages -= count_pages(~(uint32_t)slab->resident & UINT16_MAX);
     tarn__list_remove(&slab->link);
     cache->slabs--;
     cache->free_objects -= slab->free;
@@ -614,7 +623,7 @@ struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pag
 void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t cleaned)
 {
     struct change change = begin_change(slab->cache);
-    slab->resident &= (uint16_t)~cleaned;
+    set_resident(slab, slab->resident & ~(uint32_t)cleaned);
     set_idle(slab, slab->idle | (pages & ~(uint32_t)cleaned));
     move_pages(slab, pages, true);
     bool empty = slab->free == slab->cache->objects;
