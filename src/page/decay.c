@@ -82,9 +82,9 @@ static size_t allowance(const struct tarn_zone *zone)
 bool tarn__idle_excess(struct tarn_zone *zone)
 {
     size_t idle = idle_pages(zone);
-    if (idle <= LEAST || zone->fixed)
+    if (zone->fixed)
         return false;
-    return fade(zone) || idle > allowance(zone);
+    return tarn__sections_to_spare(zone) || (idle > LEAST && (fade(zone) || idle > allowance(zone)));
 }
 
 /* Shelves, slabs and free pages. Returns the pages. */
@@ -108,6 +108,7 @@ static void purge(struct tarn_zone *zone)
     size_t from_slabs = excess > 0 ? (size_t)((double)excess * (double)slabs / (double)idle) : 0;
     tarn__unlock(&zone->lock);
     size_t given = give_back(zone, excess, from_slabs);
+    tarn__purge_sections(zone);
     tarn__lock(&zone->lock);
     zone->given_back += given;
     tarn__unlock(&zone->lock);

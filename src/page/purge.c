@@ -12,7 +12,7 @@
 
 #include <string.h>
 
-enum { LARGE_ORDER = 4, SECTIONS_KEPT = 2, SECTIONS_SHARE = 16 };
+enum { LARGE_ORDER = 4, SECTIONS_KEPT = 2, SECTIONS_SHARE = 16, FEW_DIRTY = 64 };
 
 /* A section that is unmapped leaves the table first: as soon as its addresses are free another thread may be given them. */
 bool tarn__section_unmap(struct tarn__section *section)
@@ -103,8 +103,8 @@ static size_t purge_oldest(struct tarn_zone *zone, size_t keep, unsigned smalles
 }
 
 
-/* Takes a section off the lists: a clean one, or one without whose dirty pages the zone still has `keep`. NULL: there is none. */
-static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t keep)
+/* Takes a section off the lists: one with at most `few` dirty pages, or without whose dirty pages the zone still has `keep`. NULL: there is none. */
+static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t keep, size_t few)
 {
     struct tarn__section *found = NULL;
     tarn__lock(&zone->lock);
@@ -114,7 +114,7 @@ static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t ke
             continue;
         struct tarn__section *section = tarn__page_section(tarn__link_page(head->prev));
         size_t dirty = tarn__bits_count(section->dirty, 0, TARN__SECTION_PAGES);
-        if (dirty > 0 && zone->dirty_pages < keep + dirty)
+        if (dirty > few && zone->dirty_pages < keep + dirty)
             continue;
         tarn__buddy_claim(section, 0, TARN__SECTION_PAGES);
         tarn__list_remove(&section->link);
@@ -127,9 +127,9 @@ static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t ke
 }
 
 /* Unmaps one free section. False: there is none, or the system refuses. */
-static bool unmap_one(struct tarn_zone *zone, size_t keep)
+static bool unmap_one(struct tarn_zone *zone, size_t keep, size_t few)
 {
-    struct tarn__section *section = take_free_section(zone, keep);
+    struct tarn__section *section = take_free_section(zone, keep, few);
     if (!section || tarn__section_unmap(section))
         return section != NULL;
     tarn__lock(&zone->lock);
@@ -145,7 +145,7 @@ size_t tarn__zone_unmap_free(struct tarn_zone *zone, size_t keep)
     if (zone->fixed)
         return 0;
     size_t freed = tarn__mapped_retry(zone);
-    while (unmap_one(zone, keep))
+    while (unmap_one(zone, keep, 0))
         freed += TARN__SECTION_SIZE;
     return freed;
 }
@@ -158,23 +158,31 @@ size_t tarn__zone_trim(struct tarn_zone *zone, size_t keep)
     return freed;
 }
 
-/* Whether more sections are wholly free than are worth their descriptors. */
-static bool sections_to_spare(struct tarn_zone *zone)
-{
-    tarn__lock(&zone->lock);
-    size_t kept = tarn__max(SECTIONS_KEPT, zone->pages / TARN__SECTION_PAGES / SECTIONS_SHARE);
-    bool spare = zone->blocks[TARN__MAX_ORDER] > kept;
-    tarn__unlock(&zone->lock);
-    return spare;
-}
-
 size_t tarn__purge_dirty(struct tarn_zone *zone, size_t pages)
 {
     size_t done = 0, step;
     for (int order = LARGE_ORDER; order >= 0; order -= LARGE_ORDER)
         while (done < pages && (step = purge_oldest(zone, 0, (unsigned)order, pages - done)) > 0)
             done += step;
-    while (!zone->fixed && sections_to_spare(zone) && unmap_one(zone, SIZE_MAX / 2))
-        ;
     return done;
+}
+
+bool tarn__sections_to_spare(struct tarn_zone *zone)
+{
+    size_t whole = zone->blocks[TARN__MAX_ORDER], kept = tarn__max(SECTIONS_KEPT, zone->pages / TARN__SECTION_PAGES / SECTIONS_SHARE);
+    zone->whole_seen = tarn__min(zone->whole_seen, whole);
+    return whole > kept && whole > zone->whole_seen;
+}
+
+void tarn__purge_sections(struct tarn_zone *zone)
+{
+    bool spare;
+    do {
+        tarn__lock(&zone->lock);
+        spare = tarn__sections_to_spare(zone);
+        tarn__unlock(&zone->lock);
+    } while (spare && unmap_one(zone, SIZE_MAX / 2, FEW_DIRTY));
+    tarn__lock(&zone->lock);
+    zone->whole_seen = zone->blocks[TARN__MAX_ORDER];
+    tarn__unlock(&zone->lock);
 }

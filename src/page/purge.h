@@ -13,7 +13,11 @@ bool tarn__section_unmap(struct tarn__section *section);
 /* Puts a section among its zone's, by address. Under the zone's lock. */
 void tarn__zone_insert(struct tarn__section *section);
 
-/* Purges up to `pages` dirty pages, of the largest blocks first, and of equally large ones the oldest; returns how many. Unmaps sections that are free beyond need. */
+/* Purges up to `pages` dirty pages, of the largest blocks first, and of equally large ones the oldest; returns how many. */
 size_t tarn__purge_dirty(struct tarn_zone *zone, size_t pages);
+
+/* Whether more sections have become wholly free than are worth their descriptors. Under the zone's lock. Unmaps those of them that are clean, or nearly. */
+bool tarn__sections_to_spare(struct tarn_zone *zone);
+void tarn__purge_sections(struct tarn_zone *zone);
 
 #endif

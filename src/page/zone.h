@@ -66,6 +66,7 @@ struct tarn_zone {
     _Atomic long idle_pages;        /* in slabs: resident, and all that is in them free (decay.h) */
     _Atomic long absent_pages;      /* in slabs: not resident */
     size_t learned, given_back;     /* pages kept beyond the rest; pages given back lately */
+    size_t whole_seen;              /* sections that were wholly free when they were last looked at */
     uint64_t faded;                 /* when both faded last, in ticks */
     size_t limit;                   /* pages that may be in use; 0: no limit */
     size_t min, low, high;          /* watermarks */
