@@ -98,8 +98,7 @@ TARN__NOINLINE void *tarn__alloc_slow(size_t size)
         tarn__counter_add(&bin->allocs, 1);
         return object;
     }
-    tarn__heap_ready();
-    object = tarn__local_alloc(&tarn__heap.cache[number], size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
+    object = tarn__local_alloc(tarn__heap_class(number), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
     return object ? object : no_memory();
 }
 

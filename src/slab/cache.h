@@ -51,6 +51,7 @@ enum {
     TARN__SLAB_OBJECTS = TARN__UNIT_SIZE / 16, /* at most */
     TARN__SLAB_WORDS = TARN__SLAB_OBJECTS / 64,
     TARN__CACHES = 512,        /* numbers of caches that have bins; 0 is none */
+    TARN__FIRST_KERNEL_NUMBER = 73, /* numbers below this are for the size classes of tarn_malloc */
     TARN__CLASS_NUMBERS = 128, /* numbers below this are for size classes, whose links are at 0 */
     TARN__USER_NUMBERS = 256,  /* and from this one on for users' caches; between them bins stay full */
     TARN__SHARED_TAG = 255,    /* in the table of units: a users' cache that is none of the first 127 */

@@ -24,12 +24,15 @@ struct tarn__alias {
     char name[TARN_CACHE_NAME_MOST + 1];
 };
 
+/* What the names of tarn_malloc's size classes begin with. No other cache's may, as those are made at their first use. */
+#define TARN__CLASS_NAME "malloc-"
+
 /* Of all caches, and aliases of shared ones. The lock is held. */
 bool tarn__cache_name_taken(const char *name);
 
 /*
  * Enters a cache that was set up. If it has no number it gets one from `first` to `end` - 1, if one is left. 0; -EEXIST: its name is
- * taken.
+ * taken. One that brings its number along, a size class, is entered whatever its name, and before all with a higher one.
  */
 int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end);
 

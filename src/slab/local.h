@@ -64,11 +64,11 @@ struct tarn__rear {
 };
 
 struct tarn__local {
-    struct tarn__bin bin[TARN__CACHES];
-    struct tarn__rear rear[TARN__CACHES];
     struct tarn__list link; /* in the registry, or spare */
     size_t room;            /* of all bins */
     unsigned hand;          /* the bin that was last asked to give room */
+    _Alignas(sizeof(struct tarn__bin)) struct tarn__bin bin[TARN__CACHES];
+    struct tarn__rear rear[TARN__CACHES];
 };
 
 extern struct tarn__list tarn__registry; /* of those of living threads */
