@@ -20,7 +20,7 @@ struct tarn__large_tally {
 
 struct tarn__heap {
     struct tarn_zone zone;
-    struct tarn_source_count source;            /* what the zone took from the window */
+    struct tarn_source_count source; /* what the zone took from the window */
     _Atomic uint32_t classes_made, ready;
 
     struct tarn__large_tally large[TARN__LARGE_TALLIES]; /* by thread */
@@ -30,7 +30,7 @@ struct tarn__heap {
     struct tarn_cache cache[TARN__CLASSES]; /* of the classes that are used, in the order of their first use */
 };
 
-extern struct tarn__heap tarn__heap;
+extern TARN__HIDDEN struct tarn__heap tarn__heap;
 
 /* Makes the heap usable; called by whoever comes first, any number of times, from any threads. */
 void tarn__heap_ready(void);

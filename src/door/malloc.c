@@ -20,7 +20,9 @@ TARN__COLD static void *out_of_memory(void)
 
 static inline void *or_errno(void *p) { return TARN__LIKELY(p != NULL) ? p : out_of_memory(); }
 
-TARN__DOOR void *malloc(size_t size) { return or_errno(tarn__alloc(size)); }
+static TARN__NOINLINE void *malloc_slow(size_t size) { return or_errno(tarn__alloc_slow(size)); }
+
+TARN__DOOR void *malloc(size_t size) { return tarn__alloc_or(size, malloc_slow); }
 
 TARN__DOOR void free(void *p) { tarn__free(p); }
 

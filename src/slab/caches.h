@@ -12,7 +12,7 @@
 
 #include "slab/cache.h"
 
-extern _Atomic(struct tarn_cache *) tarn__cache_table[TARN__CACHES];
+extern TARN__HIDDEN _Atomic(struct tarn_cache *) tarn__cache_table[TARN__CACHES];
 extern _Atomic unsigned tarn__cache_table_end; /* no number from this one on is taken */
 extern struct tarn__list tarn__caches;         /* by `all`, in the order of their making */
 extern struct tarn__lock tarn__caches_lock;

@@ -64,24 +64,24 @@ struct tarn__rear {
 };
 
 struct tarn__local {
-    struct tarn__list link; /* in the registry, or spare */
+    struct tarn__bin bin[TARN__CACHES];
+    struct tarn__list link; /* in the registry, or spare. These three are on a page that is used anyway */
     size_t room;            /* of all bins */
     unsigned hand;          /* the bin that was last asked to give room */
-    _Alignas(sizeof(struct tarn__bin)) struct tarn__bin bin[TARN__CACHES];
     struct tarn__rear rear[TARN__CACHES];
 };
 
 extern struct tarn__list tarn__registry; /* of those of living threads */
 
 /* The calling thread's bins. Never NULL. */
-extern TARN__TLS struct tarn__local *tarn__self;
+extern TARN__HIDDEN TARN__TLS struct tarn__local *tarn__self;
 
 /* Bytes that users hold, and the most they ever held. Noted when magazines move, so behind by what bins' traffic since then changed. */
 struct tarn__ledger {
     _Atomic int64_t live;
     _Atomic int64_t peak;
 };
-extern struct tarn__ledger tarn__ledger;
+extern TARN__HIDDEN struct tarn__ledger tarn__ledger;
 
 static inline void tarn__ledger_note(int64_t change)
 {
@@ -93,7 +93,7 @@ static inline void tarn__ledger_note(int64_t change)
 }
 
 /* Called at slow-path events with no lock held, if set: for whoever publishes counters. One pointer, set before threads. */
-extern void (*tarn__slow_path_hook)(void);
+extern TARN__HIDDEN void (*tarn__slow_path_hook)(void);
 
 /*
  * The slow halves of allocation and free. `requested` is the size asked for, for the sample; `flags` say how to get pages.
