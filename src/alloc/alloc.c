@@ -122,8 +122,10 @@ static bool free_page(struct tarn_page *page, void *p)
 
 TARN__NOINLINE void tarn__free_slow(void *p)
 {
+    if (!p)
+        return;
     struct tarn_page *page = tarn__page_of(p);
-    if (!p || (page && free_page(page, p)))
+    if (page && free_page(page, p))
         return;
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)

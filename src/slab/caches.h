@@ -14,7 +14,7 @@
 
 extern TARN__HIDDEN _Atomic(struct tarn_cache *) tarn__cache_table[TARN__CACHES];
 extern _Atomic unsigned tarn__cache_table_end; /* no number from this one on is taken */
-extern struct tarn__list tarn__caches;         /* by `all`, in the order of their making */
+extern struct tarn__list tarn__caches;         /* by `all`: size classes by size, then others in the order of their making */
 extern struct tarn__lock tarn__caches_lock;
 extern uint64_t tarn__ended_allocs; /* of caches that have ended, each freed again; under the lock */
 
