@@ -135,7 +135,9 @@ static void many_at_once(void **state)
         assert_string_equal(tarn_cache_name(cache), name);
         assert_int_equal(tarn_cache_size(cache), tarn__class_size(number));
         assert_int_equal(cache->number, number);
+        assert_ptr_equal(tarn__heap_make_class(number), cache); /* as who came second would */
     }
+    assert_int_equal(tarn__heap.classes_made, TARN__CLASSES);
 }
 
 /* A class whose magazines never fill keeps few pages: what it takes grows with what was used, not with how seldom it comes. */
