@@ -26,7 +26,7 @@ _Static_assert(TARN__CLASSES + 1 == TARN__FIRST_KERNEL_NUMBER, "the numbers of s
 struct tarn__heap tarn__heap;
 void (*tarn__locks_above)(void (*act)(struct tarn__lock *));
 
-static struct tarn__magazine depots[TARN__CLASSES][TARN__DEPOT_DEPTH];
+static struct tarn__magazine depots[TARN__CLASSES + 1][TARN__DEPOT_DEPTH];
 static struct tarn__shelves shelves;
 static struct tarn__lock ready_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
 
@@ -66,16 +66,15 @@ static void name_class(char *name, size_t size)
 static void make_class(struct tarn__heap *heap, unsigned number, bool between_hooks)
 {
     char name[TARN_CACHE_NAME_MOST + 1];
-    unsigned slot = atomic_load_explicit(&heap->classes_made, memory_order_relaxed);
-    struct tarn_cache *cache = &heap->cache[slot];
+    struct tarn_cache *cache = &heap->cache[number];
     name_class(name, tarn__class_size(number));
-    tarn__cache_init(cache, name, number, tarn__class_size(number), &heap->zone, depots[slot]);
+    tarn__cache_init(cache, name, number, tarn__class_size(number), &heap->zone, depots[number]);
     if (between_hooks) {
         tarn__lock(&cache->slabs_lock);
         tarn__lock(&cache->depot_lock);
     }
     tarn__cache_enter(cache, 0, 0);
-    atomic_store_explicit(&heap->classes_made, slot + 1, memory_order_release);
+    atomic_fetch_add_explicit(&heap->classes_made, 1, memory_order_relaxed);
 }
 
 struct tarn_cache *tarn__heap_make_class(unsigned number)

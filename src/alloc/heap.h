@@ -27,7 +27,7 @@ struct tarn__heap {
     _Atomic uint64_t failures;
     _Atomic uint64_t reallocs_in_place, reallocs_moved, reallocs_remapped;
 
-    struct tarn_cache cache[TARN__CLASSES]; /* of the classes that are used, in the order of their first use */
+    struct tarn_cache cache[TARN__CLASSES + 1]; /* by class; zeros: nobody has used it yet, and 0 is unused */
 };
 
 extern TARN__HIDDEN struct tarn__heap tarn__heap;

@@ -106,8 +106,9 @@ void heap_step(uint64_t *random, struct object *object)
 void heap_check(void)
 {
     tarn__zone_check(&tarn__heap.zone);
-    for (unsigned i = 0; i < tarn__heap.classes_made; i++)
-        tarn__cache_check(&tarn__heap.cache[i]);
+    for (unsigned i = 1; i <= TARN__CLASSES; i++)
+        if (tarn__heap_class_made(i))
+            tarn__cache_check(&tarn__heap.cache[i]);
 }
 
 void heap_require_live(size_t objects, size_t bytes)

@@ -53,8 +53,9 @@ static void verify_all(void)
     for (size_t i = 0; i < count; i++)
         verify(i);
     tarn__zone_check(&tarn__heap.zone);
-    for (unsigned i = 0; i < tarn__heap.classes_made; i++)
-        tarn__cache_check(&tarn__heap.cache[i]);
+    for (unsigned i = 1; i <= TARN__CLASSES; i++)
+        if (tarn__heap_class_made(i))
+            tarn__cache_check(&tarn__heap.cache[i]);
 }
 
 static void keep(void *p, size_t size)
@@ -220,7 +221,7 @@ static void require_empty(void)
     tarn_stats(&stats);
     REQUIRE(stats.live_objects == 0 && stats.live_bytes == 0, "nothing lives");
     REQUIRE(tarn__heap.zone.pages == 0, "every page is given back");
-    for (unsigned i = 0; i < tarn__heap.classes_made; i++)
+    for (unsigned i = 1; i <= TARN__CLASSES; i++)
         REQUIRE(tarn__heap.cache[i].slabs == 0, "every slab is given back");
 }
 

@@ -19,8 +19,9 @@ static inline void check_heap(void)
 {
     tarn__zone_check(&tarn__heap.zone);
     tarn__shelves_check(&tarn__heap.zone);
-    for (unsigned i = 0; i < tarn__heap.classes_made; i++)
-        tarn__cache_check(&tarn__heap.cache[i]);
+    for (unsigned i = 1; i <= TARN__CLASSES; i++)
+        if (tarn__heap_class_made(i))
+            tarn__cache_check(&tarn__heap.cache[i]);
 }
 
 static inline struct tarn_stats stats(void)
@@ -39,7 +40,7 @@ static inline int end_heap(void **state)
     assert_int_equal(stats().live_bytes, 0);
     tarn_trim(0);
     check_heap();
-    for (unsigned i = 0; i < tarn__heap.classes_made; i++)
+    for (unsigned i = 1; i <= TARN__CLASSES; i++)
         assert_int_equal(tarn__heap.cache[i].slabs, 0);
     assert_int_equal(tarn__heap.zone.pages, 0);
     assert_int_equal(stats().system_bytes, stats().returned_bytes);
