@@ -28,7 +28,7 @@ SECTIONS
         *crtbegin*.o(.text) KEEP(*(SORT_NONE(.fini)))
         *(.text.startup .text.startup.* .text.exit .text.exit.*)
         *libc_nonshared.a:pthread_atfork*(.text)
-        *src_door_publish.c.o(.rodata.variable)
+        *src_door_publish.c.o(.rodata.variable) *src_door_start.c.o(.rodata .rodata.*)
         *src_slab_slab.c.o(.rodata.cst*)
         *src_alloc_alloc.c.o(.rodata.tarn__bin_by_16 .rodata.tarn__bin_by_128)
 """
@@ -38,7 +38,7 @@ INSERT BEFORE .text;
 SECTIONS
 {
     .bss.tables (NOLOAD) : {
-        *src_alloc_heap.c.o(.bss.tarn__heap)
+        *src_alloc_heap.c.o(.bss.tarn__heap .bss.shelves)
         *(.bss.tarn__sections .bss.taken .bss.depots .bss.tarn__cache_table .bss.first.* .bss.unborn .bss.ended .bss.tarn__unit_cache)
     }
 }
