@@ -61,7 +61,7 @@ struct tarn_cache_args {
  * Makes a cache, or shares a like one: without constructor, user part, magazine size, debug flags, TYPESAFE_BY_RCU, NO_MERGE and
  * NOLEAKTRACE, with equal accounting flags and zone and less than 8 bytes lost, a cache that exists is counted once more and returned.
  *
- * @param name  1 … TARN_CACHE_NAME_MOST characters without white space, of no other cache; copied
+ * @param name  1 … TARN_CACHE_NAME_MOST characters without white space, of no other cache, and not beginning with "malloc-"; copied
  * @param size  bytes of an object, 1 … TARN_CACHE_SIZE_MOST
  * @param args  NULL: all zero
  * @return 0 and *cache; -EINVAL: a size of 0 or too large, an alignment that is no power of two, a name that cannot be, unknown flags or ones
@@ -145,7 +145,7 @@ struct tarn_cache_stats {
 };
 TARN_API void tarn_cache_stats(struct tarn_cache *cache, struct tarn_cache_stats *stats);
 
-/** Calls `visit` for each cache, the size classes of tarn_malloc and kmalloc included. Caches may be made and destroyed meanwhile by others, not by `visit`. */
+/** Calls `visit` for each cache, the size classes of tarn_malloc and kmalloc that were used included. Caches may be made and destroyed meanwhile by others, not by `visit`. */
 TARN_API void tarn_cache_each(void (*visit)(struct tarn_cache *cache, void *context), void *context);
 
 /** Calls `visit` for each live object, as far as it is known: objects in other living threads' magazines count as live. The cache must be at rest. */

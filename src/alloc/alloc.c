@@ -20,6 +20,19 @@
 const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1] = {ENTRY_16(0), ENTRY_16(16), ENTRY_16(32), ENTRY_16(48),
                                                               ENTRY_1(64)};
 
+#define BIN_1(i) offsetof(struct tarn__local, bin) + TARN__CLASS_OF_16(i) * sizeof(struct tarn__bin)
+#define BIN_4(i) BIN_1(i), BIN_1((i) + 1), BIN_1((i) + 2), BIN_1((i) + 3)
+#define BIN_16(i) BIN_4(i), BIN_4((i) + 4), BIN_4((i) + 8), BIN_4((i) + 12)
+
+const uint16_t tarn__bin_by_16[TARN__TABLE_MOST / 16 + 1] = {BIN_16(0), BIN_16(16), BIN_16(32), BIN_16(48), BIN_1(64)};
+
+#define FAR_1(i) offsetof(struct tarn__local, bin) + TARN__CLASS_OF_128(i) * sizeof(struct tarn__bin)
+#define FAR_4(i) FAR_1(i), FAR_1((i) + 1), FAR_1((i) + 2), FAR_1((i) + 3)
+#define FAR_16(i) FAR_4(i), FAR_4((i) + 4), FAR_4((i) + 8), FAR_4((i) + 12)
+#define FAR_64(i) FAR_16(i), FAR_16((i) + 16), FAR_16((i) + 32), FAR_16((i) + 48)
+
+const uint16_t tarn__bin_by_128[TARN__SMALL_MOST / 128 + 1] = {FAR_64(0), FAR_64(64), FAR_64(128), FAR_64(192), FAR_1(256)};
+
 /* Counts a failure. */
 static void *no_memory(void)
 {
@@ -90,16 +103,7 @@ TARN__NOINLINE void *tarn__alloc_slow(size_t size)
 {
     if (size > TARN__SMALL_MOST)
         return tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
-    unsigned number = tarn__class_of(size);
-    struct tarn__bin *bin = &tarn__self->bin[number];
-    void *object = bin->head;
-    if (object) { /* a size above the table's */
-        bin->head = *(void **)object;
-        tarn__counter_add(&bin->allocs, 1);
-        return object;
-    }
-    tarn__heap_ready();
-    object = tarn__local_alloc(&tarn__heap.cache[number], size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
+    void *object = tarn__local_alloc(tarn__heap_class(tarn__class_of(size)), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
     return object ? object : no_memory();
 }
 
@@ -118,8 +122,10 @@ static bool free_page(struct tarn_page *page, void *p)
 
 TARN__NOINLINE void tarn__free_slow(void *p)
 {
+    if (!p)
+        return;
     struct tarn_page *page = tarn__page_of(p);
-    if (!p || (page && free_page(page, p)))
+    if (page && free_page(page, p))
         return;
     struct tarn__slab *slab = tarn__slab_of(p);
     if (!slab)

@@ -24,6 +24,15 @@
 /* The class of 16 * i bytes, for i ≤ 64. */
 #define TARN__CLASS_OF_16(i) ((i) == 0 ? 1 : (i) <= 16 ? (i) : (i) <= 32 ? 16 + ((i)-16 + 1) / 2 : 24 + ((i)-32 + 3) / 4)
 
+/* The class of 128 * i bytes, for 8 ≤ i ≤ 256; some class for less. */
+#define TARN__CLASS_OF_128(i)                                                                                                  \
+    ((i) <= 8     ? 32                                                                                                         \
+     : (i) <= 16  ? 24 + (i)                                                                                                   \
+     : (i) <= 32  ? 40 + ((i)-16 + 1) / 2                                                                                      \
+     : (i) <= 64  ? 48 + ((i)-32 + 3) / 4                                                                                      \
+     : (i) <= 128 ? 56 + ((i)-64 + 7) / 8                                                                                      \
+                  : 64 + ((i)-128 + 15) / 16)
+
 /* The class of a size from 0 to TARN__SMALL_MOST. */
 static inline unsigned tarn__class_of(size_t size)
 {

@@ -8,7 +8,10 @@
 #include "slab/local.h"
 
 /* tarn__class_table[i] is the class of 16 * i bytes. */
-extern const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1];
+extern TARN__HIDDEN const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1];
+
+/* Where among a thread's bins that of a size is: [i] for 16 * i bytes, and for 128 * i. In bytes, as then nothing is left to compute. */
+extern TARN__HIDDEN const uint16_t tarn__bin_by_16[TARN__TABLE_MOST / 16 + 1], tarn__bin_by_128[TARN__SMALL_MOST / 128 + 1];
 
 /* Any size; NULL when there is no memory. */
 void *tarn__alloc_slow(size_t size);
@@ -16,18 +19,31 @@ void *tarn__alloc_slow(size_t size);
 /* Any pointer; ends the process when it is not the start of a live object. Keeps errno. */
 void tarn__free_slow(void *p);
 
-static inline void *tarn__alloc(size_t size)
+/*
+ * Pops, or calls `slow` last, so that it takes the place of this call. The empty statement makes the compiler keep the object where it is
+ * returned, which it does not see for itself: one instruction.
+ */
+static inline __attribute__((always_inline)) void *tarn__pop_or(struct tarn__bin *bin, size_t size, void *(*slow)(size_t))
 {
-    if (TARN__UNLIKELY(size > TARN__TABLE_MOST))
-        return tarn__alloc_slow(size);
-    struct tarn__bin *bin = &tarn__self->bin[tarn__class_table[(size + 15) / 16]];
     void *object = bin->head;
+    __asm__("" : "+r"(object));
     if (TARN__UNLIKELY(!object))
-        return tarn__alloc_slow(size);
+        return slow(size);
     bin->head = *(void **)object;
     tarn__counter_add(&bin->allocs, 1);
     return object;
 }
+
+static inline __attribute__((always_inline)) void *tarn__alloc_or(size_t size, void *(*slow)(size_t))
+{
+    if (TARN__LIKELY(size <= TARN__TABLE_MOST))
+        return tarn__pop_or((struct tarn__bin *)((char *)tarn__self + tarn__bin_by_16[(size + 15) / 16]), size, slow);
+    if (size <= TARN__SMALL_MOST)
+        return tarn__pop_or((struct tarn__bin *)((char *)tarn__self + tarn__bin_by_128[(size + 127) / 128]), size, slow);
+    return slow(size);
+}
+
+static inline void *tarn__alloc(size_t size) { return tarn__alloc_or(size, tarn__alloc_slow); }
 
 static inline void tarn__free(void *p)
 {

@@ -19,34 +19,16 @@
 #include "pool/forks.h"
 #include "slab/create.h"
 
+#include <string.h>
+
+_Static_assert(TARN__CLASSES + 1 == TARN__FIRST_KERNEL_NUMBER, "the numbers of size classes are kept for them");
+
 struct tarn__heap tarn__heap;
 void (*tarn__locks_above)(void (*act)(struct tarn__lock *));
 
 static struct tarn__magazine depots[TARN__CLASSES + 1][TARN__DEPOT_DEPTH];
 static struct tarn__shelves shelves;
 static struct tarn__lock ready_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
-
-static const char *const class_names[TARN__CLASSES + 1] = {
-    NULL,           "malloc-16",    "malloc-32",    "malloc-48",    "malloc-64",    "malloc-80",    "malloc-96",
-    "malloc-112",   "malloc-128",   "malloc-144",   "malloc-160",   "malloc-176",   "malloc-192",   "malloc-208",
-    "malloc-224",   "malloc-240",   "malloc-256",   "malloc-288",   "malloc-320",   "malloc-352",   "malloc-384",
-    "malloc-416",   "malloc-448",   "malloc-480",   "malloc-512",   "malloc-576",   "malloc-640",   "malloc-704",
-    "malloc-768",   "malloc-832",   "malloc-896",   "malloc-960",   "malloc-1024",  "malloc-1152",  "malloc-1280",
-    "malloc-1408",  "malloc-1536",  "malloc-1664",  "malloc-1792",  "malloc-1920",  "malloc-2048",  "malloc-2304",
-    "malloc-2560",  "malloc-2816",  "malloc-3072",  "malloc-3328",  "malloc-3584",  "malloc-3840",  "malloc-4096",
-    "malloc-4608",  "malloc-5120",  "malloc-5632",  "malloc-6144",  "malloc-6656",  "malloc-7168",  "malloc-7680",
-    "malloc-8192",  "malloc-9216",  "malloc-10240", "malloc-11264", "malloc-12288", "malloc-13312", "malloc-14336",
-    "malloc-15360", "malloc-16384", "malloc-18432", "malloc-20480", "malloc-22528", "malloc-24576", "malloc-26624",
-    "malloc-28672", "malloc-30720", "malloc-32768",
-};
-
-static void make_caches(struct tarn__heap *heap)
-{
-    for (unsigned i = 1; i <= TARN__CLASSES; i++) {
-        tarn__cache_init(&heap->cache[i], class_names[i], i, tarn__class_size(i), &heap->zone, depots[i]);
-        tarn__cache_enter(&heap->cache[i], 0, 0);
-    }
-}
 
 void tarn__heap_ready(void)
 {
@@ -60,11 +42,50 @@ void tarn__heap_ready(void)
         tarn__zone_init(&heap->zone, "NORMAL", &heap->source.source);
         tarn__shelves_init(&heap->zone, &shelves);
         tarn__zone_set_normal(&heap->zone);
-        make_caches(heap);
         tarn__inject_changed = tarn__caches_inject;
         atomic_store_explicit(&heap->ready, 1, memory_order_release);
     }
     tarn__unlock(&ready_lock);
+}
+
+/* Its name: "malloc-" and the size. */
+static void name_class(char *name, size_t size)
+{
+    memcpy(name, TARN__CLASS_NAME, sizeof TARN__CLASS_NAME - 1);
+    name += sizeof TARN__CLASS_NAME - 1;
+    for (size_t rest = size; rest >= 10; rest /= 10)
+        name++;
+    for (name[1] = '\0'; size > 0; size /= 10)
+        *name-- = (char)('0' + size % 10);
+}
+
+/*
+ * Whoever allocates in a fork hook of its own, while tarn's hold all locks, may make a class. The hooks let go of its locks too, so they must be
+ * held.
+ */
+static void make_class(struct tarn__heap *heap, unsigned number, bool between_hooks)
+{
+    char name[TARN_CACHE_NAME_MOST + 1];
+    struct tarn_cache *cache = &heap->cache[number];
+    name_class(name, tarn__class_size(number));
+    tarn__cache_init(cache, name, number, tarn__class_size(number), &heap->zone, depots[number]);
+    if (between_hooks) {
+        tarn__lock(&cache->slabs_lock);
+        tarn__lock(&cache->depot_lock);
+    }
+    tarn__cache_enter(cache, 0, 0);
+    atomic_fetch_add_explicit(&heap->classes_made, 1, memory_order_relaxed);
+}
+
+struct tarn_cache *tarn__heap_make_class(unsigned number)
+{
+    tarn__heap_ready();
+    bool between_hooks = tarn__lock_is_mine(&ready_lock);
+    tarn__lock(&ready_lock);
+    if (!tarn__heap_class_made(number))
+        make_class(&tarn__heap, number, between_hooks);
+    tarn__unlock(&ready_lock);
+    return tarn__heap_class_made(number);
 }
 
 /* So that who asks for pages first finds the heap too. */

@@ -18,24 +18,23 @@ int tarn_class_stats(unsigned index, struct tarn_class_stats *stats)
 {
     if (index >= TARN__CLASSES)
         return -EINVAL;
-    tarn__heap_ready();
-    struct tarn_cache *cache = &tarn__heap.cache[index + 1];
+    struct tarn_cache *cache = tarn__heap_class_made(index + 1);
     struct tarn__local_sums sums;
+    *stats = (struct tarn_class_stats){.size = tarn__class_size(index + 1),
+                                       .slab_objects = TARN__UNIT_SIZE / tarn__class_size(index + 1)};
+    if (!cache)
+        return 0;
     tarn__local_sum(cache, &sums);
     tarn__lock(&cache->slabs_lock);
     uint64_t slabs = cache->slabs, free_objects = cache->free_objects;
     tarn__unlock(&cache->slabs_lock);
     uint64_t taken = slabs * cache->objects - free_objects, active = sums.allocs - sums.frees;
-    *stats = (struct tarn_class_stats){
-        .size = cache->size,
-        .slab_objects = cache->objects,
-        .allocations = sums.allocs,
-        .frees = sums.frees,
-        .slabs = slabs,
-        .cached = taken > active ? taken - active : 0,
-        .sampled = sums.samples,
-        .sampled_bytes = sums.sampled_bytes,
-    };
+    stats->allocations = sums.allocs;
+    stats->frees = sums.frees;
+    stats->slabs = slabs;
+    stats->cached = taken > active ? taken - active : 0;
+    stats->sampled = sums.samples;
+    stats->sampled_bytes = sums.sampled_bytes;
     return 0;
 }
 

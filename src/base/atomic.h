@@ -50,6 +50,9 @@ static inline void tarn__atomic_add(_Atomic uint64_t *counter, uint64_t n)
 #define TARN__COLD __attribute__((noinline, cold))
 #define TARN__CACHE_LINE 64
 
+/* Of a variable shared between files: it is in this library, so its address needs no load. */
+#define TARN__HIDDEN __attribute__((visibility("hidden")))
+
 /* Thread-local, one load away: the library is there from the start, or its place is set aside. */
 #define TARN__TLS _Thread_local __attribute__((tls_model("initial-exec")))
 

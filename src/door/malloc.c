@@ -11,6 +11,7 @@
 #include "tarn/alloc.h"
 
 #include <errno.h>
+#include <string.h>
 
 TARN__COLD static void *out_of_memory(void)
 {
@@ -20,11 +21,22 @@ TARN__COLD static void *out_of_memory(void)
 
 static inline void *or_errno(void *p) { return TARN__LIKELY(p != NULL) ? p : out_of_memory(); }
 
-TARN__DOOR void *malloc(size_t size) { return or_errno(tarn__alloc(size)); }
+static TARN__NOINLINE void *malloc_slow(size_t size) { return or_errno(tarn__alloc_slow(size)); }
+
+TARN__DOOR void *malloc(size_t size) { return tarn__alloc_or(size, malloc_slow); }
 
 TARN__DOOR void free(void *p) { tarn__free(p); }
 
-TARN__DOOR void *calloc(size_t count, size_t size) { return or_errno(tarn_calloc(count, size)); }
+static TARN__NOINLINE void *calloc_large(size_t count, size_t size) { return or_errno(tarn_calloc(count, size)); }
+
+TARN__DOOR void *calloc(size_t count, size_t size)
+{
+    size_t bytes;
+    if (TARN__UNLIKELY(__builtin_mul_overflow(count, size, &bytes) || bytes > TARN__SMALL_MOST))
+        return calloc_large(count, size);
+    void *p = tarn__alloc_or(bytes, malloc_slow);
+    return TARN__LIKELY(p != NULL) ? memset(p, 0, bytes) : NULL;
+}
 
 TARN__DOOR void *realloc(void *p, size_t size)
 {

@@ -25,6 +25,7 @@
 enum { EARLY_EVENTS = 64, EVENTS_BETWEEN = 64 };
 static const uint64_t interval_ns = 10 * 1000 * 1000;
 
+static const char variable[] = TARN_SNAPSHOT_ENV;
 static struct tarn_snapshot *slot; /* NULL: nobody asks */
 static _Atomic uint32_t busy, events;
 
@@ -133,7 +134,7 @@ static struct tarn_snapshot *take_slot(const char *path)
 
 static void begin(enum tarn_snapshot_origin origin)
 {
-    const char *path = getauxval(AT_SECURE) ? NULL : getenv(TARN_SNAPSHOT_ENV);
+    const char *path = getauxval(AT_SECURE) ? NULL : getenv(variable);
     int saved = errno;
     slot = path ? take_slot(path) : NULL;
     errno = saved;

@@ -21,20 +21,20 @@ enum { TARN__KMALLOC_CLASSES = 13, TARN__KMALLOC_TABLE_MOST = 192 };
 enum { TARN__KMALLOC_NORMAL, TARN__KMALLOC_RECLAIMABLE, TARN__KMALLOC_DMA, TARN__KMALLOC_KINDS };
 
 /* The number of the class's bin, of the ordinary kind; 0: not made yet, or failures are injected. Bin 0 is always empty. */
-extern _Atomic uint8_t tarn__kmalloc_number[TARN__KMALLOC_CLASSES];
+extern TARN__HIDDEN _Atomic uint8_t tarn__kmalloc_number[TARN__KMALLOC_CLASSES];
 
 /* What the fast path does not look at: other kinds, to be zeroed, or a mistake. */
 #define TARN__KMALLOC_SLOW_FLAGS                                                                                               \
     (TARN_GFP_DMA | TARN_GFP_DMA32 | TARN_GFP_RECLAIMABLE | TARN_GFP_ZERO | TARN_GFP_HIGHMEM | TARN_GFP_MOVABLE)
 
 /* NULL: not made yet. */
-extern _Atomic(struct tarn_cache *) tarn__kmalloc_cache[TARN__KMALLOC_KINDS][TARN__KMALLOC_CLASSES];
+extern TARN__HIDDEN _Atomic(struct tarn_cache *) tarn__kmalloc_cache[TARN__KMALLOC_KINDS][TARN__KMALLOC_CLASSES];
 
 /* [i]: the class of 8 * (i + 1) bytes. */
-extern const uint8_t tarn__kmalloc_table[TARN__KMALLOC_TABLE_MOST / 8];
+extern TARN__HIDDEN const uint8_t tarn__kmalloc_table[TARN__KMALLOC_TABLE_MOST / 8];
 
 /* Bytes by class. */
-extern const uint16_t tarn__kmalloc_sizes[TARN__KMALLOC_CLASSES];
+extern TARN__HIDDEN const uint16_t tarn__kmalloc_sizes[TARN__KMALLOC_CLASSES];
 
 /* Any size, any flags. */
 void *tarn__kmalloc_slow(size_t size, tarn_gfp_t flags);

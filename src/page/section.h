@@ -21,6 +21,7 @@
 #ifndef TARN_PAGE_SECTION_H
 #define TARN_PAGE_SECTION_H
 
+#include "base/atomic.h"
 #include "base/list.h"
 #include "tarn/pages.h"
 
@@ -100,7 +101,7 @@ struct tarn__leaf {
     _Atomic(struct tarn__section *) section[1 << TARN__LEAF_BITS];
 };
 
-extern _Atomic(struct tarn__leaf *) tarn__sections[1 << TARN__ROOT_BITS];
+extern TARN__HIDDEN _Atomic(struct tarn__leaf *) tarn__sections[1 << TARN__ROOT_BITS];
 
 /* Of sections that share a slot, the innermost that has the page of `p`, of any zone (NULL) or of this one. NULL: none. */
 struct tarn__section *tarn__section_among(const void *p, const struct tarn_zone *zone);

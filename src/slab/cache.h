@@ -50,10 +50,11 @@ enum {
     TARN__SLAB_GROUPS = 4,
     TARN__SLAB_OBJECTS = TARN__UNIT_SIZE / 16, /* at most */
     TARN__SLAB_WORDS = TARN__SLAB_OBJECTS / 64,
-    TARN__CACHES = 512,        /* numbers of caches that have bins; 0 is none */
-    TARN__CLASS_NUMBERS = 128, /* numbers below this are for size classes, whose links are at 0 */
-    TARN__USER_NUMBERS = 256,  /* and from this one on for users' caches; between them bins stay full */
-    TARN__SHARED_TAG = 255,    /* in the table of units: a users' cache that is none of the first 127 */
+    TARN__CACHES = 512,             /* numbers of caches that have bins; 0 is none */
+    TARN__FIRST_KERNEL_NUMBER = 73, /* numbers below this are for the size classes of tarn_malloc */
+    TARN__CLASS_NUMBERS = 128,      /* numbers below this are for size classes, whose links are at 0 */
+    TARN__USER_NUMBERS = 256,       /* and from this one on for users' caches; between them bins stay full */
+    TARN__SHARED_TAG = 255,         /* in the table of units: a users' cache that is none of the first 127 */
 };
 
 #define TARN__LEAVING (1u << 31)
@@ -145,7 +146,7 @@ struct tarn_cache {
  * Whose slab each unit of the window is; read on each free. The number of a size class; for users' caches 128 and more, which lead tarn_free
  * to bins that are always full, and tarn_cache_free to the certainty that the object is of the cache it was told; 0: no slab.
  */
-extern uint8_t tarn__unit_cache[TARN__UNITS];
+extern TARN__HIDDEN uint8_t tarn__unit_cache[TARN__UNITS];
 
 /*
  * A size class. `depot` is room for TARN__DEPOT_DEPTH magazines, zeroed. `size` is from 8 to 32768, a multiple of 8; objects are aligned

@@ -43,6 +43,8 @@ static bool is_name_of(const struct tarn_cache *cache, const char *name)
 
 bool tarn__cache_name_taken(const char *name)
 {
+    if (strncmp(name, TARN__CLASS_NAME, sizeof TARN__CLASS_NAME - 1) == 0)
+        return true;
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         if (is_name_of(TARN__CONTAINER(link, struct tarn_cache, all), name))
             return true;
@@ -56,11 +58,25 @@ static unsigned tag_of(unsigned number)
     return tag < TARN__SHARED_TAG ? tag : TARN__SHARED_TAG + 1;
 }
 
+/* What a cache is listed before: size classes in their order come first. The lock is held. */
+static struct tarn__list *place_for(const struct tarn_cache *cache)
+{
+    struct tarn__list *next = cache->number ? tarn__caches.next : &tarn__caches;
+    while (next != &tarn__caches) {
+        unsigned number = TARN__CONTAINER(next, struct tarn_cache, all)->number;
+        if (number == 0 || number > cache->number)
+            break;
+        next = next->next;
+    }
+    return next;
+}
+
 int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
 {
     tarn__lock(&tarn__caches_lock);
-    bool taken = tarn__cache_name_taken(cache->name);
     tarn__purge_slabs = tarn__slabs_purge;
+    struct tarn__list *next = place_for(cache);
+    bool taken = cache->number == 0 && tarn__cache_name_taken(cache->name);
     if (!taken) {
         for (unsigned i = first; cache->number == 0 && i < end; i++)
             if (!number_taken[i])
@@ -68,7 +84,7 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
         if (cache->number)
             cache->tag = tag_of(cache->number);
         put_into_table(cache);
-        tarn__list_push_back(&tarn__caches, &cache->all);
+        tarn__list_insert_between(&cache->all, next->prev, next);
     }
     tarn__unlock(&tarn__caches_lock);
     return taken ? -EEXIST : 0;

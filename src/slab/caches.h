@@ -12,9 +12,9 @@
 
 #include "slab/cache.h"
 
-extern _Atomic(struct tarn_cache *) tarn__cache_table[TARN__CACHES];
+extern TARN__HIDDEN _Atomic(struct tarn_cache *) tarn__cache_table[TARN__CACHES];
 extern _Atomic unsigned tarn__cache_table_end; /* no number from this one on is taken */
-extern struct tarn__list tarn__caches;         /* by `all`, in the order of their making */
+extern struct tarn__list tarn__caches;         /* by `all`: size classes by size, then others in the order of their making */
 extern struct tarn__lock tarn__caches_lock;
 extern uint64_t tarn__ended_allocs; /* of caches that have ended, each freed again; under the lock */
 
@@ -24,12 +24,15 @@ struct tarn__alias {
     char name[TARN_CACHE_NAME_MOST + 1];
 };
 
+/* What the names of tarn_malloc's size classes begin with. No other cache's may, as those are made at their first use. */
+#define TARN__CLASS_NAME "malloc-"
+
 /* Of all caches, and aliases of shared ones. The lock is held. */
 bool tarn__cache_name_taken(const char *name);
 
 /*
  * Enters a cache that was set up. If it has no number it gets one from `first` to `end` - 1, if one is left. 0; -EEXIST: its name is
- * taken.
+ * taken. One that brings its number along, a size class, is entered whatever its name, and before all with a higher one.
  */
 int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end);
 

@@ -291,7 +291,7 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
         return NULL;
     tarn__cache_init(cache, name, 0, size, zone, TARN__CONTAINER(cache, struct made, cache)->depot);
     cache->flags |= flags;
-    if (tarn__cache_enter(cache, 1, TARN__CLASS_NUMBERS) == 0)
+    if (tarn__cache_enter(cache, TARN__FIRST_KERNEL_NUMBER, TARN__CLASS_NUMBERS) == 0)
         return cache;
     keep_memory(cache);
     return NULL;

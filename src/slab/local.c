@@ -185,12 +185,16 @@ static bool find_room(struct tarn__local *local, unsigned number, size_t bytes)
     return local->room + bytes <= TARN__THREAD_BYTES;
 }
 
-/* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
+/*
+ * Magazines moved after only `operations` since they did last: larger ones would have to less often. Not so early that what they hold, and
+ * nobody uses, would be more than a quarter of all that passed: each page of it is touched.
+ */
 static void adapt(struct tarn__local *local, const struct tarn_cache *cache, uint64_t operations)
 {
     struct tarn__rear *rear = &local->rear[cache->number];
     uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
-    if (operations < QUICK * (uint64_t)rear->capacity && larger > rear->capacity &&
+    uint64_t many = QUICK * (uint64_t)rear->capacity, ever = (uint64_t)rear->noted_allocs + rear->noted_frees;
+    if (operations < many && ever >= many && larger > rear->capacity &&
         find_room(local, cache->number, (size_t)(larger - rear->capacity) * cache->size))
         set_capacity(local, cache, larger);
 }

@@ -53,8 +53,8 @@ struct tarn__rear {
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
     uint64_t reaped;               /* allocs + frees at the last reaping */
     uint64_t seen;                 /* allocs + frees when capacity was last looked for */
-    uint32_t capacity;             /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
-    uint32_t room;                 /* bytes: the capacity's, and of what lies in the spare magazine and apart */
+    uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
+    uint32_t room;     /* bytes: the capacity's, and of what lies in the spare magazine and apart */
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
@@ -65,23 +65,23 @@ struct tarn__rear {
 
 struct tarn__local {
     struct tarn__bin bin[TARN__CACHES];
-    struct tarn__rear rear[TARN__CACHES];
-    struct tarn__list link; /* in the registry, or spare */
+    struct tarn__list link; /* in the registry, or spare. These three are on a page that is used anyway */
     size_t room;            /* of all bins */
     unsigned hand;          /* the bin that was last asked to give room */
+    struct tarn__rear rear[TARN__CACHES];
 };
 
 extern struct tarn__list tarn__registry; /* of those of living threads */
 
 /* The calling thread's bins. Never NULL. */
-extern TARN__TLS struct tarn__local *tarn__self;
+extern TARN__HIDDEN TARN__TLS struct tarn__local *tarn__self;
 
 /* Bytes that users hold, and the most they ever held. Noted when magazines move, so behind by what bins' traffic since then changed. */
 struct tarn__ledger {
     _Atomic int64_t live;
     _Atomic int64_t peak;
 };
-extern struct tarn__ledger tarn__ledger;
+extern TARN__HIDDEN struct tarn__ledger tarn__ledger;
 
 static inline void tarn__ledger_note(int64_t change)
 {
@@ -93,7 +93,7 @@ static inline void tarn__ledger_note(int64_t change)
 }
 
 /* Called at slow-path events with no lock held, if set: for whoever publishes counters. One pointer, set before threads. */
-extern void (*tarn__slow_path_hook)(void);
+extern TARN__HIDDEN void (*tarn__slow_path_hook)(void);
 
 /*
  * The slow halves of allocation and free. `requested` is the size asked for, for the sample; `flags` say how to get pages.

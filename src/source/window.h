@@ -21,7 +21,7 @@
 #define TARN__WINDOW_SLOTS ((size_t)1 << (TARN__WINDOW_BITS - TARN__SLOT_BITS))
 
 /* First address of the window; set before the first memory is handed out, then constant. A multiple of 4 MiB. */
-extern uintptr_t tarn__window_base;
+extern TARN__HIDDEN uintptr_t tarn__window_base;
 
 /* Taken by each operation of the window's source, under no other lock; the fork hooks hold it too. */
 extern struct tarn__lock tarn__window_lock;

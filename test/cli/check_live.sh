@@ -48,7 +48,7 @@ slabinfo_is_sound() { # FILE
             if ($14 != $15) bad("slabs that are not active")
             if ($9 != 2 * $10 || $16 > $10 * $11) bad("tunables")
         }
-        END { exit wrong || NR < 74 }' "$1" >unsound || fail "$(cat unsound), of $(wc -l <"$1") lines"
+        END { exit wrong || NR < 3 }' "$1" >unsound || fail "$(cat unsound), of $(wc -l <"$1") lines"
 }
 
 buddyinfo_is_sound() { # FILE
@@ -260,7 +260,8 @@ copies() {
     start env LD_PRELOAD="$library" "$programs/live_static" hold || return
     status_is 0 "$tarn" slabinfo "$pid" && lines_are err 2 && has err "libtarn-malloc.so, reported" &&
         has err "live_static, reported" || return 1
-    [ "$(grep -c '^malloc-64 ' out)" -eq 2 ] && has out "frames  " || fail "not both copies" || return 1
+    # its own copy's objects, and the buffer of standard output in the other's
+    has out "malloc-64  " && has out "frames  " && has out "malloc-4096 " || fail "not both copies" || return 1
     status_is 0 "$tarn" buddyinfo "$pid" && buddyinfo_is_sound out && has out "Node 1, zone" || return 1
     status_is 0 "$tarn" maps "$pid" && maps_is_sound out
 }
@@ -276,7 +277,8 @@ parsers() {
     awk '$8 == "frames" { $1 = $1; print }' out >got
     echo "1308 700 53% 0.20K 4 327 256K frames" >want
     same want got || return 1
-    [ "$(grep -c ' malloc-' out)" -eq 72 ] || fail "slabtop shows $(grep -c ' malloc-' out) size classes" || return 1
+    [ "$(grep -c ' malloc-' out)" -eq "$(grep -c '^malloc-' slabinfo)" ] && has out ' malloc-' ||
+        fail "slabtop shows $(grep -c ' malloc-' out) size classes" || return 1
     command -v vmstat >/dev/null || return 0
     status_is 0 unshare -m sh -c 'mount --bind slabinfo /proc/slabinfo && vmstat -m' || return 1
     awk '$1 == "frames" { $1 = $1; print }' out >got

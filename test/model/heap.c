@@ -107,7 +107,8 @@ void heap_check(void)
 {
     tarn__zone_check(&tarn__heap.zone);
     for (unsigned i = 1; i <= TARN__CLASSES; i++)
-        tarn__cache_check(&tarn__heap.cache[i]);
+        if (tarn__heap_class_made(i))
+            tarn__cache_check(&tarn__heap.cache[i]);
 }
 
 void heap_require_live(size_t objects, size_t bytes)

@@ -54,7 +54,7 @@ static void verify_all(void)
         verify(i);
     tarn__zone_check(&tarn__heap.zone);
     for (unsigned i = 1; i <= TARN__CLASSES; i++)
-        if (tarn__heap.cache[i].size)
+        if (tarn__heap_class_made(i))
             tarn__cache_check(&tarn__heap.cache[i]);
 }
 

@@ -20,7 +20,8 @@ static inline void check_heap(void)
     tarn__zone_check(&tarn__heap.zone);
     tarn__shelves_check(&tarn__heap.zone);
     for (unsigned i = 1; i <= TARN__CLASSES; i++)
-        tarn__cache_check(&tarn__heap.cache[i]);
+        if (tarn__heap_class_made(i))
+            tarn__cache_check(&tarn__heap.cache[i]);
 }
 
 static inline struct tarn_stats stats(void)

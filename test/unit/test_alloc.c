@@ -283,7 +283,7 @@ static void counts_users_caches(void **state)
     struct tarn_cache *cache = tarn_cache_create("counted", 1000, 0, TARN_CACHE_NO_MERGE, NULL, NULL);
     struct tarn_cache *debugged = tarn_cache_create("without-bins", 1000, 0, TARN_CACHE_POISON, NULL, NULL);
     tarn_cache_each(count_cache, &caches);
-    assert_int_equal(caches, TARN_CLASSES + 2);
+    assert_int_equal(caches, tarn__heap.classes_made + 2);
     for (int i = 0; i < COUNT; i++)
         assert_non_null(p[i] = tarn_cache_alloc(i % 2 ? cache : debugged, TARN_GFP_KERNEL));
     now = stats();

@@ -166,7 +166,7 @@ static void malloc_objects_and_pages_are_refused(void **state)
         tarn_cache_free(cache, object);
         end_cache(cache);
     }
-    check_dies(free_it, &(struct misuse){&tarn__heap.cache[1], large}, invalid);
+    check_dies(free_it, &(struct misuse){tarn__heap_class(1), large}, invalid);
     tarn_free(small);
     tarn_free(large);
 }

@@ -101,8 +101,8 @@ static void classes_are_not_shared(void **state)
     (void)state;
     struct tarn_cache *cache = make("class-like", 64, 0);
     assert_int_equal(users_caches(), 1);
-    assert_int_equal(tarn_cache_destroy(&tarn__heap.cache[1]), -EINVAL);
-    assert_int_equal(tarn__heap.cache[1].references, 1);
+    assert_int_equal(tarn_cache_destroy(tarn__heap_class(1)), -EINVAL);
+    assert_int_equal(tarn__heap_class(1)->references, 1);
     end_cache(cache);
 }
 

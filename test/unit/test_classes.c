@@ -41,6 +41,10 @@ static void table_agrees(void **state)
         assert_int_equal(tarn__class_table[(size + 15) / 16], searched(size));
     for (size_t i = 0; i <= 64; i++)
         assert_int_equal(TARN__CLASS_OF_16(i), searched(16 * i));
+    for (size_t size = 0; size <= TARN__TABLE_MOST; size++)
+        assert_int_equal(tarn__bin_by_16[(size + 15) / 16], offsetof(struct tarn__local, bin[searched(size)]));
+    for (size_t size = TARN__TABLE_MOST + 1; size <= TARN__SMALL_MOST; size++)
+        assert_int_equal(tarn__bin_by_128[(size + 127) / 128], offsetof(struct tarn__local, bin[searched(size)]));
 }
 
 static void waste_is_bounded(void **state)
