@@ -132,7 +132,7 @@ static bool tick(void)
     return more;
 }
 
-void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh)
+void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh, bool may_purge)
 {
     atomic_fetch_add_explicit(&zone->idle_pages, idle, memory_order_relaxed);
     atomic_fetch_add_explicit(&zone->absent_pages, absent, memory_order_relaxed);
@@ -141,7 +141,7 @@ void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fres
     tarn__lock(&zone->lock);
     if (fresh > 0)
         note_fresh(zone, fresh);
-    bool excess = idle > 0 && tarn__idle_excess(zone);
+    bool excess = idle > 0 && may_purge && tarn__idle_excess(zone);
     tarn__unlock(&zone->lock);
     if (excess)
         tarn__purge_excess(zone);

@@ -32,9 +32,9 @@ void tarn__purge_excess(struct tarn_zone *zone);
 
 /*
  * Pages in slabs became idle, or (negative) are idle no more; became absent (the system has them), or are so no more: of these `fresh` are used now.
- * Purges if that is due. With no lock held.
+ * Purges if that is due and may be. With no lock held.
  */
-void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh);
+void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh, bool may_purge);
 
 /* Gives back up to so many idle pages in slabs of the zone; returns how many. Set by the slab floor. */
 extern size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);

@@ -86,24 +86,28 @@ static void put_away(struct tarn_cache *cache, struct tarn__magazine magazine, b
         tarn__array_put(cache, magazine.head);
 }
 
-/* All that a thread has of a cache. */
+/* All that a thread has of a cache: its bin, as one or two magazines, the spare one, and what was set apart. */
+enum { HOLDING = 4 };
 struct holding {
-    struct tarn__magazine magazine[3];
+    struct tarn__magazine magazine[HOLDING];
 };
 
 /* Takes it from the thread. */
 static struct holding take_all(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
 {
-    struct holding all = {{{NULL, 0}, rear->spare, rear->foreign}};
+    struct holding all = {{{NULL, 0}, {NULL, 0}, rear->spare, rear->foreign}};
     rear->spare = rear->foreign = tarn__no_magazine;
-    if (!rear->apart)
-        all.magazine[0] = tarn__bin_take(bin, rear, cache);
+    if (rear->apart)
+        return all;
+    if (cache->linked && rear->capacity > 0 && tarn__bin_count(bin, rear, cache) > rear->capacity)
+        all.magazine[1] = tarn__bin_split(bin, rear, cache);
+    all.magazine[0] = tarn__bin_take(bin, rear, cache);
     return all;
 }
 
 static void put_all_away(struct tarn_cache *cache, struct holding all, bool to_slabs)
 {
-    for (int i = 0; i < 3; i++)
+    for (int i = 0; i < HOLDING; i++)
         put_away(cache, all.magazine[i], to_slabs);
 }
 
@@ -113,29 +117,15 @@ static bool holds_any(const struct tarn__bin *bin, const struct tarn__rear *rear
     return bin->head || rear->spare.head || rear->foreign.head;
 }
 
-/* Brings up to date what a thread holds room for, after a change of a bin's capacity, spare magazine or what lies apart. */
-static void account(struct tarn__local *local, const struct tarn_cache *cache)
-{
-    struct tarn__rear *rear = &local->rear[cache->number];
-    uint32_t room = (rear->capacity + rear->spare.count + rear->foreign.count) * cache->size;
-    local->room += room;
-    local->room -= rear->room;
-    rear->room = room;
-}
-
-static struct holding take_bin(struct tarn__local *local, const struct tarn_cache *cache)
-{
-    struct holding all = take_all(&local->bin[cache->number], &local->rear[cache->number], cache);
-    account(local, cache);
-    return all;
-}
-
 static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool to_slabs)
 {
-    put_all_away(cache, take_bin(local, cache), to_slabs);
+    put_all_away(cache, take_all(&local->bin[cache->number], &local->rear[cache->number], cache), to_slabs);
 }
 
 /* How large a thread's magazines are */
+
+/* Bytes in a bin and its spare magazine; what is set apart is so instead of them. */
+static size_t room_of(const struct tarn_cache *cache, size_t capacity) { return 2 * capacity * cache->size; }
 
 /* Of a bin that is empty or becomes larger. */
 static void set_capacity(struct tarn__local *local, const struct tarn_cache *cache, uint32_t capacity)
@@ -143,11 +133,12 @@ static void set_capacity(struct tarn__local *local, const struct tarn_cache *cac
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
     if (cache->linked && !rear->apart)
-        bin->limit += (long)capacity - (long)rear->capacity;
+        bin->limit += 2 * ((long)capacity - (long)rear->capacity);
     if (!cache->linked && bin->room > 0)
         bin->room = capacity;
+    local->room += room_of(cache, capacity);
+    local->room -= room_of(cache, rear->capacity);
     rear->capacity = capacity;
-    account(local, cache);
 }
 
 /* Whether a bin has a larger capacity than it needs: it was not used since it was last asked, or its magazines move seldom. */
@@ -195,7 +186,7 @@ static void adapt(struct tarn__local *local, const struct tarn_cache *cache, uin
     uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
     uint64_t many = QUICK * (uint64_t)rear->capacity, ever = (uint64_t)rear->noted_allocs + rear->noted_frees;
     if (operations < many && ever >= many && larger > rear->capacity &&
-        find_room(local, cache->number, (size_t)(larger - rear->capacity) * cache->size))
+        find_room(local, cache->number, room_of(cache, larger - rear->capacity)))
         set_capacity(local, cache, larger);
 }
 
@@ -207,9 +198,9 @@ static void grant(struct tarn__local *local, const struct tarn_cache *cache, uin
 {
     const struct tarn__bin *bin = &local->bin[cache->number];
     uint32_t capacity = (uint32_t)tarn__min(tarn__max(FIRST_BYTES / cache->size, 1), tarn__min(cache->capacity, bound));
-    bool fits = local->room + (size_t)capacity * cache->size <= TARN__THREAD_BYTES;
+    bool fits = local->room + room_of(cache, capacity) <= TARN__THREAD_BYTES;
     if (!fits && (bin->allocs + bin->frees) % SELDOM == 0)
-        fits = find_room(local, cache->number, (size_t)capacity * cache->size);
+        fits = find_room(local, cache->number, room_of(cache, capacity));
     if (!fits && cache->size <= ALWAYS_ONE) {
         capacity = 1;
         fits = true;
@@ -235,7 +226,7 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     struct tarn__rear *rear = &local->rear[cache->number];
     if (!rear->begun)
         return;
-    local->room -= rear->room;
+    local->room -= room_of(cache, rear->capacity);
     uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
@@ -398,7 +389,6 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     struct tarn__magazine magazine = rear->spare;
     if (magazine.count > 0) {
         rear->spare = tarn__no_magazine;
-        account(tarn__self, cache);
         return magazine;
     }
     adapt(tarn__self, cache, note(bin, rear, cache));
@@ -494,27 +484,23 @@ static void shed(struct tarn__rear *rear, struct tarn_cache *cache, uint32_t bou
 }
 
 /*
- * A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. So does the spare one
- * itself if the thread has no room for it.
+ * Of a full bin that is a list half goes to the depot. One that is an array becomes the spare magazine; what was that, if it is full too, goes to the
+ * depot. With it goes what was set apart.
  */
 static void rotate(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
-    struct tarn__magazine spare = rear->spare, foreign = tarn__no_magazine, over = tarn__no_magazine;
-    rear->spare = tarn__bin_take(bin, rear, cache);
-    tarn__bin_install(bin, rear, cache, spare.count > 0 ? tarn__no_magazine : spare);
-    account(tarn__self, cache);
-    if (tarn__self->room > TARN__THREAD_BYTES) {
+    struct tarn__magazine over, foreign = rear->foreign;
+    if (cache->linked) {
+        over = tarn__bin_split(bin, rear, cache);
+    } else {
         over = rear->spare;
-        rear->spare = tarn__no_magazine;
+        rear->spare = tarn__bin_take(bin, rear, cache);
+        tarn__bin_install(bin, rear, cache, over.count > 0 ? tarn__no_magazine : over);
+        if (over.count == 0)
+            return;
     }
-    if (spare.count > 0 || over.count > 0) {
-        foreign = rear->foreign;
-        rear->foreign = tarn__no_magazine;
-        adapt(tarn__self, cache, note(bin, rear, cache));
-    }
-    account(tarn__self, cache);
-    if (spare.count > 0)
-        put_away(cache, spare, false);
+    rear->foreign = tarn__no_magazine;
+    adapt(tarn__self, cache, note(bin, rear, cache));
     put_away(cache, over, false);
     put_away(cache, foreign, false);
 }
@@ -539,7 +525,6 @@ static bool set_apart(struct tarn__bin *bin, struct tarn__rear *rear, struct tar
     if (!tarn__magazine_push(cache, &rear->foreign, object))
         return false;
     tarn__counter_add(&bin->frees, 1);
-    account(tarn__self, cache);
     if (rear->foreign.count >= rear->capacity)
         tarn__bin_install(bin, rear, cache, tarn__no_magazine);
     return true;
@@ -564,7 +549,7 @@ void tarn__local_free(struct tarn_cache *cache, void *object)
     }
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    while (!rear->apart && tarn__bin_count(bin, rear, cache) >= rear->capacity) { /* destructors may fill it meanwhile */
+    while (!rear->apart && tarn__bin_count(bin, rear, cache) >= tarn__bin_most(rear, cache)) { /* destructors may fill it meanwhile */
         heed(rear, cache);
         if (!make_room(bin, rear, cache)) {
             pass_on(bin, rear, cache, object);
@@ -605,7 +590,7 @@ static bool take_from_any(struct tarn_cache *cache, struct holding *all)
             struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
             found = holds_any(&local->bin[cache->number], &local->rear[cache->number]);
             if (found)
-                *all = take_bin(local, cache);
+                *all = take_all(&local->bin[cache->number], &local->rear[cache->number], cache);
         }
     tarn__unlock(&tarn__registry_lock);
     return found;

@@ -8,7 +8,7 @@
  *                             allocs, frees
  *
  * A magazine's capacity begins with half a page's worth and doubles each time magazines move in quick succession, so threads that
- * exchange much do so in large lots, and what merely sways to and fro keeps little. All capacities of a thread, with what lies in spares and apart, are at most
+ * exchange much do so in large lots, and what merely sways to and fro keeps little. A thread's magazines, with their spares, together have room for at most
  * 256 KiB: whoever needs more takes it from a bin that was not used of late, or whose magazines move seldom. When a cache sheds
  * its objects (tarn__cache_bound) capacities shrink, down to none: what is freed goes to its slab at once, as each object
  * that is kept would keep its page.

@@ -50,7 +50,7 @@ void tarn__bin_install(struct tarn__bin *bin, struct tarn__rear *rear, const str
     bin->head = magazine.head;
     atomic_signal_fence(memory_order_release);
     if (cache->linked) {
-        bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->capacity - (long)magazine.count;
+        bin->limit = (long)(bin->frees - bin->allocs) + (long)tarn__bin_most(rear, cache) - (long)magazine.count;
     } else {
         bin->count = magazine.count;
         bin->room = magazine.head ? rear->capacity : 0;
@@ -61,12 +61,24 @@ struct tarn__magazine tarn__bin_take(struct tarn__bin *bin, struct tarn__rear *r
 {
     struct tarn__magazine magazine = {bin->head, tarn__bin_count(bin, rear, cache)};
     if (cache->linked)
-        bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->capacity;
+        bin->limit = (long)(bin->frees - bin->allocs) + (long)tarn__bin_most(rear, cache);
     else
         bin->count = bin->room = 0;
     atomic_signal_fence(memory_order_release);
     bin->head = NULL;
     return magazine;
+}
+
+/* The walk is over what was freed last, which is in the processor's caches. */
+struct tarn__magazine tarn__bin_split(struct tarn__bin *bin, const struct tarn__rear *rear, const struct tarn_cache *cache)
+{
+    void **last = link_of(bin->head);
+    for (uint32_t i = 1; i < rear->capacity; i++)
+        last = link_of(*last);
+    struct tarn__magazine rest = {*last, tarn__bin_count(bin, rear, cache) - rear->capacity};
+    *last = NULL;
+    bin->limit += (long)rest.count;
+    return rest;
 }
 
 void *tarn__bin_pop(struct tarn__bin *bin, const struct tarn_cache *cache)
@@ -112,7 +124,7 @@ struct tarn__magazine tarn__bin_trusted(const struct tarn__bin *bin, const struc
 {
     struct tarn__magazine magazine = {bin->head, 0};
     if (cache->linked) {
-        for (void *object = bin->head; magazine.count < cache->capacity && is_object_of(cache, object);
+        for (void *object = bin->head; magazine.count < 2 * cache->capacity && is_object_of(cache, object);
              object = *link_of(object))
             magazine.count++;
     } else if (bin->head) {

@@ -17,13 +17,19 @@ struct tarn__magazine tarn__magazine_make(struct tarn_cache *cache, void **objec
 /* Adds an object, of which there are less than the capacity. False: no memory for its array. */
 bool tarn__magazine_push(struct tarn_cache *cache, struct tarn__magazine *magazine, void *object);
 
+/* Objects that a bin holds at most. A list has room for two magazines, an array for one: behind it there is a spare one. */
+static inline uint32_t tarn__bin_most(const struct tarn__rear *rear, const struct tarn_cache *cache)
+{
+    return cache->linked ? 2 * rear->capacity : rear->capacity;
+}
+
 /* Objects in a bin. */
 static inline uint32_t tarn__bin_count(const struct tarn__bin *bin, const struct tarn__rear *rear,
                                        const struct tarn_cache *cache)
 {
     if (!cache->linked)
         return bin->count;
-    return rear->apart ? 0 : (uint32_t)((long)rear->capacity - (bin->limit - (long)(bin->frees - bin->allocs)));
+    return rear->apart ? 0 : (uint32_t)((long)tarn__bin_most(rear, cache) - (bin->limit - (long)(bin->frees - bin->allocs)));
 }
 
 static inline bool tarn__bin_is_empty(const struct tarn__bin *bin, const struct tarn_cache *cache)
@@ -37,6 +43,9 @@ void tarn__bin_install(struct tarn__bin *bin, struct tarn__rear *rear, const str
 
 /* Takes the magazine in use out of a bin. */
 struct tarn__magazine tarn__bin_take(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache);
+
+/* Takes all but a magazine's worth out of a full bin that is a list: what has been free for longest. */
+struct tarn__magazine tarn__bin_split(struct tarn__bin *bin, const struct tarn__rear *rear, const struct tarn_cache *cache);
 
 void *tarn__bin_pop(struct tarn__bin *bin, const struct tarn_cache *cache);
 

@@ -296,14 +296,16 @@ static struct change begin_change(struct tarn_cache *cache)
     return (struct change){.cache = cache, .idle = cache->idle_pages, .absent = cache->absent_pages};
 }
 
-static void end_change(const struct change *change)
+static void end_change_of(const struct change *change, bool may_purge)
 {
     struct tarn_cache *cache = change->cache;
     long idle = cache->idle_pages - change->idle, absent = cache->absent_pages - change->absent;
     tarn__unlock(&cache->slabs_lock);
     if (idle != 0 || absent != 0)
-        tarn__idle_note(cache->zone, idle, absent, change->fresh);
+        tarn__idle_note(cache->zone, idle, absent, change->fresh, may_purge);
 }
+
+static void end_change(const struct change *change) { end_change_of(change, true); }
 
 /* Objects of one slab were taken. */
 static void note(struct change *change, struct tarn__slab *slab, void *const *objects, size_t count)
@@ -529,14 +531,17 @@ void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine ma
     bool linked = cache->linked;
     void **array = linked ? NULL : magazine.head, *object = magazine.head;
     begin_places(&places);
-    while (places.count < magazine.count) {
-        object = linked ? object : array[places.count];
+    for (size_t i = 0; i < magazine.count; i++) {
+        object = linked ? object : array[i];
         if (!locate(cache, &places, object))
             foreign_object(&places, object, linked);
         if (linked)
             object = *(void **)object;
+        if (places.count == TARN__MAGAZINE_MOST || i + 1 == magazine.count) {
+            put_places(cache, &places);
+            begin_places(&places);
+        }
     }
-    put_places(cache, &places);
     if (array)
         tarn__array_put(cache, array);
 }
@@ -616,7 +621,7 @@ struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pag
         set_idle(slab, 0);
         move_pages(slab, *pages, false);
     }
-    end_change(&change);
+    end_change_of(&change, false); /* this is a purge */
     return slab;
 }
 
@@ -629,7 +634,7 @@ void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t c
     bool empty = slab->free == slab->cache->objects;
     if (empty)
         forget(slab->cache, slab);
-    end_change(&change);
+    end_change_of(&change, false); /* this is a purge */
     if (empty)
         slab_destroy(slab);
 }
