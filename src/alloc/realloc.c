@@ -1,5 +1,5 @@
 /*
- * Reallocation: in place where that can be, by remapping from 4 MiB on, by copying otherwise.
+ * Reallocation: in place where that can be, by remapping from 4 MiB on, and from 1 MiB on to a place that is clean, by copying otherwise.
  *
  * An object that must move to grow is given room to grow further, as what grows once mostly grows again: an eighth of a block of
  * whole pages, whose untouched pages cost nothing, and a quarter of an object below that.

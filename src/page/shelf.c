@@ -5,7 +5,7 @@
 #include "base/fail.h"
 #include "page/decay.h"
 
-enum { LONGEST_PART = 8, SLACK_PART = 8, USED_PART = 16 };
+enum { LONGEST_PART = 8, SLACK_PART = 8, USED_PART = 16, LOOK_PAGES = 64 };
 static const size_t least_room = ((size_t)1 << 20) / TARN__PAGE_SIZE;
 
 _Static_assert((TARN__SHELVES & (TARN__SHELVES - 1)) == 0 && TARN__SHELVES <= 32, "a thread's shelf is found by a mask");
@@ -96,23 +96,21 @@ static void set_room(struct tarn_zone *zone)
     atomic_store_explicit(&zone->shelves->room, room, memory_order_relaxed);
 }
 
-/* Frees a chain of shelved runs to their zone. Returns how many pages they had. */
-static size_t free_chain(struct tarn_zone *zone, struct tarn_page *chain)
+/* Frees a chain of shelved runs to their zone. Returns how many pages they had. *excess: whether the zone keeps too much now. */
+static size_t free_chain(struct tarn_zone *zone, struct tarn_page *chain, bool *excess)
 {
     size_t pages = 0;
-    bool excess = false;
     tarn__lock(&zone->lock);
     for (struct tarn_page *run = chain, *next; run; run = next) {
         struct tarn__section *section = tarn__page_section(run);
         next = run->lru.next;
         pages += run->count;
         tarn__page_set_state(run, TARN__PAGE_INSIDE);
-        excess |= tarn__zone_put(section, (size_t)(run - section->page), run->count, true);
+        tarn__zone_put(section, (size_t)(run - section->page), run->count, true);
     }
     set_room(zone);
+    *excess = tarn__idle_excess(zone);
     tarn__unlock(&zone->lock);
-    if (excess)
-        tarn__purge_excess(zone);
     return pages;
 }
 
@@ -130,6 +128,14 @@ static void mark_shelved(struct tarn_page *run)
         tarn__fail(TARN__INVALID_FREE, "free", tarn__page_address(run));
 }
 
+static bool keeps_too_much(struct tarn_zone *zone)
+{
+    tarn__lock(&zone->lock);
+    bool excess = tarn__idle_excess(zone);
+    tarn__unlock(&zone->lock);
+    return excess;
+}
+
 void tarn__shelf_free(struct tarn_page *run)
 {
     const struct tarn__section *section = tarn__page_section(run);
@@ -141,10 +147,13 @@ void tarn__shelf_free(struct tarn_page *run)
     struct tarn__shelf *shelf = mine(zone);
     struct tarn_page *chain = NULL;
     size_t count = run->count, room = atomic_load_explicit(&zone->shelves->room, memory_order_relaxed);
+    size_t had;
+    bool excess = false;
     mark_shelved(run);
     begin(zone->shelves, shelf);
     tarn__lock(&shelf->lock);
     shelf->put++;
+    had = pages_on(shelf);
     if (count <= room / LONGEST_PART) {
         if (pages_on(shelf) + count > room)
             chain = clear_classes(shelf, room - count);
@@ -153,14 +162,20 @@ void tarn__shelf_free(struct tarn_page *run)
         run->lru.next = NULL;
         chain = run;
     }
+    bool passes = pages_on(shelf) / LOOK_PAGES > had / LOOK_PAGES;
     tarn__unlock(&shelf->lock);
     if (chain)
-        free_chain(zone, chain);
+        free_chain(zone, chain, &excess);
+    else if (passes)
+        excess = keeps_too_much(zone);
+    if (excess)
+        tarn__purge_excess(zone);
 }
 
 size_t tarn__shelves_empty(struct tarn_zone *zone)
 {
     size_t pages = 0;
+    bool excess;
     if (!zone->shelves)
         return 0;
     for (uint32_t begun = atomic_load_explicit(&zone->shelves->begun, memory_order_relaxed); begun; begun &= begun - 1) {
@@ -168,7 +183,7 @@ size_t tarn__shelves_empty(struct tarn_zone *zone)
         tarn__lock(&shelf->lock);
         struct tarn_page *chain = clear_classes(shelf, 0);
         tarn__unlock(&shelf->lock);
-        pages += chain ? free_chain(zone, chain) : 0;
+        pages += chain ? free_chain(zone, chain, &excess) : 0;
     }
     return pages;
 }

@@ -70,7 +70,7 @@ struct tarn_zone {
     uint64_t faded;                 /* when both faded last, in ticks */
     size_t limit;                   /* pages that may be in use; 0: no limit */
     size_t min, low, high;          /* watermarks */
-    uint64_t allocations, frees;    /* of requests, but for those that threads' lists served */
+    uint64_t allocations, frees;    /* of requests, but for those that threads' lists and shelves served */
     uint64_t fallbacks, conversions;
 
     /* in zones.c and lists.c */

@@ -14,6 +14,7 @@ static int begin(void **state)
     begin_zone(state);
     memset(&shelves, 0, sizeof shelves);
     tarn__shelves_init(&zone, &shelves);
+    zone.learned = SIZE_MAX / 4; /* nothing is too much, however slowly a test runs */
     return 0;
 }
 
@@ -201,6 +202,26 @@ static void is_given_up_at_a_limit(void **state)
     zone.limit = 0;
 }
 
+/* Idle is idle, wherever it lies; a shelf looks at it each 64 pages. */
+static void is_given_back_when_too_much_is_idle(void **state)
+{
+    (void)state;
+    struct tarn_page *rest = take(1500, PAGE), *run[20];
+    for (size_t i = 0; i < 20; i++)
+        run[i] = take(20, PAGE);
+    zone.learned = 0;
+    for (size_t i = 0; i < 6; i++)
+        shelve(run[i]);
+    assert_int_equal(tarn__shelves_pages(&zone), 120);
+    assert_int_equal(counted.purged, 0);
+    for (size_t i = 6; i < 20; i++) {
+        shelve(run[i]);
+        assert_true(tarn__shelves_pages(&zone) + zone.dirty_pages <= 128 + 64);
+    }
+    assert_true(counted.purged > 0);
+    give(rest);
+}
+
 static void lets_a_neighbour_grow(void **state)
 {
     (void)state;
@@ -285,17 +306,12 @@ static void serves_threads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        SHELF_TEST(keeps_the_last_for_the_next),
-        SHELF_TEST(gives_an_eighth_more_at_most),
-        SHELF_TEST(keeps_runs_of_some_lengths_only),
-        SHELF_TEST(stays_within_its_room),
-        SHELF_TEST(has_more_room_in_a_large_zone),
-        SHELF_TEST(comes_before_clean_memory),
-        SHELF_TEST(is_given_up_before_a_request_fails),
-        SHELF_TEST(is_given_up_at_a_limit),
-        SHELF_TEST(lets_a_neighbour_grow),
-        SHELF_TEST(finds_a_run_that_was_freed_twice),
-        SHELF_TEST(serves_threads),
+        SHELF_TEST(keeps_the_last_for_the_next),         SHELF_TEST(gives_an_eighth_more_at_most),
+        SHELF_TEST(keeps_runs_of_some_lengths_only),     SHELF_TEST(stays_within_its_room),
+        SHELF_TEST(has_more_room_in_a_large_zone),       SHELF_TEST(comes_before_clean_memory),
+        SHELF_TEST(is_given_up_before_a_request_fails),  SHELF_TEST(is_given_up_at_a_limit),
+        SHELF_TEST(is_given_back_when_too_much_is_idle), SHELF_TEST(lets_a_neighbour_grow),
+        SHELF_TEST(finds_a_run_that_was_freed_twice),    SHELF_TEST(serves_threads),
     };
     return cmocka_run_group_tests_name("shelf", tests, NULL, NULL);
 }
