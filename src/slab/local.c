@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-enum { QUICK = 8, FIRST_BYTES = 4096, STEPS = 1, SELDOM = 16, ALWAYS_ONE = 8192 }; /* QUICK: magazines' worth of operations */
+enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 1, SELDOM = 16, ALWAYS_ONE = 8192 }; /* QUICK: magazines' worth of operations */
 
 static struct tarn__local unborn, ended;
 
