@@ -123,6 +123,8 @@ def describe_machine(allocators, libc):
         "allocators": {name: os.path.basename(path) if path else "libc" for name, path in allocators.items()},
         "programs": {"python": platform.python_version(), "sqlite": first_line("sqlite3", "--version"),
                      "lua": first_line("lua5.4", "-v"), "gcc": first_line("gcc", "--version"),
+                     "clang": first_line(workloads.find_clang(), "--version"), "z3": first_line("z3", "--version"),
+                     "ghostscript": first_line("gs", "--version"), "rocksdb": first_line("db_bench", "--version"),
                      "redis": first_line("redis-server", "--version")},
         "load_average": os.getloadavg(), "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
     }
@@ -210,13 +212,20 @@ def parse_options(arguments):
     return options
 
 
+def scratch_place():
+    """In memory where there is room: what programs write to a disk is not asked for here."""
+    if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 512 << 20:
+        return "/dev/shm"
+    return None
+
+
 def main(arguments):
     options = parse_options(arguments)
     begin = time.monotonic()
     libc = find_libc()
     allocators = choose_allocators(options)
     machine = describe_machine(allocators, libc)
-    with tempfile.TemporaryDirectory(prefix="tarn-bench-") as scratch:
+    with tempfile.TemporaryDirectory(prefix="tarn-bench-", dir=scratch_place()) as scratch:
         place = workloads.Place(options.loads, options.spawn, scratch, options.scale, options.patience)
         patterns = [p for p in options.only.split(",") if p]
         found = workloads.all_workloads(place, libc, patterns)
