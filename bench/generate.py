@@ -24,7 +24,7 @@ def write(place, name, text):
 
 def sql(place):
     with open(os.path.join(HERE, "programs", "sqlite.sql"), encoding="ascii") as file:
-        write(place, "sqlite.sql", file.read().replace("@ROWS@", place.scaled(300000)))
+        write(place, "sqlite.sql", file.read().replace("@ROWS@", place.scaled(90000)))
 
 
 C_FUNCTION = """
@@ -65,7 +65,7 @@ def c_source(name, functions):
 
 def smt(place):
     """Inequalities of products and sums of bit vectors, which become clauses; an array beside them; a model is asked for, so the answer is more than one word."""
-    below, count, bits = draws(12345), int(place.scaled(64)) + 4, 16
+    below, count, bits = draws(12345), int(place.scaled(45)) + 4, 16
     lines = ["(set-option :produce-models true)", "(declare-const table (Array Int Int))"]
     lines += ["(declare-const x%d (_ BitVec %d))" % (i, bits) for i in range(count)]
     for _ in range(2 * count):

@@ -20,7 +20,7 @@ import generate
 
 HERE = os.path.dirname(os.path.abspath(__file__))
 LIMIT = 120  # seconds that one run may take
-FIRST_WARM = {"fragment": 700}  # MiB; what the first run of a workload may need, where that is more than 256
+FIRST_WARM = {"fragment": 450}  # MiB; what the first run of a workload may need, where that is more than 256
 
 
 class Place:
