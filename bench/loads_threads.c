@@ -124,7 +124,7 @@ static uint64_t short_life(unsigned number, void *shared)
 
 uint64_t load_thread_churn(double scale)
 {
-    uint64_t generations = bench_scaled(1200, scale), ops = 0;
+    uint64_t generations = bench_scaled(700, scale), ops = 0;
 
     for (uint64_t generation = 0; generation < generations; generation++)
         ops += bench_run_threads(4, short_life, &generation);
@@ -159,7 +159,7 @@ static uint64_t leak_body(unsigned number, void *shared)
 
 uint64_t load_thread_leak(double scale)
 {
-    uint64_t generations = bench_scaled(500, scale), ops = 0;
+    uint64_t generations = bench_scaled(400, scale), ops = 0;
 
     for (uint64_t generation = 0; generation < generations; generation++)
         ops += bench_run_threads(LEAK_THREADS, leak_body, &generation);

@@ -28,6 +28,7 @@ class Place:
 
     def __init__(self, loads, spawn, scratch, scale, patience):
         self.loads, self.spawn, self.scratch, self.scale = loads, spawn, scratch, scale
+        self.tracer = None  # a function of the preloaded library: the command that the measured one is put behind
         self.patience = patience  # seconds left for runs that are done again
         self.again = 0
         self.lines = []
@@ -51,6 +52,8 @@ class Place:
 
     def spawn_command(self, lib, figures, command, warm):
         preload = ["-p", lib] if lib else []
+        if self.tracer:
+            preload, command = [], [*self.tracer(lib), *command]
         return [self.spawn, *preload, "-w", str(int(warm)), "-t", str(LIMIT), "-o", figures, *command]
 
     def measure(self, lib, command, warm=0):
