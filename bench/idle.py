@@ -4,7 +4,7 @@
     python3 bench/idle.py --build build [--peers glibc,mimalloc] [--variant NAME=FILE] [--seconds 10] [--mib 400] [--keep 200]
 
 What the program holds is read in /proc/PID/smaps_rollup, from outside, while it makes no call at all (idle.c). All allocators wait at the same time. Then,
-one after the other, the price: 20 rounds of 100 MB allocated and freed, whole and by halves. All of it goes to BUILD/bench/idle.json.
+one after the other, the price: 20 rounds of 100 MB allocated and freed, whole and by halves. All of it goes to BUILD/bench/idle.json, curves to BUILD/bench/idle.html.
 """
 import argparse
 import os
@@ -15,6 +15,7 @@ import threading
 import time
 
 sys.dont_write_bytecode = True  # the source directory stays as it is
+import page  # noqa: E402
 import rounds  # noqa: E402
 import run  # noqa: E402
 
@@ -179,6 +180,7 @@ def main():
     if options.rounds > 0:
         show_again(samples)
     rounds.write_json(os.path.join(place, "idle.json"), result)
+    page.write(options.build, "idle", page.describe_idle(result))
     failures = [name for of in result["idle"].values() for name, found in of.items() if "failure" in found]
     return 1 if failures else 0
 

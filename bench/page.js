@@ -17,7 +17,7 @@ function ratios(chart) {
     { type: 'value', min: 0, max: rows, inverse: true, show: false },
   ]);
   return {
-    ...frame, tooltip: { trigger: 'item', formatter: '{b}' }, legend: { top: 24 }, grid: { left: 160, right: 30, top: 75, bottom: 40 },
+    ...frame, tooltip: { trigger: 'item', formatter: '{b}' }, legend: { top: 32 }, grid: { left: 160, right: 30, top: 85, bottom: 40 },
     xAxis: { type: 'log', logBase: 2, min: 0.5, name: 'ratio', nameLocation: 'middle', nameGap: 24 },
     series: chart.series.map((s, k) => ({
       name: s.name, type: 'scatter', yAxisIndex: 1, symbolSize: s.name.startsWith('tarn') ? 9 : 6,
@@ -30,12 +30,11 @@ function ratios(chart) {
 
 // Points are x, y or x, median, lower and upper quartile.
 function lines(chart) {
-  const type = chart.log ? 'log' : 'value';
-  const frame = charts.frame(chart.title, { type, name: chart.y, nameLocation: 'middle', nameGap: 48 });
+  const frame = charts.frame(chart.title, { type: chart.log === 'both' ? 'log' : 'value', name: chart.y, nameLocation: 'middle', nameGap: 48 });
   return {
-    ...frame, xAxis: { type, name: chart.x, nameLocation: 'middle', nameGap: 24, logBase: chart.x === 'threads' ? 2 : 10 },
+    ...frame, xAxis: { type: chart.log ? 'log' : 'value', min: 'dataMin', name: chart.x, nameLocation: 'middle', nameGap: 24, logBase: chart.x === 'threads' ? 2 : 10 },
     series: chart.series.map((s, k) => ({
-      name: s.name, type: 'line', showSymbol: chart.log, symbolSize: 7, data: s.points.map((p) => p.slice(0, 2)),
+      name: s.name, type: 'line', showSymbol: chart.log !== '', symbolSize: 7, data: s.points.map((p) => p.slice(0, 2)),
       markLine: bars(s.points.filter((p) => p.length > 2).map(([x, , low, high]) => bar([x, low], [x, high])), frame.color[k % frame.color.length]),
     })),
   };

@@ -61,8 +61,8 @@ def curve_chart(kind, found, key="ns"):
     for name, line in found.items():
         summaries = [(p["number"], curves.summarise(p, key)) for p in line]
         series.append({"name": name, "points": [[n, *(round(s[k] * factor, 3) for k in ("median", "low", "high"))] for n, s in summaries if s]})
-    title = "Time of " + text if key == "ns" else "Memory by live objects"
-    return {"kind": "lines", "title": title, "x": axis, "y": unit, "log": True, "series": series}
+    title = text[0].upper() + text[1:] if key == "ns" else "Memory by live objects"
+    return {"kind": "lines", "title": title, "x": axis, "y": unit, "log": "both" if kind == "live" else "x", "series": series}
 
 
 def curve_charts(found):
@@ -70,13 +70,34 @@ def curve_charts(found):
 
 
 def trace_charts(traces):
-    return [{"kind": "lines", "title": "Memory over time: " + load, "x": "s", "y": "MiB resident", "log": False,
+    return [{"kind": "lines", "title": "Memory over time: " + load, "x": "s", "y": "MiB resident", "log": "",
              "series": [{"name": name, "points": series} for name, series in by.items()]} for load, by in traces.items()]
 
 
 def describe_curves(result):
     return {"title": "tarn: how cost grows", "text": [machine_line(result), "%d rounds; bars: quartiles" % result["rounds"]],
             "charts": curve_charts(result["curves"]) + trace_charts(result["traces"]), "tables": []}
+
+
+def idle_chart(shape, phase, of, keep):
+    """Resident memory above the program's own, after all but one in `keep` were freed, or all."""
+    series = []
+    for name, found in of.items():
+        if "failure" not in found:
+            base = found["base"]["series"][0][1]
+            series.append({"name": name, "points": [[s[0], round((s[1] - base) / 2**20, 2)] for s in found[phase]["series"]]})
+            pages = found["part"]["pages"] / 256
+    if phase == "part" and series:
+        series.append({"name": "pages with a live object", "points": [[0, pages], [series[0]["points"][-1][0], pages]]})
+    return {"kind": "lines", "title": "Sizes %s: %s" % (shape, "one in %d is live" % keep if phase == "part" else "nothing is live"), "x": "s without a call",
+            "y": "MiB resident", "log": "", "series": series}
+
+
+def describe_idle(result):
+    charts = [idle_chart(shape, phase, of, result["keep"]) for shape, of in result["idle"].items() for phase in ("part", "none")]
+    return {"title": "tarn: memory of programs that wait", "charts": charts, "tables": [],
+            "text": [machine_line(result), "%d MiB of objects were allocated, all but one in %d of them freed in random order; later the rest."
+                     % (result["mib"], result["keep"])]}
 
 
 def mean_table(metrics, names):
