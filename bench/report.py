@@ -144,7 +144,7 @@ def call_cell(calls, samples, load, name):
     """Calls for memory in one run, faults in the median run; "-" for what is not known."""
     counts = calls.get(load, {}).get(name)
     good = [s["minor"] for s in samples[load][name] if "failure" not in s]
-    return "%s %s" % ("-" if counts is None else sum(n for call, n in counts.items() if call != "futex"), "%d" % statistics.median(good) if good else "-")
+    return "%s %s" % ("-" if counts is None else sum(counts.values()), "%d" % statistics.median(good) if good else "-")
 
 
 def print_calls(calls, samples, names):

@@ -161,7 +161,7 @@ def measure_start(place, allocators):
     return {name: [place.measure(lib, [true])[0] for _ in range(11)] for name, lib in allocators.items()}
 
 
-TRACED_CALLS = "trace=%memory,futex"
+TRACED_CALLS = "trace=%memory"
 
 
 def strace_options(scratch):
@@ -183,7 +183,7 @@ def read_counts(path):
 
 
 def count_calls(place, chosen, allocators):
-    """System calls of memory and waiting: workload -> allocator -> call -> count, by strace, one run each."""
+    """System calls of memory: workload -> allocator -> call -> count, by strace, one run each."""
     strace, counts = strace_options(place.scratch), {}
     if strace is None:
         print("skipped: system calls: strace is not installed, or must not trace")
