@@ -9,9 +9,9 @@ import time
 import rounds
 
 CURVES = {
-    "live": ("replacing one of so many live objects", "live objects", [1000, 10000, 100000, 1000000]),
-    "threads": ("so many threads with objects of their own, the same work in all", "threads", [1, 2, 4, 8, 16]),
-    "exchange": ("so many threads that free each other's, the same work in all", "threads", [1, 2, 4, 8, 16]),
+    "live": ("replacing one of N live objects", "live objects", [1000, 10000, 100000, 1000000]),
+    "threads": ("threads, each with its own objects", "threads", [1, 2, 4, 8, 16]),
+    "exchange": ("threads that free each other's objects", "threads", [1, 2, 4, 8, 16]),
 }
 MANY = 10000000  # live objects: a GiB, and 10 s
 TRACED = ["kv_grow_delete", "fragment", "interpreter", "sqlite"]  # whose memory over time is shown

@@ -11,6 +11,8 @@ const bars = (pairs, color) => ({ silent: true, animation: false, symbol: 'none'
 // A row a workload, in it a point and a bar for each allocator, one below the other.
 function ratios(chart) {
   const rows = chart.labels.length;
+  const lowest = Math.min(...chart.series.flatMap((s) => s.points.map((p) => p[2])));
+  const least = Math.min(0.5, Math.max(0.125, 2 ** Math.floor(Math.log2(lowest))));
   const height = (at, k) => at + (k + 1) / (chart.series.length + 1);
   const frame = charts.frame(chart.title, [
     { type: 'category', data: chart.labels, inverse: true, axisTick: { show: false }, splitLine: { show: true } },
@@ -18,12 +20,12 @@ function ratios(chart) {
   ]);
   return {
     ...frame, tooltip: { trigger: 'item', formatter: '{b}' }, legend: { top: 32 }, grid: { left: 160, right: 30, top: 85, bottom: 40 },
-    xAxis: { type: 'log', logBase: 2, min: 0.5, name: 'ratio', nameLocation: 'middle', nameGap: 24 },
+    xAxis: { type: 'log', logBase: 2, min: least, name: 'ratio', nameLocation: 'middle', nameGap: 24 },
     series: chart.series.map((s, k) => ({
       name: s.name, type: 'scatter', yAxisIndex: 1, symbolSize: s.name.startsWith('tarn') ? 9 : 6,
       data: s.points.map(([at, ratio, low, high]) => ({ name: `${chart.labels[at]}, ${s.name}: ${ratio.toFixed(2)} (${low.toFixed(2)}-${high.toFixed(2)})`,
-        value: [Math.max(ratio, 0.5), height(at, k)] })),
-      markLine: bars(s.points.map(([at, , low, high]) => bar([Math.max(low, 0.5), height(at, k)], [Math.max(high, 0.5), height(at, k)])), frame.color[k % frame.color.length]),
+        value: [Math.max(ratio, least), height(at, k)] })),
+      markLine: bars(s.points.map(([at, , low, high]) => bar([Math.max(low, least), height(at, k)], [Math.max(high, least), height(at, k)])), frame.color[k % frame.color.length]),
     })),
   };
 }
@@ -32,7 +34,7 @@ function ratios(chart) {
 function lines(chart) {
   const frame = charts.frame(chart.title, { type: chart.log === 'both' ? 'log' : 'value', name: chart.y, nameLocation: 'middle', nameGap: 48 });
   return {
-    ...frame, xAxis: { type: chart.log ? 'log' : 'value', min: 'dataMin', name: chart.x, nameLocation: 'middle', nameGap: 24, logBase: chart.x === 'threads' ? 2 : 10 },
+    ...frame, xAxis: { type: chart.log ? 'log' : 'value', min: chart.log ? 'dataMin' : 0, name: chart.x, nameLocation: 'middle', nameGap: 24, logBase: chart.x === 'threads' ? 2 : 10 },
     series: chart.series.map((s, k) => ({
       name: s.name, type: 'line', showSymbol: chart.log !== '', symbolSize: 7, data: s.points.map((p) => p.slice(0, 2)),
       markLine: bars(s.points.filter((p) => p.length > 2).map(([x, , low, high]) => bar([x, low], [x, high])), frame.color[k % frame.color.length]),

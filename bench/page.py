@@ -75,7 +75,7 @@ def trace_charts(traces):
 
 
 def describe_curves(result):
-    return {"title": "tarn: how cost grows", "text": [machine_line(result), "%d rounds; bars: quartiles" % result["rounds"]],
+    return {"title": "tarn: how cost grows", "text": [machine_line(result), "%d rounds; bars: quartiles. By threads: the same work in all, nanoseconds of an operation by the clock." % result["rounds"]],
             "charts": curve_charts(result["curves"]) + trace_charts(result["traces"]), "tables": []}
 
 
@@ -124,7 +124,8 @@ def describe(result):
               ratio_chart("Peak memory, against the leanest peer of each workload", metrics["memory"], names)]
     charts += trace_charts(result["traces"]) + (curve_charts(result["curves"]) if result["curves"] else [])
     text = [machine_line(result), "; ".join("%s: %s" % item for item in result["machine"]["allocators"].items()),
-            "%d interleaved rounds, scale %g. Points: medians of the rounds; bars: quartiles. A ratio of 1 is the best allocator but tarn of that workload."
+            "%d interleaved rounds, scale %g. Points: medians of the rounds; bars: quartiles. A ratio of 1 is the best allocator but tarn of that workload. "
+            "Curves by threads: the same work in all, nanoseconds of an operation by the clock."
             % (result["rounds"], result["scale"])]
     return {"title": "tarn: the benchmark", "text": text, "charts": charts,
             "tables": [mean_table(metrics.items(), names), call_table(result["calls"], samples, names)]}

@@ -5,7 +5,7 @@
     bench/run.py --build build --readme             the same, and puts its table into README.md
     bench/run.py --build build --quick              a smoke test, under 40 s
     bench/run.py --build build --only 'churn*,server' --peers glibc,mimalloc
-    bench/run.py --build build --variant tarn-old=/tmp/old/libtarn-malloc.so --json result.json
+    bench/run.py --build build --variant tarn-old=old/libtarn-malloc.so --json result.json
 
 In every round every workload is run once by every allocator, in an order that rotates, so that what else
 the machine does falls on all alike; a run that fell into a disturbance is done again (--patience).

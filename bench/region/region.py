@@ -8,7 +8,6 @@ which npm installs into BUILD/npm; without it there is the text and BUILD/bench/
 region.c.
 """
 import argparse
-import json
 import os
 import platform
 import shutil
