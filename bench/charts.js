@@ -26,6 +26,12 @@ function drawer(place) {
   };
 }
 
+// One picture of several: `parts` are option, x, y, width, height.
+function picture(draw, width, height, parts) {
+  const part = ([option, x, y, w, h]) => draw(option, w, h).replace('<svg ', `<svg x="${x}" y="${y}" `);
+  return `<svg xmlns="http://www.w3.org/2000/svg" width="${width}" height="${height}" viewBox="0 0 ${width} ${height}">\n${parts.map(part).join('\n')}\n</svg>\n`;
+}
+
 // `charts`: options by the id of the element in `body` that they are drawn into. `file`: which build of ECharts is enough.
 function page(place, file, title, body, charts) {
   const script = fs.readFileSync(library(place, file), 'utf8').replace(/<\/script/g, '<\\/script');
@@ -50,4 +56,4 @@ for (const [id, option] of Object.entries(charts)) {
 `;
 }
 
-module.exports = { escape, frame, drawer, page };
+module.exports = { escape, frame, drawer, picture, page };

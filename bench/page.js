@@ -1,8 +1,9 @@
-// Draws a page that page.py described. Usage: page.js NPM-PLACE DESCRIPTION PAGE
+// Draws a page that page.py described, and a picture of some of its charts. Usage: page.js NPM-PLACE DESCRIPTION PAGE [FIGURE]
 const fs = require('fs');
+const path = require('path');
 const charts = require('./charts.js');
 
-const [place, source, target] = process.argv.slice(2);
+const [place, source, target, figure] = process.argv.slice(2);
 const described = JSON.parse(fs.readFileSync(source, 'utf8'));
 
 const bar = (from, to) => [{ coord: from, symbol: 'none' }, { coord: to, symbol: 'none' }];
@@ -55,3 +56,9 @@ described.charts.forEach((chart, at) => {
 });
 body += described.tables.slice(1).map(table).join('');
 fs.writeFileSync(target, charts.page(place, 'echarts.min.js', described.title, body, options));
+
+if (figure) {
+  const parts = described.picture.map((at, k) => [options[`chart${at}`], k % 2 * 480, Math.floor(k / 2) * 330, 480, 320]);
+  fs.mkdirSync(path.dirname(figure), { recursive: true });
+  fs.writeFileSync(figure, charts.picture(charts.drawer(place), 960, Math.ceil(parts.length / 2) * 330, parts));
+}

@@ -25,13 +25,14 @@ def draw(build, script, *arguments):
     return "%s failed" % os.path.basename(script) if done.returncode else None
 
 
-def write(build, name, description):
-    """BUILD/bench/NAME.html."""
+def write(build, name, description, figure=""):
+    """BUILD/bench/NAME.html; and a picture, if a place for it is named. Answers whether that was possible."""
     source, target = (os.path.join(build, "bench", name + ending) for ending in (".page.json", ".html"))
     rounds.write_json(source, description)
-    problem = draw(build, os.path.join(HERE, "page.js"), source, target)
+    problem = draw(build, os.path.join(HERE, "page.js"), source, target, *([figure] if figure else []))
     os.unlink(source)
     print("no page: " + problem if problem else target)
+    return not problem
 
 
 def machine_line(result):
@@ -66,7 +67,8 @@ def curve_chart(kind, found, key="ns"):
 
 
 def curve_charts(found):
-    return [*(curve_chart(kind, by) for kind, by in found.items()), curve_chart("live", found["live"], "peak")]
+    """None where they were not measured."""
+    return [*(curve_chart(kind, by) for kind, by in found.items()), curve_chart("live", found["live"], "peak")] if found else []
 
 
 def trace_charts(traces):
@@ -122,10 +124,11 @@ def describe(result):
     metrics = report.all_figures(samples)
     charts = [ratio_chart("Time, against the best peer of each workload", metrics["time"], names),
               ratio_chart("Peak memory, against the leanest peer of each workload", metrics["memory"], names)]
-    charts += trace_charts(result["traces"]) + (curve_charts(result["curves"]) if result["curves"] else [])
+    charts += curve_charts(result["curves"]) + trace_charts(result["traces"])
     text = [machine_line(result), "; ".join("%s: %s" % item for item in result["machine"]["allocators"].items()),
             "%d interleaved rounds, scale %g. Points: medians of the rounds; bars: quartiles. A ratio of 1 is the best allocator but tarn of that workload. "
             "Curves by threads: the same work in all, nanoseconds of an operation by the clock."
             % (result["rounds"], result["scale"])]
-    return {"title": "tarn: the benchmark", "text": text, "charts": charts,
+    pictured = [i for i, c in enumerate(charts) if c["kind"] == "lines"][:4]  # the curves
+    return {"title": "tarn: the benchmark", "text": text, "charts": charts, "picture": pictured,
             "tables": [mean_table(metrics.items(), names), call_table(result["calls"], samples, names)]}

@@ -11,6 +11,7 @@ import report
 
 DEFAULT = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "README.md")
 BEGIN, END = "<!-- ./dev bench --readme: begin -->\n", "<!-- ./dev bench --readme: end -->\n"
+FIGURE = "docs/figures/bench.svg"
 BEHIND, MOST = 1.2, 8  # ratios that are named below the table, and how many
 
 
@@ -89,7 +90,11 @@ def behind_line(result, title, metric):
     return textwrap.fill("%s %s%s." % (title, named, more), 120)
 
 
-def table(result, allocators):
+def figure_beside(path):
+    return os.path.join(os.path.dirname(os.path.abspath(path)), FIGURE)
+
+
+def table(result, allocators, figure):
     """What goes between the markers."""
     names, machine, kinds = list(allocators), result["machine"], list(result["kinds"].values())
     text = ("`./dev bench` on %d cores of an %s, %s, kernel %s; %d loads and %d whole programs, %d interleaved rounds, medians. Each ratio is "
@@ -102,15 +107,18 @@ def table(result, allocators):
         lines.append(("| " + " | ".join(cells) + " |").replace("|  |", "| |"))
     lines += ["", behind_line(result, "Behind the best by more than a fifth, time:", "time"),
               behind_line(result, "The same, peak memory where more than 20 MiB are needed:", "memory-over-20-MiB")]
+    if figure:
+        lines += ["", "![Time and memory by live objects, time by threads, tarn beside the others](%s)" % FIGURE]
     return "\n".join(lines) + "\n"
 
 
-def rewrite(path, result, allocators):
+def rewrite(path, result, allocators, figure=False):
+    """`figure`: the picture lies where it belongs."""
     with open(path, encoding="utf-8") as file:
         before, begin, rest = file.read().partition(BEGIN)
     _, end, after = rest.partition(END)
     if not begin or not end:
         raise SystemExit("%s has no markers %s" % (path, BEGIN.strip()))
     with open(path, "w", encoding="utf-8") as file:
-        file.write(before + BEGIN + table(result, allocators) + END + after)
+        file.write(before + BEGIN + table(result, allocators, figure) + END + after)
     print("rewritten: the table in " + path)

@@ -302,9 +302,10 @@ def main(arguments):
     print("took %.0f s; %d rounds, scale %g" % (time.monotonic() - begin, options.rounds, options.scale))
     path = options.json or os.path.join(options.build, "bench", "bench.json")
     rounds.write_json(path, result)
-    page.write(options.build, "bench", page.describe(result))
+    figure = readme.figure_beside(options.readme) if options.readme and result["curves"] else ""
+    drawn = page.write(options.build, "bench", page.describe(result), figure)
     if options.readme:
-        readme.rewrite(options.readme, result, allocators)
+        readme.rewrite(options.readme, result, allocators, bool(figure) and drawn)
     return 1 if failures else 0
 
 

@@ -32,13 +32,6 @@ const room = {
     name: names[s], type: 'bar', data: loads.map((l) => result.room[s][l] ? round(mean(result.room[s][l].external)) : null) })),
 };
 
-const svg = charts.drawer(place);
-function picture() {
-  const part = (option, x, y, width, height) => svg(option, width, height).replace('<svg ', `<svg x="${x}" y="${y}" `);
-  return '<svg xmlns="http://www.w3.org/2000/svg" width="960" height="660" viewBox="0 0 960 660">\n'
-    + [part(time, 0, 0, 480, 320), part(count, 480, 0, 480, 320), part(room, 0, 330, 960, 330)].join('\n') + '\n</svg>\n';
-}
-
 const { escape } = charts;
 function html() {
   const rows = loads.map((l) => `<tr><th>${escape(l)}</th><td class="what">${escape(result.loads[l])}</td>` + strategies.map((s) => {
@@ -59,4 +52,5 @@ ${rows}
 
 fs.writeFileSync(page, html());
 fs.mkdirSync(path.dirname(figure), { recursive: true });
-fs.writeFileSync(figure, picture());
+fs.writeFileSync(figure, charts.picture(charts.drawer(place), 960, 660,
+  [[time, 0, 0, 480, 320], [count, 480, 0, 480, 320], [room, 0, 330, 960, 330]]));
