@@ -3,6 +3,7 @@
 
     python3 bench/check.py BUILD/bench [LIBRARY]
 """
+import contextlib
 import os
 import subprocess
 import sys
@@ -153,7 +154,8 @@ def main():
     failed = 0
     for number, (name, check) in enumerate(checks, 1):
         try:
-            check()
+            with contextlib.redirect_stdout(sys.stderr):
+                check()
             print("ok %d - %s" % (number, name))
         except (Exception, SystemExit) as error:  # pylint: disable=broad-except
             failed += 1
