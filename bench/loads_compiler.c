@@ -197,7 +197,7 @@ static uint64_t compile_function(struct module *module, struct bench_random *ran
 uint64_t load_compiler(double scale)
 {
     struct bench_random random = bench_seed(97);
-    uint64_t modules = 4, functions = bench_scaled(240, scale), ops = 0;
+    uint64_t modules = 4, functions = bench_scaled(450, scale), ops = 0;
 
     for (uint64_t m = 0; m < modules; m++) {
         struct module module = {0};

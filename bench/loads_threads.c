@@ -64,7 +64,7 @@ static uint64_t producer_consumer_body(unsigned number, void *shared)
 
 uint64_t load_producer_consumer(double scale)
 {
-    ring.total = (bench_scaled(3000000, scale) / RING_BATCH + 1) * RING_BATCH;
+    ring.total = (bench_scaled(6000000, scale) / RING_BATCH + 1) * RING_BATCH;
     return bench_run_threads(2, producer_consumer_body, NULL);
 }
 
