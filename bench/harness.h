@@ -26,7 +26,7 @@
 #include <string.h>
 
 #define BENCH_PAGE ((size_t)4096)
-#define BENCH_THREADS_MAX 16u
+#define BENCH_THREADS_MAX 64u
 
 struct bench_random {
     uint64_t state; /* never 0 */

@@ -96,7 +96,7 @@ static uint64_t append_strings(struct bench_random *random, unsigned rounds)
 uint64_t load_realloc_grow(double scale)
 {
     struct bench_random random = bench_seed(71);
-    uint64_t rounds = bench_scaled(20, scale), ops = 0;
+    uint64_t rounds = bench_scaled(14, scale), ops = 0;
 
     for (uint64_t i = 0; i < rounds; i++)
         ops += grow_vectors(&random) / 256 + append_strings(&random, 2500);
@@ -239,7 +239,7 @@ uint64_t load_interpreter(double scale)
 {
     struct bench_random random = bench_seed(81);
     struct cell *survivors[8] = {0};
-    uint64_t phases = bench_scaled(16, scale), ops = 0;
+    uint64_t phases = bench_scaled(10, scale), ops = 0;
 
     for (uint64_t phase = 0; phase < phases; phase++) {
         struct cell **generation = &survivors[phase % 8];
@@ -285,7 +285,7 @@ static uint64_t fell(struct node *node)
 uint64_t load_tree(double scale)
 {
     struct node *lasting = grow(17);
-    uint64_t rounds = bench_scaled(14, scale), ops = 0;
+    uint64_t rounds = bench_scaled(9, scale), ops = 0;
 
     for (uint64_t round = 0; round < rounds; round++)
         for (unsigned depth = 4; depth <= 18; depth += 2) {
@@ -368,7 +368,7 @@ uint64_t load_fragment(double scale)
 {
     static const uint32_t sizes[] = {64, 256, 96, 1024, 40, 3000};
     const unsigned phases = sizeof sizes / sizeof sizes[0];
-    size_t budget = (size_t)bench_scaled(100u << 20, scale < 1 ? scale : 1);
+    size_t budget = (size_t)bench_scaled(60u << 20, scale < 1 ? scale : 1);
     size_t most = budget / 40 + 1, kept_count = 0;
     void **objects = checked(malloc(most * sizeof *objects));
     void **kept = checked(malloc((most / 4 + 64) * sizeof *kept));

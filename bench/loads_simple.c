@@ -48,7 +48,7 @@ uint64_t load_pair(double scale)
 {
     static const size_t sizes[] = {16, 24, 32, 48, 64, 96, 128, 256, 512, 1024};
     const unsigned count = sizeof sizes / sizeof sizes[0];
-    uint64_t pairs = bench_scaled(6000000, scale);
+    uint64_t pairs = bench_scaled(5000000, scale);
     uint64_t floor = pairs / 4 + 1;
     double malloc_seconds = 0, floor_seconds = 0;
 
@@ -111,7 +111,7 @@ uint64_t load_batch(double scale)
 {
     static const uint32_t counts[] = {10, 100, 1000};
     struct bench_random random = bench_seed(11);
-    uint64_t objects = bench_scaled(9000000, scale), ops = 0;
+    uint64_t objects = bench_scaled(6000000, scale), ops = 0;
 
     for (unsigned i = 0; i < 3; i++) {
         uint64_t rounds = objects / counts[i] + 1;
@@ -121,39 +121,70 @@ uint64_t load_batch(double scale)
     return ops;
 }
 
-/* Random replacement: `live` objects of sizes from the table, each step frees one at random and allocates another. */
-static uint64_t churn(uint32_t live, uint64_t steps, const uint16_t *sizes)
+/* Random replacement: each step frees one of the live objects at random and allocates another, of a size from the table. */
+static void replace(void **slots, uint32_t live, uint64_t steps, const uint16_t *sizes, struct bench_random *random)
 {
-    struct bench_random random = bench_seed(live);
+    for (uint64_t i = 0; i < steps; i++) {
+        uint32_t slot = bench_below(random, live);
+        object_drop(slots[slot]);
+        slots[slot] = object_new(sizes[bench_next(random) >> 53], (uint32_t)i);
+    }
+}
+
+static void **fill(uint32_t live, const uint16_t *sizes, struct bench_random *random)
+{
     void **slots = malloc(live * sizeof *slots);
 
     if (slots == NULL)
         bench_fail("no memory for the slots", NULL);
     for (uint32_t i = 0; i < live; i++)
-        slots[i] = object_new(sizes[bench_next(&random) >> 53], i);
-    for (uint64_t i = 0; i < steps; i++) {
-        uint32_t slot = bench_below(&random, live);
-        object_drop(slots[slot]);
-        slots[slot] = object_new(sizes[bench_next(&random) >> 53], (uint32_t)i);
-    }
+        slots[i] = object_new(sizes[bench_next(random) >> 53], i);
+    return slots;
+}
+
+static void empty(void **slots, uint32_t live)
+{
     for (uint32_t i = 0; i < live; i++)
         object_drop(slots[i]);
     free(slots);
+}
+
+static uint64_t churn(uint32_t live, uint64_t steps, const uint16_t *sizes)
+{
+    struct bench_random random = bench_seed(live);
+    void **slots = fill(live, sizes, &random);
+
+    replace(slots, live, steps, sizes, &random);
+    empty(slots, live);
     return steps + live;
 }
 
-uint64_t load_churn_1k(double scale) { return churn(1000, bench_scaled(16000000, scale), bench_program_sizes); }
+/* Small objects; as many steps as there are objects go before, so that what is measured does not lie in the order of its allocation. */
+double load_live_by(uint32_t live, uint64_t steps)
+{
+    struct bench_random random = bench_seed(live);
+    void **slots = fill(live, bench_small_sizes, &random);
 
-uint64_t load_churn_100k(double scale) { return churn(100000, bench_scaled(6000000, scale), bench_program_sizes); }
+    replace(slots, live, live, bench_small_sizes, &random);
+    double begin = bench_seconds();
+    replace(slots, live, steps, bench_small_sizes, &random);
+    double seconds = bench_seconds() - begin;
+    empty(slots, live);
+    return seconds;
+}
+
+uint64_t load_churn_1k(double scale) { return churn(1000, bench_scaled(12000000, scale), bench_program_sizes); }
+
+uint64_t load_churn_100k(double scale) { return churn(100000, bench_scaled(2500000, scale), bench_program_sizes); }
 
 /* Without the tail above 1 KiB: the same misses in 100 MB, not 220, whose page faults would be most of the time. */
-uint64_t load_churn_1m(double scale) { return churn(1000000, bench_scaled(4000000, scale), bench_small_sizes); }
+uint64_t load_churn_1m(double scale) { return churn(1000000, bench_scaled(1000000, scale), bench_small_sizes); }
 
 /* Every size class in turn, eight live: refills and the sizes between, not the caches' depth. */
 uint64_t load_sizes(double scale)
 {
     void *ring[8] = {0};
-    uint64_t each = bench_scaled(250000, scale), ops = 0;
+    uint64_t each = bench_scaled(100000, scale), ops = 0;
 
     for (unsigned sweep = 0; sweep < 2; sweep++)
         for (size_t size = 8; size <= 32768; size += size < 128 ? 8 : size / 12 / 8 * 8) {
@@ -185,7 +216,7 @@ uint64_t load_large(double scale)
     enum { LIVE = 60 };
     struct bench_random random = bench_seed(31);
     void *slots[LIVE] = {0};
-    uint64_t steps = bench_scaled(20000, scale);
+    uint64_t steps = bench_scaled(15000, scale);
 
     for (uint64_t i = 0; i < steps; i++) {
         uint32_t slot = bench_below(&random, LIVE);
@@ -203,7 +234,7 @@ uint64_t load_mixed_70k(double scale)
     enum { LIVE = 10000 };
     struct bench_random random = bench_seed(41);
     static void *slots[LIVE];
-    uint64_t steps = bench_scaled(12000000, scale);
+    uint64_t steps = bench_scaled(4000000, scale);
 
     for (uint64_t i = 0; i < steps; i++) {
         uint32_t slot = bench_below(&random, LIVE);

@@ -8,6 +8,7 @@
 #include "loads.h"
 
 #include <sched.h>
+#include <semaphore.h>
 #include <stdatomic.h>
 
 static void *take(_Atomic(void *) *slot, void *instead)
@@ -63,11 +64,11 @@ static uint64_t producer_consumer_body(unsigned number, void *shared)
 
 uint64_t load_producer_consumer(double scale)
 {
-    ring.total = (bench_scaled(5000000, scale) / RING_BATCH + 1) * RING_BATCH;
+    ring.total = (bench_scaled(6000000, scale) / RING_BATCH + 1) * RING_BATCH;
     return bench_run_threads(2, producer_consumer_body, NULL);
 }
 
-/* Exchange: four threads replace random slots of one array, and free what some thread had put there. */
+/* Exchange: some threads replace random slots of one array, and free what some thread had put there. */
 
 #define EXCHANGE_SLOTS 8192u
 
@@ -85,15 +86,17 @@ static uint64_t exchange_body(unsigned number, void *shared)
     return steps;
 }
 
-uint64_t load_exchange(double scale)
+uint64_t load_exchange_by(unsigned threads, uint64_t total)
 {
-    uint64_t steps = bench_scaled(6000000, scale);
-    uint64_t ops = bench_run_threads(4, exchange_body, &steps);
+    uint64_t steps = total / threads;
+    uint64_t ops = bench_run_threads(threads, exchange_body, &steps);
 
     for (uint32_t i = 0; i < EXCHANGE_SLOTS; i++)
         object_drop(take(&exchange_slots[i], NULL));
     return ops;
 }
+
+uint64_t load_exchange(double scale) { return load_exchange_by(4, bench_scaled(8000000, scale)); }
 
 /* Threads that come and go: each leaves one object in eight to whoever comes later. */
 
@@ -121,7 +124,7 @@ static uint64_t short_life(unsigned number, void *shared)
 
 uint64_t load_thread_churn(double scale)
 {
-    uint64_t generations = bench_scaled(1200, scale), ops = 0;
+    uint64_t generations = bench_scaled(700, scale), ops = 0;
 
     for (uint64_t generation = 0; generation < generations; generation++)
         ops += bench_run_threads(4, short_life, &generation);
@@ -130,41 +133,122 @@ uint64_t load_thread_churn(double scale)
     return ops;
 }
 
-/* Threads that have nothing to do with each other. */
+/*
+ * Threads that end while others own what they allocated: each leaves all its objects, which a thread of sixteen generations later frees. What an
+ * allocator kept for a thread has to outlive it, and to be of use to another.
+ */
 
-static uint64_t private_body(unsigned number, void *shared)
+#define LEAK_OBJECTS 1000u
+#define LEAK_GENERATIONS 16u
+#define LEAK_THREADS 4u
+
+static void *leaked[LEAK_GENERATIONS][LEAK_THREADS][LEAK_OBJECTS]; /* generations follow each other by join and create */
+
+static uint64_t leak_body(unsigned number, void *shared)
 {
-    enum { LIVE = 4000 };
-    struct bench_random random = bench_seed(131 + number);
-    uint64_t steps = *(uint64_t *)shared;
-    void **slots = calloc(LIVE, sizeof *slots);
+    uint64_t generation = *(uint64_t *)shared;
+    struct bench_random random = bench_seed(126 + number + generation * 7);
+    void **row = leaked[generation % LEAK_GENERATIONS][number];
+
+    for (unsigned i = 0; i < LEAK_OBJECTS; i++) {
+        object_drop(row[i]);
+        row[i] = object_new(bench_program_size(&random), i);
+    }
+    return LEAK_OBJECTS;
+}
+
+uint64_t load_thread_leak(double scale)
+{
+    uint64_t generations = bench_scaled(400, scale), ops = 0;
+
+    for (uint64_t generation = 0; generation < generations; generation++)
+        ops += bench_run_threads(LEAK_THREADS, leak_body, &generation);
+    for (void **object = &leaked[0][0][0]; object != &leaked[0][0][0] + sizeof leaked / sizeof(void *); object++)
+        object_drop(*object);
+    return ops;
+}
+
+/*
+ * Threads that sleep: many do a little, free it all, and wait, while one goes on. What the sleepers' caches keep is of no use to anybody: it shows in the
+ * peak of memory.
+ */
+
+#define SLEEPERS 48u
+
+static struct {
+    sem_t asleep, wake;
+    uint64_t steps;
+} sleeping;
+
+static uint64_t replace_some(uint64_t seed, unsigned live, uint64_t steps)
+{
+    struct bench_random random = bench_seed(seed);
+    void **slots = calloc(live, sizeof *slots);
 
     if (slots == NULL)
         bench_fail("no memory for the slots", NULL);
     for (uint64_t i = 0; i < steps; i++) {
-        uint32_t slot = bench_below(&random, LIVE);
+        uint32_t slot = bench_below(&random, live);
         object_drop(slots[slot]);
         slots[slot] = object_new(bench_program_size(&random), (uint32_t)i);
     }
-    for (unsigned i = 0; i < LIVE; i++)
+    for (unsigned i = 0; i < live; i++)
         object_drop(slots[i]);
     free(slots);
     return steps;
 }
 
-uint64_t load_threads_private_2(double scale)
+/* Waits though signals may interrupt. */
+static void await(sem_t *semaphore)
 {
-    uint64_t steps = bench_scaled(40000000, scale);
-
-    return bench_run_threads(2, private_body, &steps);
+    while (sem_wait(semaphore) != 0)
+        ;
 }
 
-uint64_t load_threads_private_8(double scale)
+static uint64_t sleepers_body(unsigned number, void *shared)
 {
-    uint64_t steps = bench_scaled(4000000, scale);
+    uint64_t round = *(uint64_t *)shared;
 
-    return bench_run_threads(8, private_body, &steps);
+    if (number > 0) {
+        uint64_t ops = replace_some(151 + number + round * 67, 1500, sleeping.steps / SLEEPERS);
+        sem_post(&sleeping.asleep);
+        await(&sleeping.wake);
+        return ops + replace_some(152 + number + round * 67, 50, 200);
+    }
+    for (unsigned i = 0; i < SLEEPERS; i++)
+        await(&sleeping.asleep);
+    uint64_t ops = replace_some(151 + round * 67, 30000, sleeping.steps / 2);
+    for (unsigned i = 0; i < SLEEPERS; i++)
+        sem_post(&sleeping.wake);
+    return ops;
 }
+
+uint64_t load_sleepers(double scale)
+{
+    uint64_t ops = 0;
+
+    sem_init(&sleeping.asleep, 0, 0);
+    sem_init(&sleeping.wake, 0, 0);
+    sleeping.steps = bench_scaled(700000, scale);
+    for (uint64_t round = 0; round < 4; round++)
+        ops += bench_run_threads(SLEEPERS + 1, sleepers_body, &round);
+    return ops;
+}
+
+/* Threads that have nothing to do with each other. */
+
+static uint64_t private_body(unsigned number, void *shared) { return replace_some(131 + number, 4000, *(uint64_t *)shared); }
+
+/* The same work however many do it. */
+uint64_t load_threads_private_by(unsigned threads, uint64_t total)
+{
+    uint64_t steps = total / threads;
+
+    return bench_run_threads(threads, private_body, &steps);
+}
+
+uint64_t load_threads_private_2(double scale) { return load_threads_private_by(2, bench_scaled(16000000, scale)); }
+uint64_t load_threads_private_8(double scale) { return load_threads_private_by(8, bench_scaled(16000000, scale)); }
 
 /*
  * Server: requests wander reader -> worker -> writer, each step on the next of four threads. A request is
@@ -339,14 +423,14 @@ static uint64_t sharing_body(unsigned number, void *shared)
 
 uint64_t load_false_sharing_active(double scale)
 {
-    struct sharing sharing = {.steps = bench_scaled(2000000, scale)};
+    struct sharing sharing = {.steps = bench_scaled(800000, scale)};
 
     return bench_run_threads(SHARING_THREADS, sharing_body, &sharing);
 }
 
 uint64_t load_false_sharing_passive(double scale)
 {
-    struct sharing sharing = {.steps = bench_scaled(2000000, scale)};
+    struct sharing sharing = {.steps = bench_scaled(800000, scale)};
 
     for (unsigned i = 0; i < SHARING_THREADS; i++)
         sharing.given[i] = object_new(8, i);

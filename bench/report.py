@@ -9,6 +9,7 @@ may be less. What an allocator failed on has no ratio, and is listed.
 import math
 import statistics
 
+START = "(true)"  # the row of the smallest program
 LARGE_KIB = 20 * 1024  # where the leanest peer needs less, start-up dominates the memory ratio
 
 
@@ -53,6 +54,16 @@ class Figures:
         """Quartiles of the ratios round by round, each against the best peer in the same round."""
         pairs = zip(self.rounds[load][name], self.rounds[load][self.best[load]])
         return quartiles([mine / max(theirs, 1e-9) for mine, theirs in pairs])
+
+    def round_spread(self, name):
+        """Quartiles over the rounds of the geometric mean of one round's ratios: how much the whole figure moves by chance. None without rounds."""
+        loads = [load for load, ratios in self.ratios.items() if name in ratios]
+        count = min((len(self.rounds[load][name]) for load in loads), default=0)
+        means = []
+        for i in range(count):
+            logs = [math.log(max(self.rounds[load][name][i], 1e-6) / max(self.rounds[load][self.best[load]][i], 1e-6)) for load in loads]
+            means.append(math.exp(sum(logs) / len(logs)))
+        return quartiles(means) if means else None
 
     def geomean(self, name, loads=None):
         """(mean, worst ratio, its load, count), or None."""
@@ -129,15 +140,20 @@ def print_start(start, names):
     print_table(["allocator", "ms", "peak KiB", "faults"], rows)
 
 
-def print_calls(calls, names):
-    print("system calls for memory and futex (all; then the three most frequent)")
-    rows = []
-    for load, by_allocator in calls.items():
-        for name in names:
-            counts = by_allocator.get(name, {})
-            top = sorted(counts.items(), key=lambda item: -item[1])[:3]
-            rows.append([load, name, sum(counts.values()), " ".join("%s %d" % item for item in top)])
-    print_table(["workload", "allocator", "calls", "of these"], rows)
+def call_cell(calls, samples, load, name):
+    """Calls for memory in one run, faults in the median run; "-" for what is not known."""
+    counts = calls.get(load, {}).get(name)
+    good = [s["minor"] for s in samples[load][name] if "failure" not in s]
+    return "%s %s" % ("-" if counts is None else sum(counts.values()), "%d" % statistics.median(good) if good else "-")
+
+
+def print_calls(calls, samples, names):
+    print("system calls for memory (mmap, munmap, mremap, madvise, mprotect, brk; in one run, by strace), and page faults (medians); whole process,\n"
+          "its start included, for which see the line %s" % START)
+    rows = [[load, *(call_cell(calls, samples, load, name) for name in names)] for load in samples]
+    if START in calls:
+        rows.insert(0, [START, *(sum(calls[START].get(name, {}).values()) for name in names)])
+    print_table(["workload", *names], rows)
 
 
 def print_failures(samples):
@@ -171,7 +187,8 @@ def print_worst(time, memory, tarn, count=5):
 
 
 def print_geomeans(metrics, kinds, names):
-    """Lines for scripts too: geomean METRIC ALLOCATOR MEAN worst RATIO (LOAD) loads MEAN programs MEAN rows N."""
+    """Lines for scripts too: geomean METRIC ALLOCATOR MEAN worst RATIO (LOAD) loads MEAN programs MEAN rows N rounds
+    LOWER-UPPER (quartiles of the means of single rounds)."""
     for metric, figures in metrics:
         for name in names:
             whole = figures.geomean(name)
@@ -182,17 +199,23 @@ def print_geomeans(metrics, kinds, names):
                 part = figures.geomean(name, {w for w, k in kinds.items() if k == kind})
                 if part:
                     line += " %ss %.3f" % (kind, part[0])
-            print("%s rows %d" % (line, whole[3]))
+            print("%s rows %d rounds %.3f-%.3f" % (line, whole[3], *figures.round_spread(name)))
         print()
 
 
-def print_report(machine, kinds, samples, start, calls):
+def all_figures(samples):
+    """The metrics by name, in the order of the lines `geomean`."""
+    return {"time": Figures(samples, lambda s: s["wall"]), "cpu": Figures(samples, lambda s: s["user"] + s["system"]),
+            "memory": Figures(samples, lambda s: s["peak"]),
+            "memory-over-20-MiB": Figures(samples, lambda s: s["peak"], lambda least: least >= LARGE_KIB)}
+
+
+def print_report(result):
     """Prints everything; returns the number of failed (workload, allocator) pairs."""
-    names = list(start)
-    time = Figures(samples, lambda s: s["wall"])
-    cpu = Figures(samples, lambda s: s["user"] + s["system"])
-    memory = Figures(samples, lambda s: s["peak"])
-    large = Figures(samples, lambda s: s["peak"], lambda least: least >= LARGE_KIB)
+    machine, kinds, samples = result["machine"], result["kinds"], result["samples"]
+    names = list(result["start"])
+    metrics = all_figures(samples)
+    time, memory = metrics["time"], metrics["memory"]
     print("%s, %d cores, kernel %s, load average %.2f" % (machine["cpu"], machine["cores"], machine["kernel"],
                                                          machine["load_average"][0]))
     print("  ".join("%s: %s" % item for item in machine["allocators"].items()) + "\n")
@@ -201,11 +224,10 @@ def print_report(machine, kinds, samples, start, calls):
         print_comparison(samples, time, memory, tarn)
     print_ratios("time, against the best peer of each workload", time, names)
     print_ratios("peak memory, against the leanest peer of each workload", memory, names)
+    print_calls(result["calls"], samples, names)
     print_floor(samples, names)
-    print_start(start, names)
-    if calls:
-        print_calls(calls, names)
-    print_geomeans([("time", time), ("cpu", cpu), ("memory", memory), ("memory-over-20-MiB", large)], kinds, names)
+    print_start(result["start"], names)
+    print_geomeans(metrics.items(), kinds, names)
     for tarn in tarns:
         print_worst(time, memory, tarn)
     return print_failures(samples)

@@ -2,9 +2,10 @@
 """Measures tarn beside the system's malloc and the packaged allocators, on bench_loads and on whole programs.
 
     bench/run.py --build build                      everything, five rounds, about a quarter of an hour
+    bench/run.py --build build --readme             the same, and puts its table into README.md
     bench/run.py --build build --quick              a smoke test, under 40 s
     bench/run.py --build build --only 'churn*,server' --peers glibc,mimalloc
-    bench/run.py --build build --variant tarn-old=/tmp/old/libtarn-malloc.so --json result.json
+    bench/run.py --build build --variant tarn-old=old/libtarn-malloc.so --json result.json
 
 In every round every workload is run once by every allocator, in an order that rotates, so that what else
 the machine does falls on all alike; a run that fell into a disturbance is done again (--patience).
@@ -13,7 +14,6 @@ LD_PRELOAD is set for the measured program only (bench_spawn does it).
 import argparse
 import ctypes.util
 import glob
-import json
 import os
 import platform
 import shutil
@@ -23,7 +23,11 @@ import tempfile
 import time
 
 sys.dont_write_bytecode = True  # the source directory stays as it is
+import curves  # noqa: E402
+import page  # noqa: E402
+import readme  # noqa: E402
 import report  # noqa: E402
+import rounds  # noqa: E402
 import workloads  # noqa: E402
 
 LIBRARY_PLACES = ["/usr/lib/%s-linux-gnu" % platform.machine(), "/usr/lib64", "/usr/lib", "/usr/local/lib",
@@ -123,6 +127,8 @@ def describe_machine(allocators, libc):
         "allocators": {name: os.path.basename(path) if path else "libc" for name, path in allocators.items()},
         "programs": {"python": platform.python_version(), "sqlite": first_line("sqlite3", "--version"),
                      "lua": first_line("lua5.4", "-v"), "gcc": first_line("gcc", "--version"),
+                     "clang": first_line(workloads.find_clang(), "--version"), "z3": first_line("z3", "--version"),
+                     "ghostscript": first_line("gs", "--version"), "rocksdb": first_line("db_bench", "--version"),
                      "redis": first_line("redis-server", "--version")},
         "load_average": os.getloadavg(), "date": time.strftime("%Y-%m-%d %H:%M:%S %z"),
     }
@@ -155,22 +161,45 @@ def measure_start(place, allocators):
     return {name: [place.measure(lib, [true])[0] for _ in range(11)] for name, lib in allocators.items()}
 
 
+TRACED_CALLS = "trace=%memory"
+
+
+def strace_options(scratch):
+    """How strace is called here, or None. By a filter in the kernel only what is counted stops the program."""
+    if not shutil.which("strace"):
+        return None
+    for options in (["-f", "--seccomp-bpf"], ["-f"]):
+        command = ["strace", *options, "-c", "-o", os.path.join(scratch, "strace"), "-e", TRACED_CALLS, shutil.which("true")]
+        if subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0:
+            return ["strace", *options, "-c", "-o", os.path.join(scratch, "strace"), "-e", TRACED_CALLS]
+    return None
+
+
+def read_counts(path):
+    """Calls by name, from strace's table."""
+    with open(path, encoding="ascii", errors="replace") as file:
+        rows = [line.split() for line in file]
+    return {row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit() and row[-1] != "total"}
+
+
 def count_calls(place, chosen, allocators):
-    """System calls of memory and waiting, by strace; Redis is left out."""
-    counts = {}
-    output = os.path.join(place.scratch, "strace")
+    """System calls of memory: workload -> allocator -> call -> count, by strace, one run each."""
+    strace, counts = strace_options(place.scratch), {}
+    if strace is None:
+        print("skipped: system calls: strace is not installed, or must not trace")
+        return counts
+    place.tracer = lambda lib: [*strace, *(["-E", "LD_PRELOAD=" + lib] if lib else [])]
     for workload in chosen:
-        if workload.name == "redis":
-            continue
+        counts[workload.name] = {}
         for name, lib in allocators.items():
-            preload = ["-E", "LD_PRELOAD=" + lib] if lib else []
-            command = ["strace", "-f", "-c", "-o", output, "-e", "trace=%memory,futex", *preload, *workload.command()]
-            subprocess.run(command, env=place.environment, cwd=place.scratch, stdin=subprocess.DEVNULL,
-                           stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=600, check=False)
-            with open(output, encoding="ascii", errors="replace") as file:
-                rows = [line.split() for line in file]
-            counts.setdefault(workload.name, {})[name] = {
-                row[-1]: int(row[3]) for row in rows if len(row) >= 5 and row[3].isdigit() and row[-1] != "total"}
+            if "failure" not in workload.run_once(lib):
+                counts[workload.name][name] = read_counts(os.path.join(place.scratch, "strace"))
+    true = [shutil.which("true")]
+    counts[report.START] = {}
+    for name, lib in allocators.items():
+        place.measure(lib, true)
+        counts[report.START][name] = read_counts(os.path.join(place.scratch, "strace"))
+    place.tracer = None
     return counts
 
 
@@ -184,12 +213,14 @@ def parse_options(arguments):
                         help="only these of the peers; NAME=FILE adds one (alone: to all that were found)")
     parser.add_argument("--variant", action="append", default=[], metavar="NAME=FILE",
                         help="another build of tarn to measure beside; not a peer")
-    parser.add_argument("--json", metavar="FILE", help="write every sample and the machine's description")
+    parser.add_argument("--json", metavar="FILE", help="every sample and the machine's description (default: BUILD/bench/bench.json)")
     parser.add_argument("--quick", action="store_true", help="one round of small loads: does everything run?")
     parser.add_argument("--scale", type=float, default=None, help="length of the loads (default: 1)")
     parser.add_argument("--patience", type=float, default=150, metavar="SECONDS",
                         help="time for runs done again because the machine was busy (default: 150, with --quick 5)")
-    parser.add_argument("--syscalls", action="store_true", help="count system calls with strace, once each, afterwards")
+    parser.add_argument("--no-syscalls", action="store_true", help="do not count system calls (by strace, one run of each, afterwards)")
+    parser.add_argument("--no-curves", action="store_true", help="no cost by live objects and threads, no memory over time; so it is with --only")
+    parser.add_argument("--readme", nargs="?", const=readme.DEFAULT, metavar="FILE", help="rewrite the table in README.md, or in a copy")
     parser.add_argument("--loads", metavar="FILE", help="bench_loads (default: BUILD/bench/bench_loads)")
     parser.add_argument("--spawn", metavar="FILE", help="bench_spawn (default: BUILD/bench/bench_spawn)")
     options = parser.parse_args(arguments)
@@ -205,9 +236,54 @@ def parse_options(arguments):
     if not options.loads or not options.spawn:
         parser.error("no bench/bench_loads and bench/bench_spawn in %s; build them, or name them with --loads"
                      " and --spawn" % options.build)
+    if options.readme == readme.DEFAULT and (options.quick or options.only or options.peers or options.scale != 1):
+        parser.error("README.md is rewritten from a whole run only; name a copy of it")
     if options.rounds < 1 or not options.scale > 0:
         parser.error("--rounds and --scale must be positive")
     return options
+
+
+def scratch_place():
+    """In memory where there is room: what programs write to a disk is not asked for here."""
+    if os.access("/dev/shm", os.W_OK) and shutil.disk_usage("/dev/shm").free > 512 << 20:
+        return "/dev/shm"
+    return None
+
+
+def choose_workloads(place, libc, options):
+    """Those that are asked for and can be run; says what is missing."""
+    patterns = [p for p in options.only.split(",") if p]
+    found = workloads.all_workloads(place, libc, patterns)
+    for pattern in patterns:
+        if not any(workloads.matches(w.name, w.kind, [pattern]) for w in found):
+            print("no workload is called %s" % pattern)
+    for workload in [w for w in found if w.skipped]:
+        print("skipped: %s: %s" % (workload.name, workload.skipped))
+    chosen = [w for w in found if not w.skipped]
+    for workload in chosen:
+        workload.patience = options.patience * 2 / len(chosen)
+    return chosen
+
+
+def measure_all(options, allocators, libc):
+    """Everything that goes into the JSON; None when there is nothing to measure."""
+    result = {"machine": describe_machine(allocators, libc), "rounds": options.rounds, "scale": options.scale, "curves": {}, "traces": {}, "calls": {}}
+    with tempfile.TemporaryDirectory(prefix="tarn-bench-", dir=scratch_place()) as scratch:
+        place = workloads.Place(options.loads, options.spawn, scratch, options.scale, options.patience)
+        chosen = choose_workloads(place, libc, options)
+        if not chosen or not allocators:
+            return None
+        result["kinds"] = {w.name: w.kind for w in chosen}
+        result["start"] = measure_start(place, allocators)
+        result["samples"] = run_rounds(chosen, allocators, options.rounds)
+        if not options.no_syscalls:
+            result["calls"] = count_calls(place, chosen, allocators)
+        if not options.no_curves and not options.only:
+            result["curves"] = curves.measure(place, allocators, min(options.rounds, 3))
+        if not options.no_curves:
+            result["traces"] = curves.traces(place, chosen, allocators)
+        result["again"] = place.again
+    return result
 
 
 def main(arguments):
@@ -215,35 +291,21 @@ def main(arguments):
     begin = time.monotonic()
     libc = find_libc()
     allocators = choose_allocators(options)
-    machine = describe_machine(allocators, libc)
-    with tempfile.TemporaryDirectory(prefix="tarn-bench-") as scratch:
-        place = workloads.Place(options.loads, options.spawn, scratch, options.scale, options.patience)
-        patterns = [p for p in options.only.split(",") if p]
-        found = workloads.all_workloads(place, libc, patterns)
-        for pattern in patterns:
-            if not any(workloads.matches(w.name, w.kind, [pattern]) for w in found):
-                print("no workload is called %s" % pattern)
-        for workload in [w for w in found if w.skipped]:
-            print("skipped: %s: %s" % (workload.name, workload.skipped))
-        chosen = [w for w in found if not w.skipped]
-        for workload in chosen:
-            workload.patience = options.patience * 2 / len(chosen)
-        if not chosen or not allocators:
-            print("nothing to measure")
-            return 1
-        start = measure_start(place, allocators)
-        samples = run_rounds(chosen, allocators, options.rounds)
-        calls = count_calls(place, chosen, allocators) if options.syscalls and shutil.which("strace") else {}
-    if options.syscalls and not shutil.which("strace"):
-        print("skipped: --syscalls: strace is not installed")
-    kinds = {w.name: w.kind for w in chosen}
-    failures = report.print_report(machine, kinds, samples, start, calls)
-    report.print_quiet(samples, place.again)
+    result = measure_all(options, allocators, libc)
+    if result is None:
+        print("nothing to measure")
+        return 1
+    failures = report.print_report(result)
+    if result["curves"]:
+        curves.show(result["curves"])
+    report.print_quiet(result["samples"], result["again"])
     print("took %.0f s; %d rounds, scale %g" % (time.monotonic() - begin, options.rounds, options.scale))
-    if options.json:
-        with open(options.json, "w", encoding="utf-8") as file:
-            json.dump({"machine": machine, "rounds": options.rounds, "scale": options.scale, "kinds": kinds,
-                       "start": start, "samples": samples, "calls": calls}, file, indent=1)
+    path = options.json or os.path.join(options.build, "bench", "bench.json")
+    rounds.write_json(path, result)
+    figure = readme.figure_beside(options.readme) if options.readme and result["curves"] else ""
+    drawn = page.write(options.build, "bench", page.describe(result), figure)
+    if options.readme:
+        readme.rewrite(options.readme, result, allocators, bool(figure) and drawn)
     return 1 if failures else 0
 
 

@@ -3,20 +3,13 @@ const fs = require('fs');
 const path = require('path');
 
 const [place, source, page, figure] = process.argv.slice(2);
-const library = path.join(place, 'node_modules', 'echarts', 'dist');
-const echarts = require(path.join(library, 'echarts.js'));
+const charts = require('../charts.js');
 const result = JSON.parse(fs.readFileSync(source, 'utf8'));
 const names = { tlsf: 'TLSF', best: 'best fit', first: 'first fit' };
-const colors = ['#1b6ca8', '#d9822b', '#5b8c5a'];
-const text = { fontFamily: 'sans-serif', color: '#333' };
 const strategies = Object.keys(names);
 const live = result.live.map((n) => n.toLocaleString('en').replace(/,/g, ' '));
 
-const base = (title, yAxis) => ({
-  animation: false, color: colors, textStyle: text, backgroundColor: '#fff',
-  title: { text: title, left: 'center', textStyle: { fontSize: 14, fontWeight: 'bold' } },
-  tooltip: { trigger: 'axis' }, legend: { bottom: 0 }, grid: { left: 70, right: 20, top: 45, bottom: 65 }, yAxis,
-});
+const base = charts.frame;
 const ofLive = (title, name, value) => ({
   ...base(title, { type: 'log', name, nameLocation: 'middle', nameGap: 52 }),
   xAxis: { type: 'category', data: live, name: 'live blocks', nameLocation: 'middle', nameGap: 24 },
@@ -39,56 +32,25 @@ const room = {
     name: names[s], type: 'bar', data: loads.map((l) => result.room[s][l] ? round(mean(result.room[s][l].external)) : null) })),
 };
 
-function svg(option, width, height) {
-  const chart = echarts.init(null, null, { renderer: 'svg', ssr: true, width, height });
-  chart.setOption({ ...option, tooltip: undefined });
-  const drawn = chart.renderToSVGString();
-  chart.dispose();
-  return drawn;
-}
-
-function picture() {
-  const part = (option, x, y, width, height) => svg(option, width, height).replace('<svg ', `<svg x="${x}" y="${y}" `);
-  return '<svg xmlns="http://www.w3.org/2000/svg" width="960" height="660" viewBox="0 0 960 660">\n'
-    + [part(time, 0, 0, 480, 320), part(count, 480, 0, 480, 320), part(room, 0, 330, 960, 330)].join('\n') + '\n</svg>\n';
-}
-
-const escape = (s) => s.replace(/&/g, '&amp;').replace(/</g, '&lt;');
+const { escape } = charts;
 function html() {
-  const script = fs.readFileSync(path.join(library, 'echarts.simple.min.js'), 'utf8').replace(/<\/script/g, '<\\/script');
   const rows = loads.map((l) => `<tr><th>${escape(l)}</th><td class="what">${escape(result.loads[l])}</td>` + strategies.map((s) => {
     const of = result.room[s][l];
     return of ? `<td>${mean(of.external).toFixed(1)}</td><td>${mean(of.all).toFixed(1)}</td>` : '<td>-</td><td>-</td>';
   }).join('') + '</tr>').join('\n');
   const head = strategies.map((s) => `<th>${names[s]}, external %</th><th>all %</th>`).join('');
-  return `<!DOCTYPE html>
-<html lang="en"><head><meta charset="utf-8"><title>tarn: regions</title>
-<style>
-body { font: 15px/1.5 sans-serif; color: #222; max-width: 1000px; margin: 2em auto; padding: 0 1em }
-.half { display: inline-block; width: 49%; height: 340px } .whole { width: 100%; height: 380px }
-table { border-collapse: collapse } td, th { padding: 2px 10px; text-align: right; border-bottom: 1px solid #ddd } .what, th:first-child { text-align: left }
-@media (max-width: 800px) { .half { display: block; width: 100% } }
-</style></head><body>
-<h1>Regions: three strategies</h1>
+  const body = `<h1>Regions: three strategies</h1>
 <p>${escape(result.machine.processor || result.machine.machine)}, ${result.rounds} rounds, ${result.seeds} seeds; instructions: ${escape(result.counted)}.
 External fragmentation: how much more than the most that is live, in granules, the least region can hold in which no request of a load fails. All: the
 whole size of that region over what was asked for.</p>
 <div id="time" class="half"></div><div id="count" class="half"></div><div id="room" class="whole"></div>
 <table><tr><th>load</th><th class="what">what</th>${head}</tr>
 ${rows}
-</table>
-<script>${script}</script>
-<script>
-const charts = ${JSON.stringify({ time, count, room }).replace(/</g, '\\u003c')};
-for (const [id, option] of Object.entries(charts)) {
-  const chart = echarts.init(document.getElementById(id));
-  chart.setOption(option);
-  addEventListener('resize', () => chart.resize());
-}
-</script></body></html>
-`;
+</table>`;
+  return charts.page(place, 'echarts.simple.min.js', 'tarn: regions', body, { time, count, room });
 }
 
 fs.writeFileSync(page, html());
 fs.mkdirSync(path.dirname(figure), { recursive: true });
-fs.writeFileSync(figure, picture());
+fs.writeFileSync(figure, charts.picture(charts.drawer(place), 960, 660,
+  [[time, 0, 0, 480, 320], [count, 480, 0, 480, 320], [room, 0, 330, 960, 330]]));

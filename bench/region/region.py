@@ -8,7 +8,6 @@ which npm installs into BUILD/npm; without it there is the text and BUILD/bench/
 region.c.
 """
 import argparse
-import json
 import os
 import platform
 import shutil
@@ -21,6 +20,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.dirname(HERE))
 sys.path.insert(0, os.path.join(os.path.dirname(HERE), "worst"))
 import rounds  # noqa: E402
+from page import draw  # noqa: E402
 import worst  # noqa: E402
 
 STRATEGIES = ["tlsf", "best", "first"]
@@ -125,19 +125,10 @@ def compare(result):
 
 def make_page(build, json_path, figure):
     """The page and the picture; a word why not, else None."""
-    if not shutil.which("npm") or not shutil.which("node"):
-        return "npm is not installed"
-    place = os.path.join(build, "npm")
-    os.makedirs(place, exist_ok=True)
-    if not os.path.exists(os.path.join(place, "node_modules", "echarts")):
-        done = subprocess.run(["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", place, "echarts@6"], check=False,
-                              stdout=subprocess.DEVNULL)
-        if done.returncode:
-            return "npm cannot install echarts"
     page = os.path.join(build, "bench", "region.html")
-    done = subprocess.run(["node", os.path.join(HERE, "page.js"), os.path.abspath(place), json_path, page, figure], check=False)
-    if done.returncode:
-        return "page.js failed"
+    problem = draw(build, os.path.join(HERE, "page.js"), json_path, page, figure)
+    if problem:
+        return problem
     print(f"\n{page}, {figure}")
     return None
 
