@@ -133,7 +133,7 @@ static void set_capacity(struct tarn__local *local, const struct tarn_cache *cac
     struct tarn__bin *bin = &local->bin[cache->number];
     struct tarn__rear *rear = &local->rear[cache->number];
     if (cache->linked && !rear->apart)
-        bin->limit += 2 * ((long)capacity - (long)rear->capacity);
+        tarn__bin_set_most(bin, rear, capacity);
     if (!cache->linked && bin->room > 0)
         bin->room = capacity;
     local->room += room_of(cache, capacity);
@@ -484,24 +484,24 @@ static void shed(struct tarn__rear *rear, struct tarn_cache *cache, uint32_t bou
 }
 
 /*
- * Of a full bin that is a list half goes to the depot. One that is an array becomes the spare magazine; what was that, if it is full too, goes to the
- * depot. With it goes what was set apart.
+ * A full bin becomes the spare magazine; what was that, if it is full too, goes to the depot, and with it what was set apart. Of a list that has grown
+ * beyond a magazine the older half becomes the spare one.
  */
 static void rotate(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
-    struct tarn__magazine over, foreign = rear->foreign;
-    if (cache->linked) {
-        over = tarn__bin_split(bin, rear, cache);
+    struct tarn__magazine spare = rear->spare, foreign = rear->foreign;
+    if (cache->linked && tarn__bin_count(bin, rear, cache) > rear->capacity) {
+        rear->spare = tarn__bin_split(bin, rear, cache);
+        tarn__bin_set_most(bin, rear, rear->capacity);
     } else {
-        over = rear->spare;
         rear->spare = tarn__bin_take(bin, rear, cache);
-        tarn__bin_install(bin, rear, cache, over.count > 0 ? tarn__no_magazine : over);
-        if (over.count == 0)
-            return;
+        tarn__bin_install(bin, rear, cache, spare.count > 0 ? tarn__no_magazine : spare);
     }
+    if (spare.count == 0)
+        return;
     rear->foreign = tarn__no_magazine;
     adapt(tarn__self, cache, note(bin, rear, cache));
-    put_away(cache, over, false);
+    put_away(cache, spare, false);
     put_away(cache, foreign, false);
 }
 

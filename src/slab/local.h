@@ -14,7 +14,7 @@
  * that is kept would keep its page.
  *
  * In a size class, malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
- * magazine is capacity - (limit - (frees - allocs)). So the counts, which are exact, cost nothing extra.
+ * magazine is most - (limit - (frees - allocs)). So the counts, which are exact, cost nothing extra.
  *
  * A bin of zeros is at once empty and full: so the first operation on it takes the slow path, which begins it. A thread begins
  * with a shared set of such bins, in whose place the slow path puts its own; a thread that has ended its cache gets another such set:
@@ -55,6 +55,7 @@ struct tarn__rear {
     uint64_t seen;                 /* allocs + frees when capacity was last looked for */
     uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
     uint32_t room;     /* bytes: the capacity's, and of what lies in the spare magazine and apart */
+    uint32_t most;                 /* objects that the bin may hold now, if it is a list */
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */

@@ -50,7 +50,8 @@ void tarn__bin_install(struct tarn__bin *bin, struct tarn__rear *rear, const str
     bin->head = magazine.head;
     atomic_signal_fence(memory_order_release);
     if (cache->linked) {
-        bin->limit = (long)(bin->frees - bin->allocs) + (long)tarn__bin_most(rear, cache) - (long)magazine.count;
+        rear->most = magazine.count > 0 && rear->spare.count == 0 ? 2 * rear->capacity : rear->capacity;
+        bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->most - (long)magazine.count;
     } else {
         bin->count = magazine.count;
         bin->room = magazine.head ? rear->capacity : 0;
@@ -61,7 +62,7 @@ struct tarn__magazine tarn__bin_take(struct tarn__bin *bin, struct tarn__rear *r
 {
     struct tarn__magazine magazine = {bin->head, tarn__bin_count(bin, rear, cache)};
     if (cache->linked)
-        bin->limit = (long)(bin->frees - bin->allocs) + (long)tarn__bin_most(rear, cache);
+        bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->most;
     else
         bin->count = bin->room = 0;
     atomic_signal_fence(memory_order_release);

@@ -17,19 +17,29 @@ struct tarn__magazine tarn__magazine_make(struct tarn_cache *cache, void **objec
 /* Adds an object, of which there are less than the capacity. False: no memory for its array. */
 bool tarn__magazine_push(struct tarn_cache *cache, struct tarn__magazine *magazine, void *object);
 
-/* Objects that a bin holds at most. A list has room for two magazines, an array for one: behind it there is a spare one. */
-static inline uint32_t tarn__bin_most(const struct tarn__rear *rear, const struct tarn_cache *cache)
-{
-    return cache->linked ? 2 * rear->capacity : rear->capacity;
-}
-
 /* Objects in a bin. */
 static inline uint32_t tarn__bin_count(const struct tarn__bin *bin, const struct tarn__rear *rear,
                                        const struct tarn_cache *cache)
 {
     if (!cache->linked)
         return bin->count;
-    return rear->apart ? 0 : (uint32_t)((long)tarn__bin_most(rear, cache) - (bin->limit - (long)(bin->frees - bin->allocs)));
+    return rear->apart ? 0 : (uint32_t)((long)rear->most - (bin->limit - (long)(bin->frees - bin->allocs)));
+}
+
+/*
+ * Objects that a bin holds at most. A list that came full, when there was no spare one, may grow to twice its length: so nothing moves when what is
+ * free sways around one magazine's worth.
+ */
+static inline uint32_t tarn__bin_most(const struct tarn__rear *rear, const struct tarn_cache *cache)
+{
+    return cache->linked ? rear->most : rear->capacity;
+}
+
+/* Changes what a bin that is a list may hold. */
+static inline void tarn__bin_set_most(struct tarn__bin *bin, struct tarn__rear *rear, uint32_t most)
+{
+    bin->limit += (long)most - (long)rear->most;
+    rear->most = most;
 }
 
 static inline bool tarn__bin_is_empty(const struct tarn__bin *bin, const struct tarn_cache *cache)
@@ -44,7 +54,7 @@ void tarn__bin_install(struct tarn__bin *bin, struct tarn__rear *rear, const str
 /* Takes the magazine in use out of a bin. */
 struct tarn__magazine tarn__bin_take(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache);
 
-/* Takes all but a magazine's worth out of a full bin that is a list: what has been free for longest. */
+/* Takes all but a magazine's worth out of a bin that is a list and holds more: what has been free for longest. */
 struct tarn__magazine tarn__bin_split(struct tarn__bin *bin, const struct tarn__rear *rear, const struct tarn_cache *cache);
 
 void *tarn__bin_pop(struct tarn__bin *bin, const struct tarn_cache *cache);
