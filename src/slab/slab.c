@@ -420,23 +420,23 @@ void *tarn__object_around(const void *p)
     return slab && index < slab->cache->objects ? object_at(slab, index) : NULL;
 }
 
-/* Where objects of one cache lie. */
+/* Where objects of one cache lie: runs of them that lie in one slab. */
 struct places {
-    size_t count;
-    void *object[TARN__MAGAZINE_MOST];
-    struct tarn__slab *slab[TARN__MAGAZINE_MOST];
+    size_t count, runs;
     uint16_t index[TARN__MAGAZINE_MOST];
+    uint16_t first[TARN__MAGAZINE_MOST]; /* of a run */
+    struct tarn__slab *slab[TARN__MAGAZINE_MOST];
     struct tarn__slab *lately[SLABS_LATELY]; /* by the number of their unit */
 };
 
 static void begin_places(struct places *places)
 {
-    places->count = 0;
+    places->count = places->runs = 0;
     memset(places->lately, 0, sizeof places->lately);
 }
 
 /* The slab of an object, if it is of the cache: mostly one that was found lately. */
-static inline struct tarn__slab *slab_among(const struct tarn_cache *cache, struct places *places, const void *object)
+static struct tarn__slab *slab_among(const struct tarn_cache *cache, struct places *places, const void *object)
 {
     struct tarn__slab **lately = &places->lately[(uintptr_t)object >> TARN__UNIT_BITS & (SLABS_LATELY - 1)], *slab = *lately;
     if (slab && (uintptr_t)object - (uintptr_t)slab->base < TARN__UNIT_SIZE)
@@ -448,43 +448,83 @@ static inline struct tarn__slab *slab_among(const struct tarn_cache *cache, stru
     return slab;
 }
 
-/* Adds an object. False: it is none of the cache. */
-static inline bool locate(const struct tarn_cache *cache, struct places *places, void *object)
+/* A run begins with this object. NULL: it is none of the cache. */
+static TARN__NOINLINE struct tarn__slab *begin_run(const struct tarn_cache *cache, struct places *places, const void *object)
 {
-    size_t n = places->count;
     struct tarn__slab *slab = slab_among(cache, places, object);
-    if (!slab)
-        return false;
-    size_t index = index_in(slab, object);
-    if (index >= cache->objects)
-        return false;
-    places->object[n] = object;
-    places->slab[n] = slab;
-    places->index[n] = (uint16_t)index;
-    places->count = n + 1;
-    return true;
+    if (slab) {
+        places->slab[places->runs] = slab;
+        places->first[places->runs++] = (uint16_t)places->count;
+    }
+    return slab;
 }
 
-/* Gives one object back to its slab. True when the slab is empty by that. */
-static inline bool put_object(struct tarn_cache *cache, struct tarn__slab *slab, size_t index, void *object)
+/* Adds objects of an array or a list, as many as there is room for. Returns the first that is not added: it is none of the cache, or one too many. */
+static void *locate(const struct tarn_cache *cache, struct places *places, void *const *array, void *object, size_t count)
 {
-    size_t w = index / 64;
-    if (tarn__bit_test(slab->map, index))
-        tarn__fail(TARN__DOUBLE_FREE, "free", object);
-    tarn__bit_set(slab->map, index);
-    if (w < slab->hint || slab->free == 0)
-        slab->hint = (uint16_t)w;
-    bool was_full = slab->free++ == 0;
+    const size_t size = cache->size, start = cache->start, objects = cache->objects;
+    const uint64_t inverse = cache->inverse;
+    const char *base = NULL;
+    size_t n = 0;
+    for (; n < count; n++, object = array ? NULL : *(void **)object) {
+        object = array ? array[n] : object;
+        if (!base || (size_t)((char *)object - base) >= TARN__UNIT_SIZE) {
+            places->count = n;
+            const struct tarn__slab *slab = begin_run(cache, places, object);
+            if (!slab)
+                break;
+            base = slab->base;
+        }
+        size_t offset = (size_t)((char *)object - base) - start, index = (size_t)(offset * inverse >> 32);
+        if (index * size != offset || index >= objects)
+            break;
+        places->index[n] = (uint16_t)index;
+    }
+    places->count = n;
+    return object;
+}
+
+/* Sets the bits of objects that are put back. */
+static void set_free(struct tarn__slab *slab, const uint16_t *index, size_t count)
+{
+    size_t lowest = slab->free > 0 ? slab->hint : SIZE_MAX;
+    for (size_t i = 0; i < count; i++) {
+        uint64_t *word = &slab->map[index[i] / 64], bit = UINT64_C(1) << (index[i] % 64);
+        if (*word & bit)
+            tarn__fail(TARN__DOUBLE_FREE, "free", object_at(slab, index[i]));
+        *word |= bit;
+        lowest = tarn__min(lowest, index[i] / 64u);
+    }
+    slab->hint = (uint16_t)lowest;
+    slab->free += (uint32_t)count;
+}
+
+/* Pages that may have become idle, in a slab that stays in its group. Only where little is in use this is looked at each time. */
+static void note_put(struct tarn__slab *slab, const uint16_t *index, size_t count)
+{
+    uint32_t pages = 0;
+    if (slab->group < TARN__SLAB_GROUPS - 1 || !slab->cache->purges || (count == 1 && !neighbour_is_free(slab, index[0])))
+        return;
+    for (size_t i = 0; i < count; i++)
+        pages |= pages_of(slab->cache, index[i]);
+    note_idle(slab, pages);
+}
+
+/* Gives objects back to their slab. True when the slab is empty by that. */
+static bool put_run(struct tarn__slab *slab, const uint16_t *index, size_t count)
+{
+    struct tarn_cache *cache = slab->cache;
+    bool was_full = slab->free == 0;
+    set_free(slab, index, count);
     if (!was_full && slab->free < slab->leaves_at) {
-        if (slab->group == TARN__SLAB_GROUPS - 1 && cache->purges && neighbour_is_free(slab, index))
-            note_idle(slab, pages_of(cache, index));
+        note_put(slab, index, count);
         return false;
     }
     if (slab->free == cache->objects)
         return true;
     tarn__list_remove(&slab->link);
     list_slab(cache, slab);
-    if (cache->purges)
+    if (cache->purges && slab->group >= TARN__SLAB_GROUPS / 2)
         note_idle(slab, UINT16_MAX);
     return false;
 }
@@ -495,11 +535,13 @@ static void put_places(struct tarn_cache *cache, const struct places *places)
     tarn__list_init(&empty);
     struct change change = begin_change(cache);
     cache->free_objects += places->count;
-    for (size_t i = 0; i < places->count; i++)
-        if (put_object(cache, places->slab[i], places->index[i], places->object[i])) {
+    for (size_t i = 0; i < places->runs; i++) {
+        size_t first = places->first[i], end = i + 1 < places->runs ? places->first[i + 1] : places->count;
+        if (put_run(places->slab[i], places->index + first, end - first)) {
             forget(cache, places->slab[i]);
             tarn__list_push_front(&empty, &places->slab[i]->link);
         }
+    }
     end_change(&change);
     while (!tarn__list_empty(&empty)) {
         struct tarn__slab *slab = TARN__CONTAINER(empty.next, struct tarn__slab, link);
@@ -512,35 +554,36 @@ void tarn__cache_put(struct tarn_cache *cache, void *object)
 {
     struct places places;
     begin_places(&places);
-    if (!locate(cache, &places, object))
+    locate(cache, &places, &object, NULL, 1);
+    if (places.count == 0)
         tarn__fail(TARN__INVALID_FREE, "free", object);
     put_places(cache, &places);
 }
 
-static _Noreturn void foreign_object(const struct places *places, void *object, bool linked)
+/* An object of a magazine is none of the cache. In a list a link that leads out of the cache was written by the user of the object before. */
+static _Noreturn void foreign_object(const struct places *places, bool linked, const void *object)
 {
     size_t n = places->count;
-    bool by_link = linked && n > 0; /* a link that leads out of the cache was written by its user */
-    tarn__fail(by_link ? TARN__CORRUPT_LIST : TARN__INVALID_FREE, "free", by_link ? places->object[n - 1] : object);
+    const struct tarn__slab *slab = n > 0 ? places->slab[places->runs - 1] : NULL;
+    if (slab && places->first[places->runs - 1] == n && places->runs > 1)
+        slab = places->slab[places->runs - 2];
+    if (linked && slab)
+        tarn__fail(TARN__CORRUPT_LIST, "free", object_at(slab, places->index[n - 1]));
+    tarn__fail(TARN__INVALID_FREE, "free", object);
 }
 
 /* Objects are looked at before the lock is taken: they are the cold memory. */
 void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
+    void **array = cache->linked ? NULL : magazine.head, *object = magazine.head;
     struct places places;
-    bool linked = cache->linked;
-    void **array = linked ? NULL : magazine.head, *object = magazine.head;
-    begin_places(&places);
-    for (size_t i = 0; i < magazine.count; i++) {
-        object = linked ? object : array[i];
-        if (!locate(cache, &places, object))
-            foreign_object(&places, object, linked);
-        if (linked)
-            object = *(void **)object;
-        if (places.count == TARN__MAGAZINE_MOST || i + 1 == magazine.count) {
-            put_places(cache, &places);
-            begin_places(&places);
-        }
+    for (size_t done = 0, part; done < magazine.count; done += part) {
+        part = tarn__min(magazine.count - done, TARN__MAGAZINE_MOST);
+        begin_places(&places);
+        object = locate(cache, &places, array ? array + done : NULL, object, part);
+        if (places.count < part)
+            foreign_object(&places, cache->linked, object);
+        put_places(cache, &places);
     }
     if (array)
         tarn__array_put(cache, array);
