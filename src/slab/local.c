@@ -8,7 +8,7 @@
 
 #include <limits.h>
 
-enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 1, SELDOM = 16, ALWAYS_ONE = 8192 }; /* QUICK: magazines' worth of operations */
+enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 4, WISHES = 8, SELDOM = 16, ALWAYS_ONE = 8192 }; /* QUICK: magazines' worth of operations */
 
 static struct tarn__local unborn, ended;
 
@@ -168,10 +168,10 @@ static void ask_next(struct tarn__local *local, unsigned number)
     tarn__cache_unpin(&pin);
 }
 
-/* Whether so many bytes more are within what a thread may hold; those who have to spare are asked. */
+/* Whether so many bytes more are within what a thread may hold. If not, those who have to spare are asked, but not each time. */
 static bool find_room(struct tarn__local *local, unsigned number, size_t bytes)
 {
-    for (int i = 0; i < STEPS && local->room + bytes > TARN__THREAD_BYTES; i++)
+    if (local->room + bytes > TARN__THREAD_BYTES && ++local->wishes % WISHES == 0)
         ask_next(local, number);
     return local->room + bytes <= TARN__THREAD_BYTES;
 }

@@ -68,7 +68,7 @@ struct tarn__local {
     struct tarn__bin bin[TARN__CACHES];
     struct tarn__list link; /* in the registry, or spare. These three are on a page that is used anyway */
     size_t room;            /* of all bins */
-    unsigned hand;          /* the bin that was last asked to give room */
+    unsigned hand, wishes;  /* the bin that was last asked to give room; how often there was none */
     struct tarn__rear rear[TARN__CACHES];
 };
 

@@ -435,23 +435,27 @@ static void begin_places(struct places *places)
     memset(places->lately, 0, sizeof places->lately);
 }
 
-/* The slab of an object, if it is of the cache: mostly one that was found lately. */
-static struct tarn__slab *slab_among(const struct tarn_cache *cache, struct places *places, const void *object)
+static struct tarn__slab **lately(struct places *places, const void *object)
 {
-    struct tarn__slab **lately = &places->lately[(uintptr_t)object >> TARN__UNIT_BITS & (SLABS_LATELY - 1)], *slab = *lately;
-    if (slab && (uintptr_t)object - (uintptr_t)slab->base < TARN__UNIT_SIZE)
-        return slab;
-    slab = slab_around(object);
+    return &places->lately[(uintptr_t)object >> TARN__UNIT_BITS & (SLABS_LATELY - 1)];
+}
+
+/* The slab of an object, which is not the one found lately. NULL: it is none of the cache. */
+static TARN__NOINLINE struct tarn__slab *find_slab(const struct tarn_cache *cache, struct places *places, const void *object)
+{
+    struct tarn__slab *slab = slab_around(object);
     if (!slab || slab->cache != cache)
         return NULL;
-    *lately = slab;
+    *lately(places, object) = slab;
     return slab;
 }
 
 /* A run begins with this object. NULL: it is none of the cache. */
-static TARN__NOINLINE struct tarn__slab *begin_run(const struct tarn_cache *cache, struct places *places, const void *object)
+static inline struct tarn__slab *begin_run(const struct tarn_cache *cache, struct places *places, const void *object)
 {
-    struct tarn__slab *slab = slab_among(cache, places, object);
+    struct tarn__slab *slab = *lately(places, object);
+    if (!slab || (size_t)((const char *)object - slab->base) >= TARN__UNIT_SIZE)
+        slab = find_slab(cache, places, object);
     if (slab) {
         places->slab[places->runs] = slab;
         places->first[places->runs++] = (uint16_t)places->count;
