@@ -58,10 +58,8 @@ static size_t pages_in(const _Atomic long *count)
 
 static size_t idle_in_slabs(const struct tarn_zone *zone) { return pages_in(&zone->idle_pages); }
 
-static size_t idle_pages(const struct tarn_zone *zone)
-{
-    return zone->dirty_pages + idle_in_slabs(zone) + tarn__shelves_pages(zone);
-}
+/* Without shelves, which bound themselves, and are used again at once. */
+static size_t idle_pages(const struct tarn_zone *zone) { return zone->dirty_pages + idle_in_slabs(zone); }
 
 /* What may stay idle, whatever was learned. */
 static size_t least_allowance(const struct tarn_zone *zone)
@@ -87,12 +85,11 @@ bool tarn__idle_excess(struct tarn_zone *zone)
     return tarn__sections_to_spare(zone) || (idle > LEAST && (fade(zone) || idle > allowance(zone)));
 }
 
-/* Shelves, slabs and free pages. Returns the pages. */
+/* Slabs and free pages. Returns the pages. */
 static size_t give_back(struct tarn_zone *zone, size_t excess, size_t from_slabs)
 {
     if (excess == 0)
         return 0;
-    tarn__shelves_empty(zone);
     size_t given = from_slabs > 0 && tarn__purge_slabs ? tarn__purge_slabs(zone, from_slabs) : 0;
     return excess > given ? given + tarn__purge_dirty(zone, excess - given) : given;
 }
@@ -107,7 +104,10 @@ static void purge(struct tarn_zone *zone)
     size_t excess = idle > allowed ? idle - allowed + tarn__min(allowed / 4, AT_ONCE) : 0;
     size_t from_slabs = excess > 0 ? (size_t)((double)excess * (double)slabs / (double)idle) : 0;
     tarn__unlock(&zone->lock);
+    bool shelves = tarn__shelves_pages(zone) > allowed;
     size_t given = give_back(zone, excess, from_slabs);
+    if (shelves)
+        tarn__shelves_empty(zone);
     tarn__purge_sections(zone);
     tarn__lock(&zone->lock);
     zone->given_back += given;

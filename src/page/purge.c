@@ -169,7 +169,8 @@ size_t tarn__purge_dirty(struct tarn_zone *zone, size_t pages)
 
 bool tarn__sections_to_spare(struct tarn_zone *zone)
 {
-    size_t whole = zone->blocks[TARN__MAX_ORDER], kept = tarn__max(SECTIONS_KEPT, zone->pages / TARN__SECTION_PAGES / SECTIONS_SHARE);
+    size_t whole = zone->blocks[TARN__MAX_ORDER], all = zone->pages / TARN__SECTION_PAGES;
+    size_t kept = tarn__max(SECTIONS_KEPT, all / SECTIONS_SHARE) + zone->learned / TARN__SECTION_PAGES;
     zone->whole_seen = tarn__min(zone->whole_seen, whole);
     return whole > kept && whole > zone->whole_seen;
 }

@@ -76,7 +76,7 @@ struct tarn__slab {
     uint16_t constructed;           /* objects that are */
     uint16_t resident;              /* bit i: page i may hold something */
     uint16_t idle;                  /* bit i: it is resident, and all objects that reach into it are free here */
-    struct tarn__list idle_link;    /* among its cache's slabs that have idle pages, the latest first */
+    struct tarn__list idle_link;    /* among its cache's slabs that have idle pages: those that have many last, else the latest first */
     uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here */
 };
 _Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");

@@ -13,6 +13,7 @@ enum {
     MOST_SLABS_VISITED = 8, /* by one refill, so that it stays short when many slabs have a little */
     SHED_LEAST = 640 << 10, /* bytes of slabs from which on a cache can be shedding */
     SLABS_LATELY = 16,
+    MANY_IDLE = 6, /* pages: then they are given back first, as a call gives back many */
     SHED_SHARE = 8,         /* it is when less than one in so many is left */
     FADE_MS = 100
 };
@@ -185,6 +186,10 @@ static void set_idle(struct tarn__slab *slab, uint32_t idle)
         tarn__list_push_front(&cache->idle, &slab->idle_link);
     if (slab->idle && !idle)
         tarn__list_remove(&slab->idle_link);
+    if (idle && count_pages(idle) >= MANY_IDLE && count_pages(slab->idle) < MANY_IDLE) {
+        tarn__list_remove(&slab->idle_link);
+        tarn__list_push_back(&cache->idle, &slab->idle_link);
+    }
     cache->idle_pages += count_pages(idle & ~(uint32_t)slab->idle) - count_pages(slab->idle & ~idle);
     slab->idle = (uint16_t)idle;
 }
