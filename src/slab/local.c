@@ -124,8 +124,11 @@ static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool 
 
 /* How large a thread's magazines are */
 
-/* Bytes in a bin and its spare magazine; what is set apart is so instead of them. */
-static size_t room_of(const struct tarn_cache *cache, size_t capacity) { return 2 * capacity * cache->size; }
+/* Bytes in a bin and its spare magazine, of which there is none where a single object is held; what is set apart is so instead of them. */
+static size_t room_of(const struct tarn_cache *cache, size_t capacity)
+{
+    return capacity > 1 ? 2 * capacity * cache->size : capacity * cache->size;
+}
 
 /* Of a bin that is empty or becomes larger. */
 static void set_capacity(struct tarn__local *local, const struct tarn_cache *cache, uint32_t capacity)
@@ -186,7 +189,7 @@ static void adapt(struct tarn__local *local, const struct tarn_cache *cache, uin
     uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
     uint64_t many = QUICK * (uint64_t)rear->capacity, ever = (uint64_t)rear->noted_allocs + rear->noted_frees;
     if (operations < many && ever >= many && larger > rear->capacity &&
-        find_room(local, cache->number, room_of(cache, larger - rear->capacity)))
+        find_room(local, cache->number, room_of(cache, larger) - room_of(cache, rear->capacity)))
         set_capacity(local, cache, larger);
 }
 
@@ -496,6 +499,10 @@ static void rotate(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_c
     } else {
         rear->spare = tarn__bin_take(bin, rear, cache);
         tarn__bin_install(bin, rear, cache, spare.count > 0 ? tarn__no_magazine : spare);
+    }
+    if (rear->capacity == 1 && spare.count == 0) {
+        spare = rear->spare;
+        rear->spare = tarn__no_magazine;
     }
     if (spare.count == 0)
         return;

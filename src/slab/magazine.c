@@ -50,7 +50,7 @@ void tarn__bin_install(struct tarn__bin *bin, struct tarn__rear *rear, const str
     bin->head = magazine.head;
     atomic_signal_fence(memory_order_release);
     if (cache->linked) {
-        rear->most = magazine.count > 0 && rear->spare.count == 0 ? 2 * rear->capacity : rear->capacity;
+        rear->most = magazine.count > 0 && rear->spare.count == 0 && rear->capacity > 1 ? 2 * rear->capacity : rear->capacity;
         bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->most - (long)magazine.count;
     } else {
         bin->count = magazine.count;
