@@ -114,11 +114,14 @@ static size_t free_chain(struct tarn_zone *zone, struct tarn_page *chain, bool *
     return pages;
 }
 
-static void begin(struct tarn__shelves *shelves, const struct tarn__shelf *shelf)
+/* Only then is its memory touched. Several threads may be first at once. */
+static void begin(struct tarn__shelves *shelves, struct tarn__shelf *shelf)
 {
     uint32_t bit = UINT32_C(1) << (shelf - shelves->shelf);
-    if (!(atomic_load_explicit(&shelves->begun, memory_order_relaxed) & bit))
-        atomic_fetch_or_explicit(&shelves->begun, bit, memory_order_relaxed);
+    if (atomic_load_explicit(&shelves->begun, memory_order_relaxed) & bit)
+        return;
+    __atomic_store_n(&shelf->lock.rank, (uint16_t)TARN__RANK_SHELF, __ATOMIC_RELAXED);
+    atomic_fetch_or_explicit(&shelves->begun, bit, memory_order_relaxed);
 }
 
 /* Of two threads that free one run at once, one sees it shelved. */
@@ -200,8 +203,9 @@ size_t tarn__shelves_pages(const struct tarn_zone *zone)
 struct tarn__shelves_sums tarn__shelves_sum(struct tarn_zone *zone)
 {
     struct tarn__shelves_sums sums = {0, 0, 0};
-    for (int i = 0; zone->shelves && i < TARN__SHELVES; i++) {
-        struct tarn__shelf *shelf = &zone->shelves->shelf[i];
+    uint32_t begun = zone->shelves ? atomic_load_explicit(&zone->shelves->begun, memory_order_relaxed) : 0;
+    for (; begun; begun &= begun - 1) {
+        struct tarn__shelf *shelf = &zone->shelves->shelf[__builtin_ctz(begun)];
         tarn__lock(&shelf->lock);
         sums.pages += pages_on(shelf);
         sums.taken += shelf->taken;
@@ -219,8 +223,6 @@ void tarn__shelves_each_lock(struct tarn_zone *zone, void (*act)(struct tarn__lo
 
 void tarn__shelves_init(struct tarn_zone *zone, struct tarn__shelves *shelves)
 {
-    for (int i = 0; i < TARN__SHELVES; i++)
-        tarn__lock_init(&shelves->shelf[i].lock, TARN__RANK_SHELF);
     atomic_store_explicit(&shelves->room, least_room, memory_order_relaxed);
     zone->shelves = shelves;
 }
@@ -244,9 +246,11 @@ static void check_shelf(const struct tarn_zone *zone, const struct tarn__shelf *
 
 void tarn__shelves_check(struct tarn_zone *zone)
 {
-    for (int i = 0; zone->shelves && i < TARN__SHELVES; i++) {
-        tarn__lock(&zone->shelves->shelf[i].lock);
-        check_shelf(zone, &zone->shelves->shelf[i]);
-        tarn__unlock(&zone->shelves->shelf[i].lock);
+    uint32_t begun = zone->shelves ? atomic_load_explicit(&zone->shelves->begun, memory_order_relaxed) : 0;
+    for (; begun; begun &= begun - 1) {
+        struct tarn__shelf *shelf = &zone->shelves->shelf[__builtin_ctz(begun)];
+        tarn__lock(&shelf->lock);
+        check_shelf(zone, shelf);
+        tarn__unlock(&shelf->lock);
     }
 }
