@@ -120,7 +120,7 @@ struct tarn_cache {
     _Alignas(TARN__CACHE_LINE) struct tarn__lock depot_lock;
     _Atomic uint32_t depth;       /* magazines in the depot; changed under the lock */
     uint32_t low;                 /* least depth since the last reaping: that many were not needed */
-    uint32_t most;                /* magazines that it takes now: halved when there are too many, doubled when one is missing */
+    _Atomic uint32_t most;        /* magazines that it takes now: halved when there are too many, doubled when one is missing */
     struct tarn__magazine *depot; /* room for TARN__DEPOT_DEPTH */
     size_t depot_objects;
     void **arrays; /* empty ones, linked through their first words */

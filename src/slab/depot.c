@@ -29,15 +29,18 @@ static void count(struct tarn_cache *cache, int64_t objects)
 /* A depot that is full takes half as many from now on: so what is freed in one great sweep does not leave a full depot behind. */
 bool tarn__depot_push(struct tarn_cache *cache, struct tarn__magazine magazine)
 {
+    if (atomic_load_explicit(&cache->most, memory_order_relaxed) == 0)
+        return false;
     tarn__lock(&cache->depot_lock);
     uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed);
-    bool room = depth < cache->most;
+    uint32_t most = atomic_load_explicit(&cache->most, memory_order_relaxed);
+    bool room = depth < most;
     if (room) {
         cache->depot[depth] = magazine;
         count(cache, magazine.count);
         atomic_store_explicit(&cache->depth, depth + 1, memory_order_relaxed);
     } else {
-        cache->most /= 2;
+        atomic_store_explicit(&cache->most, most / 2, memory_order_relaxed);
     }
     tarn__unlock(&cache->depot_lock);
     return room;
@@ -53,7 +56,8 @@ struct tarn__magazine tarn__depot_pop(struct tarn_cache *cache)
         count(cache, -(int64_t)magazine.count);
         atomic_store_explicit(&cache->depth, depth - 1, memory_order_relaxed);
     } else {
-        cache->most = (uint32_t)tarn__min(2 * cache->most + 1, cache->depot_depth);
+        uint32_t most = atomic_load_explicit(&cache->most, memory_order_relaxed);
+        atomic_store_explicit(&cache->most, (uint32_t)tarn__min(2 * most + 1, cache->depot_depth), memory_order_relaxed);
     }
     if (depth <= cache->low)
         cache->low = depth > 0 ? depth - 1 : 0;
@@ -130,7 +134,8 @@ void tarn__depot_reap(struct tarn_cache *cache, bool all)
     if (atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0)
         return;
     tarn__lock(&cache->depot_lock);
-    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed), extra = depth > cache->most ? depth - cache->most : 0;
+    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed), most = atomic_load_explicit(&cache->most, memory_order_relaxed),
+             extra = depth > most ? depth - most : 0;
     uint32_t idle = all ? TARN__DEPOT_DEPTH : (uint32_t)tarn__max(cache->low, extra);
     tarn__unlock(&cache->depot_lock);
     struct tarn__magazine magazine;

@@ -384,6 +384,13 @@ static size_t take_new(struct tarn_cache *cache, void **objects, size_t wanted, 
     return got > 0 ? got : tarn__cache_take_new(cache, objects, wanted, flags);
 }
 
+/* Objects to take from slabs: as many as there is room for, so that the way is worth it; but for arrays, which have room for a magazine only. */
+static size_t refill(const struct tarn__rear *rear, const struct tarn_cache *cache)
+{
+    size_t room = cache->linked && rear->capacity > 1 ? 2 * (size_t)rear->capacity : rear->capacity;
+    return tarn__min(tarn__max(room, 1), TARN__MAGAZINE_MOST);
+}
+
 /* The next magazine: the spare one, one of the depot, or one made of objects from slabs. Its count is 0 if there is no memory. */
 static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache,
                                            tarn_gfp_t flags)
@@ -401,7 +408,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
     if (magazine.count > 0)
         return magazine;
     void *objects[TARN__MAGAZINE_MOST];
-    size_t wanted = tarn__max(rear->capacity, 1);
+    size_t wanted = refill(rear, cache);
     size_t got = tarn__cache_take(cache, objects, wanted);
     if (got == 0) {
         if (tarn__zone_must_grow(cache->zone))
@@ -515,6 +522,10 @@ static void rotate(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_c
 /* In a bin that is full. False: the cache is shedding, and nothing of it should be held any more. */
 static bool make_room(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache)
 {
+    if (rear->spare.count == 0 && rear->capacity > 1) { /* nothing leaves the thread */
+        rotate(bin, rear, cache);
+        return true;
+    }
     size_t own = tarn__bin_count(bin, rear, cache) + rear->spare.count + rear->foreign.count;
     uint32_t bound = tarn__cache_bound(cache, own);
     if (bound < rear->capacity)

@@ -12,7 +12,7 @@
 enum {
     MOST_SLABS_VISITED = 8, /* by one refill, so that it stays short when many slabs have a little */
     SHED_LEAST = 640 << 10, /* bytes of slabs from which on a cache can be shedding */
-    SLABS_LATELY = 16,
+    SLABS_LATELY = 8,
     MANY_IDLE = 6, /* pages: then they are given back first, as a call gives back many */
     SHED_SHARE = 8,         /* it is when less than one in so many is left */
     FADE_MS = 100
