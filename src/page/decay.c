@@ -9,7 +9,16 @@
 #include "page/shelf.h"
 #include "page/zones.h"
 
-enum { LEAST = 128, SHARE = 16, AT_ONCE = 64, SHORT_SHARE = 4, LESSON = 8, CREDIT = 8192, TICK_MS = 100, FORGOTTEN = 2000 }; /* pages; pages in a tick */
+enum {
+    LEAST = 128,
+    SHARE = 16,
+    AT_ONCE = 64,
+    SHORT_SHARE = 4,
+    LESSON = 8,
+    CREDIT = 8192,
+    TICK_MS = 100,
+    FORGOTTEN = 2000
+}; /* pages; pages in a tick */
 
 size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
 
@@ -132,10 +141,15 @@ static bool tick(void)
     return more;
 }
 
-void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh)
+void tarn__idle_count(struct tarn_zone *zone, long idle, long absent)
 {
     atomic_fetch_add_explicit(&zone->idle_pages, idle, memory_order_relaxed);
     atomic_fetch_add_explicit(&zone->absent_pages, absent, memory_order_relaxed);
+}
+
+void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh)
+{
+    tarn__idle_count(zone, idle, absent);
     if (idle <= 0 && fresh == 0)
         return;
     tarn__lock(&zone->lock);

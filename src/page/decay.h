@@ -36,6 +36,9 @@ void tarn__purge_excess(struct tarn_zone *zone);
  */
 void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh);
 
+/* The same, but nothing is purged, and no lock is taken. */
+void tarn__idle_count(struct tarn_zone *zone, long idle, long absent);
+
 /* Gives back up to so many idle pages in slabs of the zone; returns how many. Set by the slab floor. */
 extern size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
 

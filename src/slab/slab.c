@@ -13,7 +13,7 @@ enum {
     MOST_SLABS_VISITED = 8, /* by one refill, so that it stays short when many slabs have a little */
     SHED_LEAST = 640 << 10, /* bytes of slabs from which on a cache can be shedding */
     SLABS_LATELY = 16,
-    SHED_SHARE = 8,         /* it is when less than one in so many is left */
+    SHED_SHARE = 8, /* it is when less than one in so many is left */
     FADE_MS = 100
 };
 
@@ -32,7 +32,8 @@ void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot)
     tarn__lock_init(&cache->slabs_lock, TARN__RANK_SLABS);
     tarn__list_init(&cache->full);
     tarn__list_init(&cache->idle);
-    cache->purges = cache->pages == TARN__UNIT_PAGES && !cache->ctor && !cache->dtor && !(cache->flags & (TARN__DEBUG_FLAGS | TARN_CACHE_TYPESAFE_BY_RCU));
+    cache->purges = cache->pages == TARN__UNIT_PAGES && !cache->ctor && !cache->dtor &&
+                    !(cache->flags & (TARN__DEBUG_FLAGS | TARN_CACHE_TYPESAFE_BY_RCU));
     tarn__list_init(&cache->aliases);
     tarn__list_init(&cache->all);
     for (int group = 0; group < TARN__SLAB_GROUPS; group++)
@@ -92,7 +93,7 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
     slab->hint = 0;
     slab->constructed = 0;
     slab->resident = zeroed && cache->purges ? 0 : UINT16_MAX;
-    slab->idle = 0;
+    slab->idle = slab->away = 0;
     for (size_t w = 0; w < (cache->objects + 63) / 64; w++)
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
     if (cache->flags & TARN__DEBUG_FLAGS)
@@ -153,7 +154,10 @@ static struct tarn__slab *fullest_partial(struct tarn_cache *cache)
 
 /* Pages. `first` to `last` objects reach into a page; none does if it is the slab's tail. */
 
-static size_t first_on(const struct tarn_cache *cache, unsigned page) { return tarn__object_index(cache, page * TARN__PAGE_SIZE); }
+static size_t first_on(const struct tarn_cache *cache, unsigned page)
+{
+    return tarn__object_index(cache, page * TARN__PAGE_SIZE);
+}
 
 /* One more than the last. */
 static size_t end_on(const struct tarn_cache *cache, unsigned page)
@@ -207,7 +211,7 @@ static void note_idle(struct tarn__slab *slab, uint32_t pages)
 {
     const struct tarn_cache *cache = slab->cache;
     uint32_t idle = slab->idle;
-    for (pages &= slab->resident & ~idle; pages; pages &= pages - 1) {
+    for (pages &= slab->resident & ~idle & ~(uint32_t)slab->away; pages; pages &= pages - 1) {
         unsigned page = (unsigned)__builtin_ctz(pages);
         size_t end = end_on(cache, page);
         if (tarn__bits_find(slab->map, first_on(cache, page), end, false) == end)
@@ -286,7 +290,7 @@ static void construct(const struct tarn_cache *cache, void *const *objects, size
 struct change {
     struct tarn_cache *cache;
     long idle, absent; /* pages that were so before */
-    size_t fresh;  /* pages that must be got from the system */
+    size_t fresh;      /* pages that must be got from the system */
     size_t to_construct;
 };
 
@@ -478,7 +482,8 @@ static inline bool put_object(struct tarn_cache *cache, struct tarn__slab *slab,
             note_idle(slab, pages_of(cache, index));
         return false;
     }
-    if (slab->free == cache->objects)
+    if (slab->free == cache->objects &&
+        !slab->away) /* no object reaches into what is away: whoever purges that gives the slab up */
         return true;
     tarn__list_remove(&slab->link);
     list_slab(cache, slab);
@@ -613,6 +618,7 @@ struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pag
     if (!tarn__list_empty(&cache->idle)) {
         slab = TARN__CONTAINER(cache->idle.prev, struct tarn__slab, idle_link);
         *pages = slab->idle;
+        slab->away |= *pages;
         set_idle(slab, 0);
         move_pages(slab, *pages, false);
     }
@@ -620,16 +626,21 @@ struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pag
     return slab;
 }
 
+/* Nothing is purged for what the system refused: that would be tried again, and again from there. */
 void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t cleaned)
 {
-    struct change change = begin_change(slab->cache);
+    struct tarn_cache *cache = slab->cache;
+    struct change change = begin_change(cache);
+    slab->away &= (uint16_t)~pages;
     set_resident(slab, slab->resident & ~(uint32_t)cleaned);
     set_idle(slab, slab->idle | (pages & ~(uint32_t)cleaned));
     move_pages(slab, pages, true);
-    bool empty = slab->free == slab->cache->objects;
+    bool empty = slab->free == cache->objects && !slab->away;
     if (empty)
-        forget(slab->cache, slab);
-    end_change(&change);
+        forget(cache, slab);
+    long idle = cache->idle_pages - change.idle, absent = cache->absent_pages - change.absent;
+    tarn__unlock(&cache->slabs_lock);
+    tarn__idle_count(cache->zone, idle, absent);
     if (empty)
         slab_destroy(slab);
 }
@@ -669,15 +680,17 @@ static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *
 {
     TARN__ASSERT(slab->cache == cache, "a listed slab belongs to its cache");
     TARN__ASSERT(slab->group == group && group_of(slab) == group, "a slab is on the list of its fullness");
-    TARN__ASSERT(slab->free < slab->leaves_at, "a slab leaves its group in time");
+    TARN__ASSERT(slab->free < slab->leaves_at || slab->away, "a slab leaves its group in time");
     TARN__ASSERT(tarn__slab_of(object_at(slab, 0)) == slab, "a slab is found from its first object");
-    TARN__ASSERT(slab->free > 0 && slab->free < cache->objects, "a listed slab is neither full nor empty");
+    TARN__ASSERT(slab->free > 0 && (slab->free < cache->objects || slab->away), "a listed slab is neither full nor empty");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, TARN__SLAB_WORDS * 64) >= slab->free, "a slab has a bit for each free object");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, cache->objects) == slab->free, "the count of a slab's free objects is right");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, slab->hint * 64u) == 0, "nothing is free below the hint");
-    TARN__ASSERT((slab->idle & ~slab->resident) == 0, "idle pages are resident");
+    TARN__ASSERT(((slab->idle | slab->away) & ~slab->resident) == 0, "pages that are idle, or away to be purged, are resident");
+    TARN__ASSERT((slab->idle & slab->away) == 0, "what is away is not idle");
     for (unsigned page = 0; page < TARN__UNIT_PAGES; page++)
-        TARN__ASSERT(!(slab->idle >> page & 1) || tarn__bits_find(slab->map, first_on(cache, page), end_on(cache, page), false) == end_on(cache, page),
+        TARN__ASSERT(!(slab->idle >> page & 1) ||
+                         tarn__bits_find(slab->map, first_on(cache, page), end_on(cache, page), false) == end_on(cache, page),
                      "all objects that reach into an idle page are free");
 }
 
