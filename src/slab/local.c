@@ -113,13 +113,21 @@ static bool holds_any(const struct tarn__bin *bin, const struct tarn__rear *rear
     return bin->head || rear->spare.head || rear->foreign.head;
 }
 
+/* Whoever destroys a cache changes what other threads have, while these go on with other caches. */
+static void change_room(struct tarn__local *local, size_t more, size_t less)
+{
+    if (more != less)
+        atomic_fetch_add_explicit(&local->room, more - less, memory_order_relaxed);
+}
+
+static size_t room_of(const struct tarn__local *local) { return atomic_load_explicit(&local->room, memory_order_relaxed); }
+
 /* Brings up to date what a thread holds room for, after a change of a bin's capacity, spare magazine or what lies apart. */
 static void account(struct tarn__local *local, const struct tarn_cache *cache)
 {
     struct tarn__rear *rear = &local->rear[cache->number];
     uint32_t room = (rear->capacity + rear->spare.count + rear->foreign.count) * cache->size;
-    local->room += room;
-    local->room -= rear->room;
+    change_room(local, room, rear->room);
     rear->room = room;
 }
 
@@ -180,9 +188,9 @@ static void ask_next(struct tarn__local *local, unsigned number)
 /* Whether so many bytes more are within what a thread may hold; those who have to spare are asked. */
 static bool find_room(struct tarn__local *local, unsigned number, size_t bytes)
 {
-    for (int i = 0; i < STEPS && local->room + bytes > TARN__THREAD_BYTES; i++)
+    for (int i = 0; i < STEPS && room_of(local) + bytes > TARN__THREAD_BYTES; i++)
         ask_next(local, number);
-    return local->room + bytes <= TARN__THREAD_BYTES;
+    return room_of(local) + bytes <= TARN__THREAD_BYTES;
 }
 
 /* Magazines moved after only `operations` since they did last: larger ones would have to less often. */
@@ -203,7 +211,7 @@ static void grant(struct tarn__local *local, const struct tarn_cache *cache, uin
 {
     const struct tarn__bin *bin = &local->bin[cache->number];
     uint32_t capacity = (uint32_t)tarn__min(tarn__max(FIRST_BYTES / cache->size, 1), tarn__min(cache->capacity, bound));
-    bool fits = local->room + (size_t)capacity * cache->size <= TARN__THREAD_BYTES;
+    bool fits = room_of(local) + (size_t)capacity * cache->size <= TARN__THREAD_BYTES;
     if (!fits && (bin->allocs + bin->frees) % SELDOM == 0)
         fits = find_room(local, cache->number, (size_t)capacity * cache->size);
     if (!fits && cache->size <= ALWAYS_ONE) {
@@ -231,7 +239,7 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     struct tarn__rear *rear = &local->rear[cache->number];
     if (!rear->begun)
         return;
-    local->room -= rear->room;
+    change_room(local, 0, rear->room);
     uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);
@@ -499,7 +507,7 @@ static void rotate(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_c
     rear->spare = tarn__bin_take(bin, rear, cache);
     tarn__bin_install(bin, rear, cache, spare.count > 0 ? tarn__no_magazine : spare);
     account(tarn__self, cache);
-    if (tarn__self->room > TARN__THREAD_BYTES) {
+    if (room_of(tarn__self) > TARN__THREAD_BYTES) {
         over = rear->spare;
         rear->spare = tarn__no_magazine;
     }

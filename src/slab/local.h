@@ -53,8 +53,8 @@ struct tarn__rear {
     struct tarn__magazine foreign; /* freed here before anything was allocated here */
     uint64_t reaped;               /* allocs + frees at the last reaping */
     uint64_t seen;                 /* allocs + frees when capacity was last looked for */
-    uint32_t capacity;             /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
-    uint32_t room;                 /* bytes: the capacity's, and of what lies in the spare magazine and apart */
+    uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
+    uint32_t room;     /* bytes: the capacity's, and of what lies in the spare magazine and apart */
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
@@ -67,7 +67,7 @@ struct tarn__local {
     struct tarn__bin bin[TARN__CACHES];
     struct tarn__rear rear[TARN__CACHES];
     struct tarn__list link; /* in the registry, or spare */
-    size_t room;            /* of all bins */
+    _Atomic size_t room;    /* of all bins */
     unsigned hand;          /* the bin that was last asked to give room */
 };
 
