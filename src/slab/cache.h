@@ -104,6 +104,7 @@ struct tarn_cache {
     bool permanent; /* never destroyed */
     bool linked;    /* its magazines are lists */
     bool marked;    /* its slabs' units are in the table of units */
+    bool keeps;     /* it has magazines however large its objects are: it was made so, or they are constructed */
     bool purges;    /* free objects need not stay what they are, so their pages can be given back */
     void (*ctor)(void *);
     void (*dtor)(void *);

@@ -67,6 +67,8 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
                 cache->number = i;
         if (cache->number)
             cache->tag = tag_of(cache->number);
+        else
+            cache->purges = false; /* nobody would find it to do that */
         put_into_table(cache);
         tarn__list_push_back(&tarn__caches, &cache->all);
     }

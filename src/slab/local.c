@@ -204,7 +204,7 @@ static void adapt(struct tarn__local *local, const struct tarn_cache *cache, uin
 }
 
 /*
- * A capacity to begin with, of at most `bound`, for a bin that has none. Where there is no room it is a single object, or none if that is large: then
+ * A capacity to begin with, of at most `bound`, for a bin that has none. Where there is no room it is a single object, or mostly none if that is large: then
  * objects go to and fro one by one, and the bin asks again now and then, so that those who are used more in the end have it.
  */
 static void grant(struct tarn__local *local, const struct tarn_cache *cache, uint32_t bound)
@@ -214,7 +214,7 @@ static void grant(struct tarn__local *local, const struct tarn_cache *cache, uin
     bool fits = room_of(local) + (size_t)capacity * cache->size <= TARN__THREAD_BYTES;
     if (!fits && (bin->allocs + bin->frees) % SELDOM == 0)
         fits = find_room(local, cache->number, (size_t)capacity * cache->size);
-    if (!fits && cache->size <= ALWAYS_ONE) {
+    if (!fits && (cache->size <= ALWAYS_ONE || cache->keeps)) {
         capacity = 1;
         fits = true;
     }

@@ -19,10 +19,20 @@ enum {
 
 uint8_t tarn__unit_cache[TARN__UNITS];
 
+/*
+ * Where the system's pages are larger than ours nearly no slab would have one free of objects, and what is counted as idle could not be given back.
+ */
+static bool can_purge(const struct tarn_cache *cache)
+{
+    bool stays = cache->ctor || cache->dtor || cache->flags & (TARN__DEBUG_FLAGS | TARN_CACHE_TYPESAFE_BY_RCU);
+    return cache->pages == TARN__UNIT_PAGES && !stays && tarn__os_page_size() == TARN__PAGE_SIZE;
+}
+
 void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot)
 {
     size_t size = cache->size, capacity = TARN__MAGAZINE_BYTES / size;
     cache->inverse = (uint32_t)((UINT64_C(0x100000000) + size - 1) / size);
+    cache->keeps = cache->capacity > 0 || cache->ctor;
     if (cache->capacity == 0)
         cache->capacity = (uint32_t)tarn__min(tarn__max(capacity, TARN__MAGAZINE_LEAST), TARN__MAGAZINE_MOST);
     cache->depot = depot;
@@ -32,8 +42,7 @@ void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot)
     tarn__lock_init(&cache->slabs_lock, TARN__RANK_SLABS);
     tarn__list_init(&cache->full);
     tarn__list_init(&cache->idle);
-    cache->purges = cache->pages == TARN__UNIT_PAGES && !cache->ctor && !cache->dtor &&
-                    !(cache->flags & (TARN__DEBUG_FLAGS | TARN_CACHE_TYPESAFE_BY_RCU));
+    cache->purges = can_purge(cache);
     tarn__list_init(&cache->aliases);
     tarn__list_init(&cache->all);
     for (int group = 0; group < TARN__SLAB_GROUPS; group++)
