@@ -20,7 +20,7 @@ enum {
     FORGOTTEN = 2000
 }; /* pages; pages in a tick */
 
-size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
+size_t (*_Atomic tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
 
 void tarn__idle_begin(struct tarn_zone *zone)
 {
@@ -102,7 +102,8 @@ static size_t give_back(struct tarn_zone *zone, size_t excess, size_t from_slabs
     if (excess == 0)
         return 0;
     tarn__shelves_empty(zone);
-    size_t given = from_slabs > 0 && tarn__purge_slabs ? tarn__purge_slabs(zone, from_slabs) : 0;
+    size_t (*purge_slabs)(struct tarn_zone *, size_t) = atomic_load_explicit(&tarn__purge_slabs, memory_order_relaxed);
+    size_t given = from_slabs > 0 && purge_slabs ? purge_slabs(zone, from_slabs) : 0;
     return excess > given ? given + tarn__purge_dirty(zone, excess - given) : given;
 }
 

@@ -40,6 +40,6 @@ void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fres
 void tarn__idle_count(struct tarn_zone *zone, long idle, long absent);
 
 /* Gives back up to so many idle pages in slabs of the zone; returns how many. Set by the slab floor. */
-extern size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
+extern size_t (*_Atomic tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
 
 #endif

@@ -60,7 +60,7 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
 {
     tarn__lock(&tarn__caches_lock);
     bool taken = tarn__cache_name_taken(cache->name);
-    tarn__purge_slabs = tarn__slabs_purge;
+    atomic_store_explicit(&tarn__purge_slabs, tarn__slabs_purge, memory_order_relaxed);
     if (!taken) {
         for (unsigned i = first; cache->number == 0 && i < end; i++)
             if (!number_taken[i])
