@@ -202,11 +202,16 @@ static void set_idle(struct tarn__slab *slab, uint32_t idle)
     slab->idle = (uint16_t)idle;
 }
 
-/* A quick look: no page that the object reaches into can be idle otherwise; but for pages that end between the two, where it errs at times. */
-static bool neighbour_is_free(const struct tarn__slab *slab, size_t index)
+/*
+ * A quick look at whether a page that the object reaches into may be idle now. Small ones share pages with many: not before most of the slab is free, nor
+ * while the neighbour is in use; but for pages that end between the two, where it errs at times.
+ */
+static bool may_idle(const struct tarn__slab *slab, size_t index)
 {
     size_t neighbour = index ^ 1;
-    return neighbour >= slab->cache->objects || tarn__bit_test(slab->map, neighbour);
+    if (slab->cache->size > TARN__PAGE_SIZE / 2)
+        return true;
+    return slab->group == TARN__SLAB_GROUPS - 1 && (neighbour >= slab->cache->objects || tarn__bit_test(slab->map, neighbour));
 }
 
 static void set_resident(struct tarn__slab *slab, uint32_t resident)
@@ -487,7 +492,7 @@ static inline bool put_object(struct tarn_cache *cache, struct tarn__slab *slab,
         slab->hint = (uint16_t)w;
     bool was_full = slab->free++ == 0;
     if (!was_full && slab->free < slab->leaves_at) {
-        if (slab->group == TARN__SLAB_GROUPS - 1 && cache->purges && neighbour_is_free(slab, index))
+        if (cache->purges && may_idle(slab, index))
             note_idle(slab, pages_of(cache, index));
         return false;
     }
