@@ -203,15 +203,21 @@ static void set_idle(struct tarn__slab *slab, uint32_t idle)
 }
 
 /*
- * A quick look at whether a page that the object reaches into may be idle now. Small ones share pages with many: not before most of the slab is free, nor
- * while the neighbour is in use; but for pages that end between the two, where it errs at times.
+ * A quick look at whether a page that the object reaches into may be idle now: not while a neighbour within the page is in use. Small ones share pages with
+ * many, so it is not even looked for before most of the slab is free.
  */
 static bool may_idle(const struct tarn__slab *slab, size_t index)
 {
-    size_t neighbour = index ^ 1;
-    if (slab->cache->size > TARN__PAGE_SIZE / 2)
+    const struct tarn_cache *cache = slab->cache;
+    size_t begin = index * cache->size, next = begin + cache->size;
+    if (cache->size > TARN__PAGE_SIZE / 2)
         return true;
-    return slab->group == TARN__SLAB_GROUPS - 1 && (neighbour >= slab->cache->objects || tarn__bit_test(slab->map, neighbour));
+    if (slab->group < TARN__SLAB_GROUPS - 1)
+        return false;
+    if (begin >> TARN__PAGE_BITS != next >> TARN__PAGE_BITS) /* it is the last of its page */
+        return true;
+    return (index + 1 >= cache->objects || tarn__bit_test(slab->map, index + 1)) &&
+           (begin % TARN__PAGE_SIZE == 0 || tarn__bit_test(slab->map, index - 1));
 }
 
 static void set_resident(struct tarn__slab *slab, uint32_t resident)
@@ -647,8 +653,8 @@ void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t c
     struct change change = begin_change(cache);
     slab->away &= (uint16_t)~pages;
     set_resident(slab, slab->resident & ~(uint32_t)cleaned);
-    set_idle(slab, slab->idle | (pages & ~(uint32_t)cleaned));
     move_pages(slab, pages, true);
+    note_idle(slab, UINT16_MAX); /* what was refused, and neighbours that became free meanwhile */
     bool empty = slab->free == cache->objects && !slab->away;
     if (empty)
         forget(cache, slab);

@@ -17,7 +17,7 @@ enum { NUMBER = 7, MOST = 40000, PAGE = TARN__PAGE_SIZE };
 static struct tarn_zone zone;
 static struct tarn_cache cache;
 static struct tarn__magazine depot[TARN__DEPOT_DEPTH];
-static char *objects[MOST];
+static char *objects[MOST], *spare[MOST];
 static size_t count;
 static uint64_t now = 1000000, seed = 2;
 
@@ -99,11 +99,24 @@ static void check_objects(void)
     tarn__cache_check(&cache);
 }
 
-/* Scattered: one of `share` stays. */
-static void free_most(size_t share)
+enum order { RANDOM, UPWARDS, DOWNWARDS, ORDERS };
+
+/* Scattered: one of `share` stays. They are freed in some order of their taking, which is mostly that of their addresses. */
+static void free_most(size_t share, enum order order)
 {
-    for (size_t keep = count / share; count > keep;)
+    size_t all = count, kept = 0;
+    for (size_t keep = count / share; order == RANDOM && count > keep;)
         put(check_random(&seed) % count);
+    for (size_t i = 0; order != RANDOM && i < all; i++) {
+        char *object = objects[order == UPWARDS ? i : all - 1 - i];
+        assert_true(is_stamped(object));
+        if (check_random(&seed) % share == 0)
+            spare[kept++] = object;
+        else
+            tarn__cache_put(&cache, object);
+    }
+    if (order != RANDOM)
+        memcpy(objects, spare, (count = kept) * sizeof *objects);
 }
 
 /* Pages of slabs, and those of them that an object in use reaches into: counted from the objects' addresses alone. */
@@ -184,32 +197,37 @@ static void random_traffic(void **state)
     }
 }
 
+static void give_most_back(size_t size, enum order order)
+{
+    begin_cache(size);
+    while (count * size < ((size_t)24 << 20) && take(64))
+        ;
+    free_most(100, order);
+    size_t held = held_pages(), slabs = cache.slabs;
+    while (tarn__slabs_purge(&zone, 1000) > 0)
+        ;
+    assert_int_equal(cache.idle_pages, 0);
+    assert_int_equal(cache.slabs, slabs);
+    assert_int_equal(held_pages(), held);
+    check_objects();
+    assert_in_range(resident_pages(), held, held + held / 8 + 2);
+    while (cache.free_objects > 0 && take(64))
+        ;
+    assert_int_equal(cache.slabs, slabs);
+    check_objects();
+    held_pages();
+    while (count > 0)
+        put(count - 1);
+    end_cache();
+}
+
 /* Of what is free nearly everything is found, and only that is given back; what was given back is used again. */
 static void most_is_given_back(void **state)
 {
     (void)state;
-    for (size_t s = 0; s < SIZES; s++) {
-        begin_cache(sizes[s]);
-        while (count * sizes[s] < ((size_t)24 << 20) && take(64))
-            ;
-        free_most(100);
-        size_t held = held_pages(), slabs = cache.slabs;
-        while (tarn__slabs_purge(&zone, 1000) > 0)
-            ;
-        assert_int_equal(cache.idle_pages, 0);
-        assert_int_equal(cache.slabs, slabs);
-        assert_int_equal(held_pages(), held);
-        check_objects();
-        print_message("%zu: %zu %zu of %zu\n", sizes[s], held, resident_pages(), slabs * 16);
-        while (cache.free_objects > 0 && take(64))
-            ;
-        assert_int_equal(cache.slabs, slabs);
-        check_objects();
-        held_pages();
-        while (count > 0)
-            put(count - 1);
-        end_cache();
-    }
+    for (size_t s = 0; s < SIZES; s++)
+        for (enum order order = RANDOM; order < ORDERS; order++)
+            give_most_back(sizes[s], order);
 }
 
 /* What is away for purging is given to nobody, and comes back. */
@@ -326,7 +344,7 @@ static void frees_give_back(void **state)
         while (count * sizes[s] < ((size_t)32 << 20) && take(64))
             ;
         forget();
-        free_most(200);
+        free_most(200, RANDOM);
         size_t held = held_pages();
         assert_true(resident_pages() + zone.dirty_pages <= held + held / 4 + 512);
         while (count > 0)
@@ -381,7 +399,7 @@ static void counts_only_what_can_be_purged(void **state)
         take(64);
     forget();
     uint64_t calls = tarn__os_calls(TARN__OS_PURGE);
-    free_most(200);
+    free_most(200, RANDOM);
     assert_int_equal(zone.idle_pages, 0);
     assert_true(tarn__os_calls(TARN__OS_PURGE) - calls < 1000);
     check_objects();
@@ -397,7 +415,7 @@ static void gives_back_no_other_zones(void **state)
     begin_cache(1024);
     while (count < 5000)
         take(64);
-    free_most(200);
+    free_most(200, RANDOM);
     assert_true(cache.idle_pages > 0);
     assert_int_equal(tarn__slabs_purge(&other, 1000), 0);
     assert_true(tarn__slabs_purge(&zone, 1000) > 0);
