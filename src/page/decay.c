@@ -9,9 +9,18 @@
 #include "page/shelf.h"
 #include "page/zones.h"
 
-enum { LEAST = 128, SHARE = 16, AT_ONCE = 64, SHORT_SHARE = 4, LESSON = 8, CREDIT = 8192, TICK_MS = 100, FORGOTTEN = 2000 }; /* pages; pages in a tick */
+enum {
+    LEAST = 128,
+    SHARE = 16,
+    AT_ONCE = 64,
+    SHORT_SHARE = 4,
+    LESSON = 8,
+    CREDIT = 8192,
+    TICK_MS = 100,
+    FORGOTTEN = 2000
+}; /* pages; pages in a tick */
 
-size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
+size_t (*_Atomic tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
 
 void tarn__idle_begin(struct tarn_zone *zone)
 {
@@ -90,7 +99,8 @@ static size_t give_back(struct tarn_zone *zone, size_t excess, size_t from_slabs
 {
     if (excess == 0)
         return 0;
-    size_t given = from_slabs > 0 && tarn__purge_slabs ? tarn__purge_slabs(zone, from_slabs) : 0;
+    size_t (*purge_slabs)(struct tarn_zone *, size_t) = atomic_load_explicit(&tarn__purge_slabs, memory_order_relaxed);
+    size_t given = from_slabs > 0 && purge_slabs ? purge_slabs(zone, from_slabs) : 0;
     return excess > given ? given + tarn__purge_dirty(zone, excess - given) : given;
 }
 
@@ -132,16 +142,21 @@ static bool tick(void)
     return more;
 }
 
-void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh, bool may_purge)
+void tarn__idle_count(struct tarn_zone *zone, long idle, long absent)
 {
     atomic_fetch_add_explicit(&zone->idle_pages, idle, memory_order_relaxed);
     atomic_fetch_add_explicit(&zone->absent_pages, absent, memory_order_relaxed);
+}
+
+void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh)
+{
+    tarn__idle_count(zone, idle, absent);
     if (idle <= 0 && fresh == 0)
         return;
     tarn__lock(&zone->lock);
     if (fresh > 0)
         note_fresh(zone, fresh);
-    bool excess = idle > 0 && may_purge && tarn__idle_excess(zone);
+    bool excess = idle > 0 && tarn__idle_excess(zone);
     tarn__unlock(&zone->lock);
     if (excess)
         tarn__purge_excess(zone);

@@ -32,11 +32,14 @@ void tarn__purge_excess(struct tarn_zone *zone);
 
 /*
  * Pages in slabs became idle, or (negative) are idle no more; became absent (the system has them), or are so no more: of these `fresh` are used now.
- * Purges if that is due and may be. With no lock held.
+ * Purges if that is due. With no lock held.
  */
-void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh, bool may_purge);
+void tarn__idle_note(struct tarn_zone *zone, long idle, long absent, size_t fresh);
+
+/* The same, but nothing is purged, and no lock is taken. */
+void tarn__idle_count(struct tarn_zone *zone, long idle, long absent);
 
 /* Gives back up to so many idle pages in slabs of the zone; returns how many. Set by the slab floor. */
-extern size_t (*tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
+extern size_t (*_Atomic tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
 
 #endif

@@ -76,6 +76,7 @@ struct tarn__slab {
     uint16_t constructed;           /* objects that are */
     uint16_t resident;              /* bit i: page i may hold something */
     uint16_t idle;                  /* bit i: it is resident, and all objects that reach into it are free here */
+    uint16_t away;                  /* bit i: it was idle, and is being purged */
     struct tarn__list idle_link;    /* among its cache's slabs that have idle pages: those that have many last, else the latest first */
     uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here */
 };
@@ -104,6 +105,7 @@ struct tarn_cache {
     bool permanent; /* never destroyed */
     bool linked;    /* its magazines are lists */
     bool marked;    /* its slabs' units are in the table of units */
+    bool keeps;     /* it has magazines however large its objects are: it was made so, or they are constructed */
     bool purges;    /* free objects need not stay what they are, so their pages can be given back */
     void (*ctor)(void *);
     void (*dtor)(void *);
@@ -171,8 +173,8 @@ void tarn__cache_release_slabs(struct tarn_cache *cache);
 void tarn__cache_put(struct tarn_cache *cache, void *object);
 
 /*
- * Idle pages of slabs. Takes up to `most` of the cache's that have been idle for longest away from it, of one slab: *pages has a bit for each; their
- * objects are out of reach until they are returned, which tells of which pages the system has got back. NULL: there are none.
+ * Idle pages of slabs. Takes those of one slab away, the one that has had some for longest: *pages has a bit for each; their objects are out of reach
+ * until they are returned, which tells of which pages the system has got back. Until then the slab stays, whatever is freed in it. NULL: there are none.
  */
 struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pages);
 void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t cleaned);

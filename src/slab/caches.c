@@ -74,7 +74,7 @@ static struct tarn__list *place_for(const struct tarn_cache *cache)
 int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
 {
     tarn__lock(&tarn__caches_lock);
-    tarn__purge_slabs = tarn__slabs_purge;
+    atomic_store_explicit(&tarn__purge_slabs, tarn__slabs_purge, memory_order_relaxed);
     struct tarn__list *next = place_for(cache);
     bool taken = cache->number == 0 && tarn__cache_name_taken(cache->name);
     if (!taken) {
@@ -83,6 +83,8 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
                 cache->number = i;
         if (cache->number)
             cache->tag = tag_of(cache->number);
+        else
+            cache->purges = false; /* nobody would find it to do that */
         put_into_table(cache);
         tarn__list_insert_between(&cache->all, next->prev, next);
     }

@@ -5,7 +5,6 @@
  * thread there does not get these objects back.
  */
 #include "base/bits.h"
-#include "os/os.h"
 #include "page/decay.h"
 #include "slab/caches.h"
 #include "slab/idle.h"
@@ -13,14 +12,13 @@
 /* Purges the pages of a slab that are given by bits, neighbours together. Returns those that were. */
 static uint16_t purge_pages(const struct tarn__slab *slab, uint16_t pages)
 {
-    size_t step = tarn__os_page_size() / TARN__PAGE_SIZE;
     uint64_t wanted = pages, cleaned = 0;
     for (size_t at = 0; at < TARN__UNIT_PAGES;) {
-        size_t begin = tarn__align_up(tarn__bits_find(&wanted, at, TARN__UNIT_PAGES, true), step);
+        size_t begin = tarn__bits_find(&wanted, at, TARN__UNIT_PAGES, true);
         at = tarn__bits_find(&wanted, begin, TARN__UNIT_PAGES, false);
-        size_t length = at > begin ? tarn__align_down(at - begin, step) : 0;
+        size_t length = at > begin ? at - begin : 0;
         if (length == 0)
-            continue;
+            break;
         char *p = slab->base + begin * TARN__PAGE_SIZE;
         if (tarn_source_purge(slab->cache->zone->source, p, length * TARN__PAGE_SIZE) != 0)
             break;

@@ -124,10 +124,16 @@ static void empty_bin(struct tarn__local *local, struct tarn_cache *cache, bool 
 
 /* How large a thread's magazines are */
 
-/* Bytes in a bin and its spare magazine, of which there is none where a single object is held; what is set apart is so instead of them. */
-static size_t room_of(const struct tarn_cache *cache, size_t capacity)
+/* Whoever destroys a cache changes what other threads have, while these go on with other caches. */
+static void change_room(struct tarn__local *local, size_t more, size_t less)
 {
-    return capacity > 1 ? 2 * capacity * cache->size : capacity * cache->size;
+    if (more != less)
+        atomic_fetch_add_explicit(&local->room, more - less, memory_order_relaxed);
+}
+
+static bool has_room(struct tarn__local *local, size_t bytes)
+{
+    return atomic_load_explicit(&local->room, memory_order_relaxed) + bytes <= TARN__THREAD_BYTES;
 }
 
 /* Of a bin that is empty or becomes larger. */
@@ -139,8 +145,7 @@ static void set_capacity(struct tarn__local *local, const struct tarn_cache *cac
         tarn__bin_set_most(bin, rear, capacity);
     if (!cache->linked && bin->room > 0)
         bin->room = capacity;
-    local->room += room_of(cache, capacity);
-    local->room -= room_of(cache, rear->capacity);
+    change_room(local, tarn__room_of(cache, capacity), tarn__room_of(cache, rear->capacity));
     rear->capacity = capacity;
 }
 
@@ -174,9 +179,9 @@ static void ask_next(struct tarn__local *local, unsigned number)
 /* Whether so many bytes more are within what a thread may hold. If not, those who have to spare are asked, but not each time. */
 static bool find_room(struct tarn__local *local, unsigned number, size_t bytes)
 {
-    if (local->room + bytes > TARN__THREAD_BYTES && ++local->wishes % WISHES == 0)
+    if (!has_room(local, bytes) && ++local->wishes % WISHES == 0)
         ask_next(local, number);
-    return local->room + bytes <= TARN__THREAD_BYTES;
+    return has_room(local, bytes);
 }
 
 /*
@@ -189,22 +194,22 @@ static void adapt(struct tarn__local *local, const struct tarn_cache *cache, uin
     uint32_t larger = (uint32_t)tarn__min(2 * rear->capacity, cache->capacity);
     uint64_t many = QUICK * (uint64_t)rear->capacity, ever = (uint64_t)rear->noted_allocs + rear->noted_frees;
     if (operations < many && ever >= many && larger > rear->capacity &&
-        find_room(local, cache->number, room_of(cache, larger) - room_of(cache, rear->capacity)))
+        find_room(local, cache->number, tarn__room_of(cache, larger) - tarn__room_of(cache, rear->capacity)))
         set_capacity(local, cache, larger);
 }
 
 /*
- * A capacity to begin with, of at most `bound`, for a bin that has none. Where there is no room it is a single object, or none if that is large: then
+ * A capacity to begin with, of at most `bound`, for a bin that has none. Where there is no room it is a single object, or mostly none if that is large: then
  * objects go to and fro one by one, and the bin asks again now and then, so that those who are used more in the end have it.
  */
 static void grant(struct tarn__local *local, const struct tarn_cache *cache, uint32_t bound)
 {
     const struct tarn__bin *bin = &local->bin[cache->number];
     uint32_t capacity = (uint32_t)tarn__min(tarn__max(FIRST_BYTES / cache->size, 1), tarn__min(cache->capacity, bound));
-    bool fits = local->room + room_of(cache, capacity) <= TARN__THREAD_BYTES;
+    bool fits = has_room(local, tarn__room_of(cache, capacity));
     if (!fits && (bin->allocs + bin->frees) % SELDOM == 0)
-        fits = find_room(local, cache->number, room_of(cache, capacity));
-    if (!fits && cache->size <= ALWAYS_ONE) {
+        fits = find_room(local, cache->number, tarn__room_of(cache, capacity));
+    if (!fits && (cache->size <= ALWAYS_ONE || cache->keeps)) {
         capacity = 1;
         fits = true;
     }
@@ -229,7 +234,7 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
     struct tarn__rear *rear = &local->rear[cache->number];
     if (!rear->begun)
         return;
-    local->room -= room_of(cache, rear->capacity);
+    change_room(local, 0, tarn__room_of(cache, rear->capacity));
     uint64_t allocs = bin->allocs - rear->noted_allocs, frees = bin->frees - rear->noted_frees;
     tarn__ledger_note((int64_t)(allocs - frees) * cache->size);
     tarn__atomic_add(&cache->past_allocs, bin->allocs);

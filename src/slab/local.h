@@ -54,7 +54,6 @@ struct tarn__rear {
     uint64_t reaped;               /* allocs + frees at the last reaping */
     uint64_t seen;                 /* allocs + frees when capacity was last looked for */
     uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
-    uint32_t room;     /* bytes: the capacity's, and of what lies in the spare magazine and apart */
     uint32_t most;                 /* objects that the bin may hold now, if it is a list */
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
@@ -67,10 +66,16 @@ struct tarn__rear {
 struct tarn__local {
     struct tarn__bin bin[TARN__CACHES];
     struct tarn__list link; /* in the registry, or spare. These three are on a page that is used anyway */
-    size_t room;            /* of all bins */
+    _Atomic size_t room;    /* of all bins; whoever destroys a cache changes it, too */
     unsigned hand, wishes;  /* the bin that was last asked to give room; how often there was none */
     struct tarn__rear rear[TARN__CACHES];
 };
+
+/* Bytes that fit in a bin and its spare magazine, of which there is none where a single object is held; what is set apart is so instead of them. */
+static inline size_t tarn__room_of(const struct tarn_cache *cache, size_t capacity)
+{
+    return capacity > 1 ? 2 * capacity * cache->size : capacity * cache->size;
+}
 
 extern struct tarn__list tarn__registry; /* of those of living threads */
 

@@ -20,10 +20,20 @@ enum {
 
 uint8_t tarn__unit_cache[TARN__UNITS];
 
+/*
+ * Where the system's pages are larger than ours nearly no slab would have one free of objects, and what is counted as idle could not be given back.
+ */
+static bool can_purge(const struct tarn_cache *cache)
+{
+    bool stays = cache->ctor || cache->dtor || cache->flags & (TARN__DEBUG_FLAGS | TARN_CACHE_TYPESAFE_BY_RCU);
+    return cache->pages == TARN__UNIT_PAGES && !stays && tarn__os_page_size() == TARN__PAGE_SIZE;
+}
+
 void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot)
 {
     size_t size = cache->size, capacity = TARN__MAGAZINE_BYTES / size;
     cache->inverse = (uint32_t)((UINT64_C(0x100000000) + size - 1) / size);
+    cache->keeps = cache->capacity > 0 || cache->ctor;
     if (cache->capacity == 0)
         cache->capacity = (uint32_t)tarn__min(tarn__max(capacity, TARN__MAGAZINE_LEAST), TARN__MAGAZINE_MOST);
     cache->depot = depot;
@@ -33,7 +43,7 @@ void tarn__cache_set_up(struct tarn_cache *cache, struct tarn__magazine *depot)
     tarn__lock_init(&cache->slabs_lock, TARN__RANK_SLABS);
     tarn__list_init(&cache->full);
     tarn__list_init(&cache->idle);
-    cache->purges = cache->pages == TARN__UNIT_PAGES && !cache->ctor && !cache->dtor && !(cache->flags & (TARN__DEBUG_FLAGS | TARN_CACHE_TYPESAFE_BY_RCU));
+    cache->purges = can_purge(cache);
     tarn__list_init(&cache->aliases);
     tarn__list_init(&cache->all);
     for (int group = 0; group < TARN__SLAB_GROUPS; group++)
@@ -93,7 +103,7 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
     slab->hint = 0;
     slab->constructed = 0;
     slab->resident = zeroed && cache->purges ? 0 : UINT16_MAX;
-    slab->idle = 0;
+    slab->idle = slab->away = 0;
     for (size_t w = 0; w < (cache->objects + 63) / 64; w++)
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
     if (cache->flags & TARN__DEBUG_FLAGS)
@@ -154,7 +164,10 @@ static struct tarn__slab *fullest_partial(struct tarn_cache *cache)
 
 /* Pages. `first` to `last` objects reach into a page; none does if it is the slab's tail. */
 
-static size_t first_on(const struct tarn_cache *cache, unsigned page) { return tarn__object_index(cache, page * TARN__PAGE_SIZE); }
+static size_t first_on(const struct tarn_cache *cache, unsigned page)
+{
+    return tarn__object_index(cache, page * TARN__PAGE_SIZE);
+}
 
 /* One more than the last. */
 static size_t end_on(const struct tarn_cache *cache, unsigned page)
@@ -194,11 +207,23 @@ static void set_idle(struct tarn__slab *slab, uint32_t idle)
     slab->idle = (uint16_t)idle;
 }
 
-/* A quick look: no page that the object reaches into can be idle otherwise; but for pages that end between the two, where it errs at times. */
-static bool neighbour_is_free(const struct tarn__slab *slab, size_t index)
+/* Whether pages are looked at whenever something is put back: small objects share them with many, so not before most of the slab is free. */
+static bool are_noted(const struct tarn__slab *slab)
 {
-    size_t neighbour = index ^ 1;
-    return neighbour >= slab->cache->objects || tarn__bit_test(slab->map, neighbour);
+    return slab->cache->size > TARN__PAGE_SIZE / 2 || slab->group == TARN__SLAB_GROUPS - 1;
+}
+
+/* A quick look at whether a page that the object reaches into may be idle now: not while a neighbour within the page is in use. */
+static bool may_idle(const struct tarn__slab *slab, size_t index)
+{
+    const struct tarn_cache *cache = slab->cache;
+    size_t begin = index * cache->size, next = begin + cache->size;
+    if (cache->size > TARN__PAGE_SIZE / 2)
+        return true;
+    if (begin >> TARN__PAGE_BITS != next >> TARN__PAGE_BITS) /* it is the last of its page */
+        return true;
+    return (index + 1 >= cache->objects || tarn__bit_test(slab->map, index + 1)) &&
+           (begin % TARN__PAGE_SIZE == 0 || tarn__bit_test(slab->map, index - 1));
 }
 
 static void set_resident(struct tarn__slab *slab, uint32_t resident)
@@ -212,7 +237,7 @@ static void note_idle(struct tarn__slab *slab, uint32_t pages)
 {
     const struct tarn_cache *cache = slab->cache;
     uint32_t idle = slab->idle;
-    for (pages &= slab->resident & ~idle; pages; pages &= pages - 1) {
+    for (pages &= slab->resident & ~idle & ~(uint32_t)slab->away; pages; pages &= pages - 1) {
         unsigned page = (unsigned)__builtin_ctz(pages);
         size_t end = end_on(cache, page);
         if (tarn__bits_find(slab->map, first_on(cache, page), end, false) == end)
@@ -291,7 +316,7 @@ static void construct(const struct tarn_cache *cache, void *const *objects, size
 struct change {
     struct tarn_cache *cache;
     long idle, absent; /* pages that were so before */
-    size_t fresh;  /* pages that must be got from the system */
+    size_t fresh;      /* pages that must be got from the system */
     size_t to_construct;
 };
 
@@ -301,16 +326,19 @@ static struct change begin_change(struct tarn_cache *cache)
     return (struct change){.cache = cache, .idle = cache->idle_pages, .absent = cache->absent_pages};
 }
 
-static void end_change_of(const struct change *change, bool may_purge)
+/* `purging`: nothing more is purged for what is told now, and what the system refused is not tried again from here. */
+static void end_change_of(const struct change *change, bool purging)
 {
     struct tarn_cache *cache = change->cache;
     long idle = cache->idle_pages - change->idle, absent = cache->absent_pages - change->absent;
     tarn__unlock(&cache->slabs_lock);
-    if (idle != 0 || absent != 0)
-        tarn__idle_note(cache->zone, idle, absent, change->fresh, may_purge);
+    if (purging)
+        tarn__idle_count(cache->zone, idle, absent);
+    else if (idle != 0 || absent != 0)
+        tarn__idle_note(cache->zone, idle, absent, change->fresh);
 }
 
-static void end_change(const struct change *change) { end_change_of(change, true); }
+static void end_change(const struct change *change) { end_change_of(change, false); }
 
 /* Objects of one slab were taken. */
 static void note(struct change *change, struct tarn__slab *slab, void *const *objects, size_t count)
@@ -508,11 +536,11 @@ static void set_free(struct tarn__slab *slab, const uint16_t *index, size_t coun
     slab->free += (uint32_t)count;
 }
 
-/* Pages that may have become idle, in a slab that stays in its group. Only where little is in use this is looked at each time. */
+/* Pages that may have become idle, in a slab that stays in its group. */
 static void note_put(struct tarn__slab *slab, const uint16_t *index, size_t count)
 {
     uint32_t pages = 0;
-    if (slab->group < TARN__SLAB_GROUPS - 1 || !slab->cache->purges || (count == 1 && !neighbour_is_free(slab, index[0])))
+    if (!slab->cache->purges || !are_noted(slab) || (count == 1 && !may_idle(slab, index[0])))
         return;
     for (size_t i = 0; i < count; i++)
         pages |= pages_of(slab->cache, index[i]);
@@ -529,7 +557,8 @@ static bool put_run(struct tarn__slab *slab, const uint16_t *index, size_t count
         note_put(slab, index, count);
         return false;
     }
-    if (slab->free == cache->objects)
+    if (slab->free == cache->objects &&
+        !slab->away) /* no object reaches into what is away: whoever purges that gives the slab up */
         return true;
     tarn__list_remove(&slab->link);
     list_slab(cache, slab);
@@ -670,23 +699,26 @@ struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pag
     if (!tarn__list_empty(&cache->idle)) {
         slab = TARN__CONTAINER(cache->idle.prev, struct tarn__slab, idle_link);
         *pages = slab->idle;
+        slab->away |= *pages;
         set_idle(slab, 0);
         move_pages(slab, *pages, false);
     }
-    end_change_of(&change, false); /* this is a purge */
+    end_change_of(&change, true);
     return slab;
 }
 
 void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t cleaned)
 {
-    struct change change = begin_change(slab->cache);
+    struct tarn_cache *cache = slab->cache;
+    struct change change = begin_change(cache);
+    slab->away &= (uint16_t)~pages;
     set_resident(slab, slab->resident & ~(uint32_t)cleaned);
-    set_idle(slab, slab->idle | (pages & ~(uint32_t)cleaned));
     move_pages(slab, pages, true);
-    bool empty = slab->free == slab->cache->objects;
+    note_idle(slab, UINT16_MAX); /* what was refused, and neighbours that became free meanwhile */
+    bool empty = slab->free == cache->objects && !slab->away;
     if (empty)
-        forget(slab->cache, slab);
-    end_change_of(&change, false); /* this is a purge */
+        forget(cache, slab);
+    end_change_of(&change, true);
     if (empty)
         slab_destroy(slab);
 }
@@ -726,15 +758,17 @@ static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *
 {
     TARN__ASSERT(slab->cache == cache, "a listed slab belongs to its cache");
     TARN__ASSERT(slab->group == group && group_of(slab) == group, "a slab is on the list of its fullness");
-    TARN__ASSERT(slab->free < slab->leaves_at, "a slab leaves its group in time");
+    TARN__ASSERT(slab->free < slab->leaves_at || slab->away, "a slab leaves its group in time");
     TARN__ASSERT(tarn__slab_of(object_at(slab, 0)) == slab, "a slab is found from its first object");
-    TARN__ASSERT(slab->free > 0 && slab->free < cache->objects, "a listed slab is neither full nor empty");
+    TARN__ASSERT(slab->free > 0 && (slab->free < cache->objects || slab->away), "a listed slab is neither full nor empty");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, TARN__SLAB_WORDS * 64) >= slab->free, "a slab has a bit for each free object");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, cache->objects) == slab->free, "the count of a slab's free objects is right");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, slab->hint * 64u) == 0, "nothing is free below the hint");
-    TARN__ASSERT((slab->idle & ~slab->resident) == 0, "idle pages are resident");
+    TARN__ASSERT(((slab->idle | slab->away) & ~slab->resident) == 0, "pages that are idle, or away to be purged, are resident");
+    TARN__ASSERT((slab->idle & slab->away) == 0, "what is away is not idle");
     for (unsigned page = 0; page < TARN__UNIT_PAGES; page++)
-        TARN__ASSERT(!(slab->idle >> page & 1) || tarn__bits_find(slab->map, first_on(cache, page), end_on(cache, page), false) == end_on(cache, page),
+        TARN__ASSERT(!(slab->idle >> page & 1) ||
+                         tarn__bits_find(slab->map, first_on(cache, page), end_on(cache, page), false) == end_on(cache, page),
                      "all objects that reach into an idle page are free");
 }
 

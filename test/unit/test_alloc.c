@@ -193,7 +193,7 @@ static void free_twice(void *p)
 /* Where the magazine is far from full: the second free finds the first still in it. */
 static void free_small_twice(void *p)
 {
-    for (int i = 0; i < 40; i++)
+    while (tarn__self->bin[tarn__slab_of(p)->cache->number].head)
         tarn_malloc(100);
     free_twice(p);
 }
@@ -370,7 +370,9 @@ static void counts_the_system(void **state)
 {
     (void)state;
     struct tarn_stats before = stats();
-    uint64_t calls = tarn__os_calls(TARN__OS_MAP) + tarn__os_calls(TARN__OS_UNMAP) + tarn__os_calls(TARN__OS_PURGE);
+    uint64_t calls = 0;
+    for (int call = 0; call < TARN__OS_CALLS; call++)
+        calls += tarn__os_calls(call);
     assert_int_equal(before.system_calls, calls);
     void *p = tarn_malloc(70 * MIB);
     struct tarn_stats now = stats();

@@ -82,12 +82,14 @@ static void idle_objects_serve_others(void **state)
     (void)state;
     for (size_t k = 0; k < 3; k++) {
         struct tarn_cache *one = make_small("one", 500, 0), *two = make_small("two", 700, each_kind[k]);
-        size_t fits = take_all(one, objects);
-        tarn_cache_free_bulk(one, fits, objects);
-        assert_true(stats_of(one).slabs > 0);
-        size_t others = take_all(two, objects);
-        assert_true(others * stats_of(two).size > 3 * MIB);
-        tarn_cache_free_bulk(two, others, objects);
+        size_t fits = take_all(one, objects), kept = fits / 4; /* a cache that loses nearly all it had keeps nothing */
+        tarn_cache_free_bulk(one, fits - kept, objects + kept);
+        struct tarn_cache_stats now = stats_of(one);
+        assert_true(now.objects - one->free_objects - now.active > one->capacity);
+        size_t others = take_all(two, objects + kept);
+        assert_true((kept * now.size + others * stats_of(two).size) > 3 * MIB);
+        tarn_cache_free_bulk(two, others, objects + kept);
+        tarn_cache_free_bulk(one, kept, objects);
         end_cache(one);
         end_cache(two);
     }

@@ -161,9 +161,10 @@ static void threads_give_what_they_set_apart(void **state)
     struct tarn_cache *cache = make("set-apart", 100, 0);
     start(&one);
     start(&two);
-    tell(&one, take_some, cache, 50);
-    memcpy(two.objects, one.objects, 50 * sizeof one.objects[0]);
-    tell(&two, give_some, cache, 50);
+    size_t few = tarn__min(cache->capacity, 4096 / cache->size) / 2; /* less than a magazine, even the first */
+    tell(&one, take_some, cache, few);
+    memcpy(two.objects, one.objects, few * sizeof one.objects[0]);
+    tell(&two, give_some, cache, few);
     tarn_cache_shrink(cache);
     tell(&two, take_one_more, cache, 1);
     tell(&two, give_some, cache, 1);

@@ -1,6 +1,7 @@
 /* Floor 5: threads' bins over slabs: magazines, counts, the ends of threads. On the real system, for its threads. */
 #include "test/unit/check.h"
 
+#include "base/bits.h"
 #include "base/fail.h"
 #include "os/os.h"
 #include "slab/local.h"
@@ -92,12 +93,20 @@ static void magazines_are_bounded(void **state)
     size_t capacity = caches[LARGE].capacity, most = (3 + caches[LARGE].depot_depth) * capacity;
     for (size_t i = 0; i < OBJECTS; i++)
         objects[i] = take(LARGE);
-    for (size_t i = 0; i < OBJECTS; i++) {
+    size_t deepest = 0;
+    for (size_t i = 0; i < OBJECTS / 2; i++) {
+        give(objects[i]);
+        assert_true(in_magazines(LARGE) <= most);
+        deepest = tarn__max(deepest, caches[LARGE].depth);
+    }
+    assert_true(in_magazines(LARGE) > 0);
+    assert_in_range(deepest, 2, caches[LARGE].depot_depth);
+    assert_true(caches[LARGE].depth <= deepest / 2); /* a sweep does not leave the depot full */
+    for (size_t i = OBJECTS / 2; i < OBJECTS; i++) {
         give(objects[i]);
         assert_true(in_magazines(LARGE) <= most);
     }
-    assert_true(in_magazines(LARGE) > 0);
-    assert_true(caches[LARGE].depth > 0);
+    assert_true(in_magazines(LARGE) <= capacity); /* what has lost all it had keeps nearly nothing */
     tarn__local_flush();
     assert_int_equal(in_magazines(LARGE), caches[LARGE].depot_objects);
     tarn__depot_reap(&caches[LARGE], true);
@@ -274,8 +283,8 @@ static void ledger_and_hook(void **state)
     tarn__slow_path_hook = NULL;
     assert_true(hook_calls > 0 && hook_calls < 1000);
     long noted = tarn__ledger.live - live, exact = 1000L * (long)caches[LARGE].size;
-    long slack = 2L * (long)caches[LARGE].capacity * (long)caches[LARGE].size;
-    assert_true(noted <= exact && noted >= exact - slack);
+    long slack = 3L * (long)caches[LARGE].capacity * (long)caches[LARGE].size;
+    assert_in_range(noted, exact - slack, exact + slack); /* it was behind before, too */
     assert_true(tarn__ledger.peak >= tarn__ledger.live);
     for (size_t i = 0; i < 1000; i++)
         give(objects[i]);
