@@ -8,7 +8,8 @@
 
 #include <limits.h>
 
-enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 4, WISHES = 8, SELDOM = 16, ALWAYS_ONE = 8192 }; /* QUICK: magazines' worth of operations */
+enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 4, WISHES = 8, SELDOM = 16, MOST_SINGLE = 8192 };
+enum { GROWN_BYTES = TARN__THREAD_BYTES / 8 * 7 }; /* what is left is for bins of a single object */ /* QUICK: magazines' worth of operations */
 
 static struct tarn__local unborn, ended;
 
@@ -131,9 +132,9 @@ static void change_room(struct tarn__local *local, size_t more, size_t less)
         atomic_fetch_add_explicit(&local->room, more - less, memory_order_relaxed);
 }
 
-static bool has_room(struct tarn__local *local, size_t bytes)
+static bool has_room(struct tarn__local *local, size_t bytes, size_t most)
 {
-    return atomic_load_explicit(&local->room, memory_order_relaxed) + bytes <= TARN__THREAD_BYTES;
+    return atomic_load_explicit(&local->room, memory_order_relaxed) + bytes <= most;
 }
 
 /* Of a bin that is empty or becomes larger. */
@@ -179,9 +180,9 @@ static void ask_next(struct tarn__local *local, unsigned number)
 /* Whether so many bytes more are within what a thread may hold. If not, those who have to spare are asked, but not each time. */
 static bool find_room(struct tarn__local *local, unsigned number, size_t bytes)
 {
-    if (!has_room(local, bytes) && ++local->wishes % WISHES == 0)
+    if (!has_room(local, bytes, GROWN_BYTES) && ++local->wishes % WISHES == 0)
         ask_next(local, number);
-    return has_room(local, bytes);
+    return has_room(local, bytes, GROWN_BYTES);
 }
 
 /*
@@ -206,12 +207,12 @@ static void grant(struct tarn__local *local, const struct tarn_cache *cache, uin
 {
     const struct tarn__bin *bin = &local->bin[cache->number];
     uint32_t capacity = (uint32_t)tarn__min(tarn__max(FIRST_BYTES / cache->size, 1), tarn__min(cache->capacity, bound));
-    bool fits = has_room(local, tarn__room_of(cache, capacity));
+    bool fits = has_room(local, tarn__room_of(cache, capacity), GROWN_BYTES);
     if (!fits && (bin->allocs + bin->frees) % SELDOM == 0)
         fits = find_room(local, cache->number, tarn__room_of(cache, capacity));
-    if (!fits && (cache->size <= ALWAYS_ONE || cache->keeps)) {
+    if (!fits) {
         capacity = 1;
-        fits = true;
+        fits = cache->keeps || (cache->size <= MOST_SINGLE && has_room(local, cache->size, TARN__THREAD_BYTES));
     }
     if (fits && local->rear[cache->number].capacity == 0)
         set_capacity(local, cache, capacity);
@@ -396,6 +397,15 @@ static size_t refill(const struct tarn__rear *rear, const struct tarn_cache *cac
     return tarn__min(tarn__max(room, 1), TARN__MAGAZINE_MOST);
 }
 
+/* Of a magazine that another thread filled, what fits here. */
+static struct tarn__magazine cut(const struct tarn__rear *rear, struct tarn_cache *cache, struct tarn__magazine magazine)
+{
+    size_t most = refill(rear, cache);
+    if (cache->linked && magazine.count > most)
+        put_away(cache, tarn__magazine_split(&magazine, (uint32_t)most), false);
+    return magazine;
+}
+
 /* The next magazine: the spare one, one of the depot, or one made of objects from slabs. Its count is 0 if there is no memory. */
 static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__rear *rear, struct tarn_cache *cache,
                                            tarn_gfp_t flags)
@@ -411,7 +421,7 @@ static struct tarn__magazine next_magazine(struct tarn__bin *bin, struct tarn__r
         grant(tarn__self, cache, UINT32_MAX);
     magazine = tarn__depot_pop(cache);
     if (magazine.count > 0)
-        return magazine;
+        return cut(rear, cache, magazine);
     void *objects[TARN__MAGAZINE_MOST];
     size_t wanted = refill(rear, cache);
     size_t got = tarn__cache_take(cache, objects, wanted);

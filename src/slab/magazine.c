@@ -70,14 +70,22 @@ struct tarn__magazine tarn__bin_take(struct tarn__bin *bin, struct tarn__rear *r
     return magazine;
 }
 
+struct tarn__magazine tarn__magazine_split(struct tarn__magazine *magazine, uint32_t keep)
+{
+    void **last = link_of(magazine->head);
+    for (uint32_t i = 1; i < keep; i++)
+        last = link_of(*last);
+    struct tarn__magazine rest = {*last, magazine->count - keep};
+    *last = NULL;
+    magazine->count = keep;
+    return rest;
+}
+
 /* The walk is over what was freed last, which is in the processor's caches. */
 struct tarn__magazine tarn__bin_split(struct tarn__bin *bin, const struct tarn__rear *rear, const struct tarn_cache *cache)
 {
-    void **last = link_of(bin->head);
-    for (uint32_t i = 1; i < rear->capacity; i++)
-        last = link_of(*last);
-    struct tarn__magazine rest = {*last, tarn__bin_count(bin, rear, cache) - rear->capacity};
-    *last = NULL;
+    struct tarn__magazine all = {bin->head, tarn__bin_count(bin, rear, cache)};
+    struct tarn__magazine rest = tarn__magazine_split(&all, rear->capacity);
     bin->limit += (long)rest.count;
     return rest;
 }

@@ -14,6 +14,9 @@ static const struct tarn__magazine tarn__no_magazine = {NULL, 0};
 /* Objects as a magazine; empty if there is no memory for its array. */
 struct tarn__magazine tarn__magazine_make(struct tarn_cache *cache, void **objects, size_t count);
 
+/* Cuts a list that has more than `keep` objects, which is at least 1, after so many. Returns the rest. */
+struct tarn__magazine tarn__magazine_split(struct tarn__magazine *magazine, uint32_t keep);
+
 /* Adds an object, of which there are less than the capacity. False: no memory for its array. */
 bool tarn__magazine_push(struct tarn_cache *cache, struct tarn__magazine *magazine, void *object);
 
