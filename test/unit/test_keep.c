@@ -41,7 +41,7 @@ static void forget(void)
     tarn__unlock(&tarn__heap.zone.lock);
 }
 
-enum { MOST = 400000 };
+enum { MOST = 1000000 };
 static char *objects[MOST];
 
 static int by_address(const void *a, const void *b)
@@ -340,20 +340,40 @@ static void sleepers_keep_little(void **state)
         pthread_join(threads[i], NULL);
 }
 
+/* What all depots hold. */
+static size_t in_depots(void)
+{
+    size_t held = 0;
+    for (unsigned k = 1; k <= TARN__CLASSES; k++)
+        held += tarn__heap.cache[k].depot_objects * tarn__heap.cache[k].size;
+    return held;
+}
+
 /* All depots together: at most what is said, or a share of what is live; beside that a magazine for each who comes at once. */
 static void depots_are_bounded(void **state)
 {
     (void)state;
-    for (size_t size = 16; size <= 32768; size *= 2) {
-        size_t count = tarn__min(MOST, 16 * MIB / size), held = 0;
-        for (size_t i = 0; i < count; i++)
-            objects[i] = tarn_malloc(size);
-        for (size_t i = 0; i < count; i++)
-            tarn_free(objects[i]);
-        for (unsigned k = 1; k <= TARN__CLASSES; k++)
-            held += tarn__heap.cache[k].depot_objects * tarn__heap.cache[k].size;
-        assert_true(held <= TARN__DEPOTS_LEAST + TARN__MAGAZINE_BYTES);
+    static size_t begin[TARN__CLASSES + 2];
+    size_t most = 0;
+    for (unsigned k = 1; k <= TARN__CLASSES; k++) {
+        begin[k + 1] = begin[k] + 2 * tarn__max(MIB * 3 / 4 / tarn__heap.cache[k].size, 2);
+        assert_true(begin[k + 1] <= MOST);
+        for (size_t i = begin[k]; i < begin[k + 1]; i++)
+            objects[i] = tarn_malloc(tarn__heap.cache[k].size);
     }
+    for (unsigned k = 1; k <= TARN__CLASSES; k++) /* half of each, so that none is shedding */
+        for (size_t i = begin[k]; i < begin[k + 1]; i += 2) {
+            tarn_free(objects[i]);
+            if (i % 256 != 0)
+                continue;
+            size_t live = (size_t)atomic_load(&tarn__ledger.live);
+            most = tarn__max(most, in_depots());
+            assert_true(in_depots() <= tarn__max(TARN__DEPOTS_LEAST, live / TARN__DEPOTS_SHARE) * 5 / 4 + MIB);
+        }
+    assert_true(most > TARN__DEPOTS_LEAST);
+    for (size_t i = 1; i < begin[TARN__CLASSES + 1]; i += 2)
+        tarn_free(objects[i]);
+    assert_true(in_depots() <= TARN__DEPOTS_LEAST + MIB);
     check_heap();
 }
 
@@ -368,7 +388,7 @@ static void background_gives_back(void **state)
     tarn__idle_begin(&tarn__heap.zone);
     tarn__unlock(&tarn__heap.zone.lock);
     tarn_free(p);
-    for (int i = 0; i < 30000 && (resident() * TARN__PAGE_SIZE > 2 * MIB || tarn__worker_lives()); i++)
+    for (int i = 0; i < 10000 && (resident() * TARN__PAGE_SIZE > 2 * MIB || tarn__worker_lives()); i++)
         pause_ms(1);
     assert_true(resident() * TARN__PAGE_SIZE <= 2 * MIB);
     assert_false(tarn__worker_lives());
