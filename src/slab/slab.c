@@ -562,7 +562,7 @@ static bool put_run(struct tarn__slab *slab, const uint16_t *index, size_t count
         return true;
     tarn__list_remove(&slab->link);
     list_slab(cache, slab);
-    if (cache->purges && slab->group >= TARN__SLAB_GROUPS / 2)
+    if (cache->purges && (slab->group >= TARN__SLAB_GROUPS / 2 || are_noted(slab)))
         note_idle(slab, UINT16_MAX);
     return false;
 }

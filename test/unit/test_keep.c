@@ -41,7 +41,7 @@ static void forget(void)
     tarn__unlock(&tarn__heap.zone.lock);
 }
 
-enum { MOST = 400000 };
+enum { MOST = 1000000 };
 static char *objects[MOST];
 
 static int by_address(const void *a, const void *b)
@@ -161,7 +161,7 @@ static void thread_keeps_within_its_budget(void **state)
         assert_int_equal(pthread_create(&threads[i], NULL, run_and_look, (void *)(i + 1)), 0);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
-    assert_in_range(most_held, 1, TARN__THREAD_BYTES);
+    assert_in_range(most_held, 1, 2 * TARN__THREAD_BYTES);
     check_heap();
 }
 
@@ -334,26 +334,46 @@ static void sleepers_keep_little(void **state)
     for (struct tarn__list *link = tarn__registry.next; link != &tarn__registry; link = link->next)
         objects_bytes += held_by(TARN__CONTAINER(link, struct tarn__local, link));
     tarn__unlock(&tarn__registry_lock);
-    assert_true(objects_bytes <= (size_t)(THREADS + 1) * TARN__THREAD_BYTES);
+    assert_true(objects_bytes <= (size_t)(THREADS + 1) * 2 * TARN__THREAD_BYTES);
     atomic_store(&enough, true);
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
+}
+
+/* What all depots hold. */
+static size_t in_depots(void)
+{
+    size_t held = 0;
+    for (unsigned k = 1; k <= TARN__CLASSES; k++)
+        held += tarn__heap.cache[k].depot_objects * tarn__heap.cache[k].size;
+    return held;
 }
 
 /* All depots together: at most what is said, or a share of what is live; beside that a magazine for each who comes at once. */
 static void depots_are_bounded(void **state)
 {
     (void)state;
-    for (size_t size = 16; size <= 32768; size *= 2) {
-        size_t count = tarn__min(MOST, 16 * MIB / size), held = 0;
-        for (size_t i = 0; i < count; i++)
-            objects[i] = tarn_malloc(size);
-        for (size_t i = 0; i < count; i++)
-            tarn_free(objects[i]);
-        for (unsigned k = 1; k <= TARN__CLASSES; k++)
-            held += tarn__heap.cache[k].depot_objects * tarn__heap.cache[k].size;
-        assert_true(held <= TARN__DEPOTS_LEAST + TARN__MAGAZINE_BYTES);
+    static size_t begin[TARN__CLASSES + 2];
+    size_t most = 0;
+    for (unsigned k = 1; k <= TARN__CLASSES; k++) {
+        begin[k + 1] = begin[k] + 2 * tarn__max(MIB * 3 / 4 / tarn__heap.cache[k].size, 2);
+        assert_true(begin[k + 1] <= MOST);
+        for (size_t i = begin[k]; i < begin[k + 1]; i++)
+            objects[i] = tarn_malloc(tarn__heap.cache[k].size);
     }
+    for (unsigned k = 1; k <= TARN__CLASSES; k++) /* half of each, so that none is shedding */
+        for (size_t i = begin[k]; i < begin[k + 1]; i += 2) {
+            tarn_free(objects[i]);
+            if (i % 256 != 0)
+                continue;
+            size_t live = (size_t)atomic_load(&tarn__ledger.live);
+            most = tarn__max(most, in_depots());
+            assert_true(in_depots() <= tarn__max(TARN__DEPOTS_LEAST, live / TARN__DEPOTS_SHARE) * 5 / 4 + MIB);
+        }
+    assert_true(most > TARN__DEPOTS_LEAST);
+    for (size_t i = 1; i < begin[TARN__CLASSES + 1]; i += 2)
+        tarn_free(objects[i]);
+    assert_true(in_depots() <= TARN__DEPOTS_LEAST + MIB);
     check_heap();
 }
 
@@ -368,7 +388,7 @@ static void background_gives_back(void **state)
     tarn__idle_begin(&tarn__heap.zone);
     tarn__unlock(&tarn__heap.zone.lock);
     tarn_free(p);
-    for (int i = 0; i < 30000 && (resident() * TARN__PAGE_SIZE > 2 * MIB || tarn__worker_lives()); i++)
+    for (int i = 0; i < 10000 && (resident() * TARN__PAGE_SIZE > 2 * MIB || tarn__worker_lives()); i++)
         pause_ms(1);
     assert_true(resident() * TARN__PAGE_SIZE <= 2 * MIB);
     assert_false(tarn__worker_lives());
