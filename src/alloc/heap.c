@@ -13,6 +13,7 @@
 #include "os/worker.h"
 #include "page/lists.h"
 #include "page/meta.h"
+#include "page/purge.h"
 #include "page/shelf.h"
 #include "page/shrinker.h"
 #include "page/zones.h"
@@ -169,5 +170,6 @@ void tarn__heap_fork_child(void)
     if (consistent) {
         tarn__local_adopt_orphans();
         tarn__lists_adopt_orphans();
+        tarn__purge_adopt(&tarn__heap.zone);
     }
 }

@@ -33,10 +33,16 @@ extern _Atomic uint32_t tarn__background_state;
 
 void tarn__background_need_slow(void);
 
+/* Whether it waits to be told of a need. */
+static inline bool tarn__background_waits(void)
+{
+    return __builtin_expect((atomic_load_explicit(&tarn__background_state, memory_order_relaxed) & 1) == 0, 0);
+}
+
 /* There is something for the function to do. One load, unless the thread has to be told. With no lock held: it may begin, which may allocate. */
 static inline void tarn__background_need(void)
 {
-    if (__builtin_expect((atomic_load_explicit(&tarn__background_state, memory_order_relaxed) & 1) == 0, 0))
+    if (tarn__background_waits())
         tarn__background_need_slow();
 }
 

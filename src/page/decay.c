@@ -91,7 +91,9 @@ bool tarn__idle_excess(struct tarn_zone *zone)
     size_t idle = idle_pages(zone);
     if (zone->fixed)
         return false;
-    return tarn__sections_to_spare(zone) || (idle > LEAST && (fade(zone) || idle > allowance(zone)));
+    if (tarn__sections_to_spare(zone))
+        return true;
+    return idle > LEAST && (fade(zone) || idle > allowance(zone) || tarn__background_waits());
 }
 
 /* Slabs and free pages. Returns the pages. */

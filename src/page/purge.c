@@ -34,6 +34,8 @@ bool tarn__section_unmap(struct tarn__section *section)
 
 /* Pages of one section that are to be purged, and then those that were: a copy, as no word of the section's is read without the lock. */
 struct batch {
+    struct tarn__list link; /* in its zone's: for the child of a fork, which has the memory of other threads' stacks, too */
+    uint32_t owner;
     struct tarn__section *section;
     size_t first, count;
     uint64_t dirty[TARN__SECTION_PAGES / 64], cleaned[TARN__SECTION_PAGES / 64];
@@ -77,12 +79,38 @@ static bool take_batch(struct tarn_zone *zone, size_t keep, unsigned smallest_or
     struct tarn_page *block = zone->dirty_pages > keep ? oldest_dirty(zone, smallest_order) : NULL;
     if (block) {
         struct tarn__section *section = tarn__page_section(block);
-        *batch = (struct batch){section, (size_t)(block - section->page), (size_t)1 << block->order, {0}, {0}};
+        *batch = (struct batch){
+            .owner = tarn__thread_id(), .section = section, .first = (size_t)(block - section->page), .count = (size_t)1 << block->order};
         memcpy(batch->dirty, section->dirty, sizeof batch->dirty);
         tarn__buddy_claim(section, batch->first, batch->count);
+        tarn__forget_dirty(section, batch->first, batch->count);
+        tarn__list_push_front(&zone->purging, &batch->link);
     }
     tarn__unlock(&zone->lock);
     return block != NULL;
+}
+
+/* Puts a batch back, those of its pages dirty that were and are not cleaned. Under the zone's lock. */
+static void end_batch(struct tarn_zone *zone, struct batch *batch)
+{
+    struct tarn__section *section = batch->section;
+    tarn__list_remove(&batch->link);
+    for (size_t w = batch->first / 64; w <= (batch->first + batch->count - 1) / 64; w++) {
+        uint64_t dirty = batch->dirty[w] & ~batch->cleaned[w] & tarn__word_mask(w, batch->first, batch->count);
+        section->dirty[w] |= dirty;
+        zone->dirty_pages += (size_t)__builtin_popcountll(dirty);
+    }
+    tarn__buddy_put(section, batch->first, batch->count);
+}
+
+void tarn__purge_adopt(struct tarn_zone *zone)
+{
+    for (struct tarn__list *link = zone->purging.next, *next; link != &zone->purging; link = next) {
+        struct batch *batch = TARN__CONTAINER(link, struct batch, link);
+        next = link->next;
+        if (batch->owner != tarn__thread_id())
+            end_batch(zone, batch);
+    }
 }
 
 /* Purges about `most` pages of one block. Returns the pages it made clean; 0 when there is none, and when the system refuses. */
@@ -94,14 +122,10 @@ static size_t purge_oldest(struct tarn_zone *zone, size_t keep, unsigned smalles
     purge_batch(&batch, most);
     size_t cleaned = tarn__bits_count(batch.cleaned, batch.first, batch.count);
     tarn__lock(&zone->lock);
-    for (size_t w = 0; w < TARN__SECTION_PAGES / 64; w++)
-        batch.section->dirty[w] &= ~batch.cleaned[w];
-    zone->dirty_pages -= cleaned;
-    tarn__buddy_put(batch.section, batch.first, batch.count);
+    end_batch(zone, &batch);
     tarn__unlock(&zone->lock);
     return cleaned;
 }
-
 
 /* Takes a section off the lists: one with at most `few` dirty pages, or without whose dirty pages the zone still has `keep`. NULL: there is none. */
 static struct tarn__section *take_free_section(struct tarn_zone *zone, size_t keep, size_t few)

@@ -16,6 +16,9 @@ void tarn__zone_insert(struct tarn__section *section);
 /* Purges up to `pages` dirty pages, of the largest blocks first, and of equally large ones the oldest; returns how many. */
 size_t tarn__purge_dirty(struct tarn_zone *zone, size_t pages);
 
+/* In the child of a fork: gets back what other threads were purging. */
+void tarn__purge_adopt(struct tarn_zone *zone);
+
 /* Whether more sections have become wholly free than are worth their descriptors. Under the zone's lock. Unmaps those of them that are clean, or nearly. */
 bool tarn__sections_to_spare(struct tarn_zone *zone);
 void tarn__purge_sections(struct tarn_zone *zone);

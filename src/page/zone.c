@@ -32,6 +32,7 @@ void tarn__zone_init(struct tarn_zone *zone, const char *name, struct tarn_sourc
     tarn__lock_init(&zone->lock, TARN__RANK_ZONE);
     tarn__list_init(&zone->sections);
     tarn__list_init(&zone->stuck);
+    tarn__list_init(&zone->purging);
     tarn__idle_begin(zone);
     for (unsigned group = 0; group < TARN_MOBILITIES; group++)
         for (int list = 0; list < TARN__FREE_LISTS; list++)

@@ -58,6 +58,7 @@ struct tarn_zone {
     struct tarn__list sections; /* ordinary ones, by address */
     char *span_from
         [2][TARN__ORDERS]; /* [d][k]: sections below this have no span of 2^k free pages, with d: dirty ones; NULL: not known */
+    struct tarn__list purging;      /* free pages that are out of reach while they are purged (purge.c) */
     struct tarn__list stuck;        /* mapped blocks, free and clean, that the system refused to unmap */
     size_t pages;                   /* of all sections */
     size_t free_pages, dirty_pages; /* of those; dirty ones are free ones */
