@@ -47,7 +47,8 @@ static void purge_batch(struct batch *batch, size_t most)
     size_t end = batch->first + batch->count, step = tarn__os_page_size() / TARN__PAGE_SIZE, done = 0, length;
     for (size_t at = batch->first; at < end && done < most; done += length) {
         size_t begin = tarn__align_up(tarn__bits_find(batch->dirty, at, end, true), step);
-        at = tarn__bits_find(batch->dirty, begin, tarn__min(end, begin + tarn__align_up(tarn__min(most - done, end), step)), false);
+        at = tarn__bits_find(batch->dirty, begin, tarn__min(end, begin + tarn__align_up(tarn__min(most - done, end), step)),
+                             false);
         length = at > begin ? tarn__align_down(at - begin, step) : 0;
         char *p = batch->section->base + begin * TARN__PAGE_SIZE;
         if (length == 0)
@@ -79,8 +80,10 @@ static bool take_batch(struct tarn_zone *zone, size_t keep, unsigned smallest_or
     struct tarn_page *block = zone->dirty_pages > keep ? oldest_dirty(zone, smallest_order) : NULL;
     if (block) {
         struct tarn__section *section = tarn__page_section(block);
-        *batch = (struct batch){
-            .owner = tarn__thread_id(), .section = section, .first = (size_t)(block - section->page), .count = (size_t)1 << block->order};
+        *batch = (struct batch){.owner = tarn__thread_id(),
+                                .section = section,
+                                .first = (size_t)(block - section->page),
+                                .count = (size_t)1 << block->order};
         memcpy(batch->dirty, section->dirty, sizeof batch->dirty);
         tarn__buddy_claim(section, batch->first, batch->count);
         tarn__forget_dirty(section, batch->first, batch->count);

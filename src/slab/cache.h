@@ -45,7 +45,7 @@ enum {
     TARN__MAGAZINE_MOST = 128,
     TARN__MAGAZINE_BYTES = 16384,
     TARN__THREAD_BYTES = 256 << 10, /* of all magazines of a thread */
-    TARN__DEPOTS_LEAST = 4 << 20, /* all depots together may hold that, or a quarter of what is live */
+    TARN__DEPOTS_LEAST = 4 << 20,   /* all depots together may hold that, or a quarter of what is live */
     TARN__DEPOTS_SHARE = 4,
     TARN__SLAB_GROUPS = 4,
     TARN__SLAB_OBJECTS = TARN__UNIT_SIZE / 16, /* at most */
@@ -69,15 +69,16 @@ struct tarn__slab {
     };
     struct tarn_cache *cache;
     char *base;
-    uint32_t free;                  /* objects free in the slab, not counting those in magazines */
-    uint32_t leaves_at;             /* count of free objects at which it leaves its group */
-    uint16_t hint;                  /* no word of `map` below this one has a bit */
-    uint16_t group;                 /* how full: 0 (fullest) … 3 */
-    uint16_t constructed;           /* objects that are */
-    uint16_t resident;              /* bit i: page i may hold something */
-    uint16_t idle;                  /* bit i: it is resident, and all objects that reach into it are free here */
-    uint16_t away;                  /* bit i: it was idle, and is being purged */
-    struct tarn__list idle_link;    /* among its cache's slabs that have idle pages: those that have many last, else the latest first */
+    uint32_t free;        /* objects free in the slab, not counting those in magazines */
+    uint32_t leaves_at;   /* count of free objects at which it leaves its group */
+    uint16_t hint;        /* no word of `map` below this one has a bit */
+    uint16_t group;       /* how full: 0 (fullest) … 3 */
+    uint16_t constructed; /* objects that are */
+    uint16_t resident;    /* bit i: page i may hold something */
+    uint16_t idle;        /* bit i: it is resident, and all objects that reach into it are free here */
+    uint16_t away;        /* bit i: it was idle, and is being purged */
+    struct tarn__list
+        idle_link; /* among its cache's slabs that have idle pages: those that have many last, else the latest first */
     uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here */
 };
 _Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");
@@ -130,12 +131,12 @@ struct tarn_cache {
     _Alignas(TARN__CACHE_LINE) struct tarn__lock slabs_lock;
     struct tarn__list partial[TARN__SLAB_GROUPS];
     struct tarn__list full;
-    struct tarn__list idle; /* slabs with idle pages */
-    size_t slabs;           /* held */
-    size_t free_objects;    /* in slabs */
+    struct tarn__list idle;        /* slabs with idle pages */
+    size_t slabs;                  /* held */
+    size_t free_objects;           /* in slabs */
     long idle_pages, absent_pages; /* of slabs: see their descriptors */
-    size_t peak;    /* objects in all slabs, the most of late */
-    uint64_t faded; /* when that was last let go */
+    size_t peak;                   /* objects in all slabs, the most of late */
+    uint64_t faded;                /* when that was last let go */
 
     /* of threads that have ended, and of requests that passed by the magazines */
     _Alignas(TARN__CACHE_LINE) _Atomic uint64_t past_allocs;

@@ -134,8 +134,8 @@ void tarn__depot_reap(struct tarn_cache *cache, bool all)
     if (atomic_load_explicit(&cache->depth, memory_order_relaxed) == 0)
         return;
     tarn__lock(&cache->depot_lock);
-    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed), most = atomic_load_explicit(&cache->most, memory_order_relaxed),
-             extra = depth > most ? depth - most : 0;
+    uint32_t depth = atomic_load_explicit(&cache->depth, memory_order_relaxed),
+             most = atomic_load_explicit(&cache->most, memory_order_relaxed), extra = depth > most ? depth - most : 0;
     uint32_t idle = all ? TARN__DEPOT_DEPTH : (uint32_t)tarn__max(cache->low, extra);
     tarn__unlock(&cache->depot_lock);
     struct tarn__magazine magazine;

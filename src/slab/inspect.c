@@ -62,3 +62,24 @@ void tarn_cache_verify(struct tarn_cache *cache)
     if (cache->flags & TARN__DEBUG_FLAGS)
         tarn__cache_visit(cache, check_debugged, cache);
 }
+
+void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums)
+{
+    unsigned number = cache->number; /* 0: no bin of it counts anything */
+    *sums = (struct tarn__local_sums){0};
+    tarn__lock(&tarn__registry_lock);
+    for (struct tarn__list *link = tarn__registry.next; link != &tarn__registry; link = link->next) {
+        struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
+        sums->allocs += tarn__counter_read(&local->bin[number].allocs);
+        sums->frees += tarn__counter_read(&local->bin[number].frees);
+        sums->samples += tarn__counter_read(&local->rear[number].samples);
+        sums->sampled_bytes += tarn__counter_read(&local->rear[number].sampled_bytes);
+        sums->reallocs += tarn__counter_read(&local->rear[number].reallocs);
+    }
+    sums->allocs += atomic_load_explicit(&cache->past_allocs, memory_order_relaxed);
+    sums->frees += atomic_load_explicit(&cache->past_frees, memory_order_relaxed);
+    sums->samples += atomic_load_explicit(&cache->past_samples, memory_order_relaxed);
+    sums->sampled_bytes += atomic_load_explicit(&cache->past_sampled_bytes, memory_order_relaxed);
+    sums->reallocs += atomic_load_explicit(&cache->past_reallocs, memory_order_relaxed);
+    tarn__unlock(&tarn__registry_lock);
+}

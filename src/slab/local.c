@@ -9,7 +9,10 @@
 #include <limits.h>
 
 enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 4, WISHES = 8, SELDOM = 16, MOST_SINGLE = 8192 };
-enum { GROWN_BYTES = TARN__THREAD_BYTES / 8 * 7 }; /* what is left is for bins of a single object */ /* QUICK: magazines' worth of operations */
+enum {
+    GROWN_BYTES = TARN__THREAD_BYTES / 8 * 7
+};
+    /* what is left is for bins of a single object */ /* QUICK: magazines' worth of operations */
 
 static struct tarn__local unborn, ended;
 
@@ -582,7 +585,8 @@ void tarn__local_free(struct tarn_cache *cache, void *object)
     }
     struct tarn__bin *bin = &tarn__self->bin[cache->number];
     struct tarn__rear *rear = &tarn__self->rear[cache->number];
-    while (!rear->apart && tarn__bin_count(bin, rear, cache) >= tarn__bin_most(rear, cache)) { /* destructors may fill it meanwhile */
+    while (!rear->apart &&
+           tarn__bin_count(bin, rear, cache) >= tarn__bin_most(rear, cache)) { /* destructors may fill it meanwhile */
         heed(rear, cache);
         if (!make_room(bin, rear, cache)) {
             pass_on(bin, rear, cache, object);
@@ -649,27 +653,6 @@ void tarn__local_forget(struct tarn_cache *cache)
 }
 
 /* Reports and forks */
-
-void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums)
-{
-    unsigned number = cache->number; /* 0: no bin of it counts anything */
-    *sums = (struct tarn__local_sums){0};
-    tarn__lock(&tarn__registry_lock);
-    for (struct tarn__list *link = tarn__registry.next; link != &tarn__registry; link = link->next) {
-        struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
-        sums->allocs += tarn__counter_read(&local->bin[number].allocs);
-        sums->frees += tarn__counter_read(&local->bin[number].frees);
-        sums->samples += tarn__counter_read(&local->rear[number].samples);
-        sums->sampled_bytes += tarn__counter_read(&local->rear[number].sampled_bytes);
-        sums->reallocs += tarn__counter_read(&local->rear[number].reallocs);
-    }
-    sums->allocs += atomic_load_explicit(&cache->past_allocs, memory_order_relaxed);
-    sums->frees += atomic_load_explicit(&cache->past_frees, memory_order_relaxed);
-    sums->samples += atomic_load_explicit(&cache->past_samples, memory_order_relaxed);
-    sums->sampled_bytes += atomic_load_explicit(&cache->past_sampled_bytes, memory_order_relaxed);
-    sums->reallocs += atomic_load_explicit(&cache->past_reallocs, memory_order_relaxed);
-    tarn__unlock(&tarn__registry_lock);
-}
 
 size_t tarn__local_threads(void)
 {

@@ -54,7 +54,7 @@ struct tarn__rear {
     uint64_t reaped;               /* allocs + frees at the last reaping */
     uint64_t seen;                 /* allocs + frees when capacity was last looked for */
     uint32_t capacity; /* objects of a full magazine here, and of a refill from slabs: up to the cache's; 0: no magazine now */
-    uint32_t most;                 /* objects that the bin may hold now, if it is a list */
+    uint32_t most;     /* objects that the bin may hold now, if it is a list */
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */

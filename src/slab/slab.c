@@ -1,4 +1,4 @@
-/* Slabs: objects taken and put back under the cache's slab lock, slabs made and given up without it. */
+/* Slabs: made and given up without the lock, listed, taken from; which of their pages are idle. Objects are put back in put.c. */
 #include "base/bits.h"
 #include "base/fail.h"
 #include "os/os.h"
@@ -6,14 +6,14 @@
 #include "page/request.h"
 #include "slab/cache.h"
 #include "slab/debug.h"
+#include "slab/slabs.h"
 
 #include <string.h>
 
 enum {
     MOST_SLABS_VISITED = 8, /* by one refill, so that it stays short when many slabs have a little */
     SHED_LEAST = 640 << 10, /* bytes of slabs from which on a cache can be shedding */
-    SLABS_LATELY = 8,
-    MANY_IDLE = 6, /* pages: then they are given back first, as a call gives back many */
+    MANY_IDLE = 6,          /* pages: then they are given back first, as a call gives back many */
     SHED_SHARE = 8,         /* it is when less than one in so many is left */
     FADE_MS = 100
 };
@@ -113,18 +113,13 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
     return slab;
 }
 
-static char *object_at(const struct tarn__slab *slab, size_t index)
-{
-    return slab->base + index * slab->cache->size + slab->cache->start;
-}
-
 static void give_up(struct tarn__slab *slab)
 {
     struct tarn__section *section = tarn__section_of(slab->base);
     if (slab->cache->flags & TARN__DEBUG_FLAGS)
         tarn__debug_leave(slab->cache, slab->base);
     for (size_t i = 0; slab->cache->dtor && i < slab->constructed; i++)
-        slab->cache->dtor(object_at(slab, i));
+        slab->cache->dtor(tarn__object_at(slab, i));
     mark_unit(slab->cache, slab->base, false);
     struct tarn_page *run = &section->page[(size_t)(slab->base - section->base) >> TARN__PAGE_BITS];
     if (slab->cache->purges)
@@ -135,7 +130,7 @@ static void give_up(struct tarn__slab *slab)
 
 static void after_grace_period(struct tarn_rcu_head *head) { give_up(TARN__CONTAINER(head, struct tarn__slab, rcu)); }
 
-static void slab_destroy(struct tarn__slab *slab)
+void tarn__slab_destroy(struct tarn__slab *slab)
 {
     if (slab->cache->flags & TARN_CACHE_TYPESAFE_BY_RCU)
         tarn_rcu_call(&slab->rcu, after_grace_period);
@@ -146,7 +141,7 @@ static void slab_destroy(struct tarn__slab *slab)
 /* 0 for a slab with few free objects, 3 for one that is nearly empty. */
 static unsigned group_of(const struct tarn__slab *slab) { return slab->free * TARN__SLAB_GROUPS / (slab->cache->objects + 1); }
 
-static void list_slab(struct tarn_cache *cache, struct tarn__slab *slab)
+void tarn__slab_list(struct tarn_cache *cache, struct tarn__slab *slab)
 {
     slab->group = (uint16_t)group_of(slab);
     uint32_t next_group = ((slab->group + 1u) * (cache->objects + 1) + TARN__SLAB_GROUPS - 1) / TARN__SLAB_GROUPS;
@@ -175,13 +170,6 @@ static size_t end_on(const struct tarn_cache *cache, unsigned page)
     return tarn__min(tarn__object_index(cache, (page + 1) * TARN__PAGE_SIZE - 1) + 1, cache->objects);
 }
 
-/* A bit for each page that an object reaches into. */
-static uint32_t pages_of(const struct tarn_cache *cache, size_t index)
-{
-    size_t begin = index * cache->size;
-    return (2u << ((begin + cache->size - 1) >> TARN__PAGE_BITS)) - (1u << (begin >> TARN__PAGE_BITS));
-}
-
 /* Mostly there are none, one, or all. */
 static long count_pages(uint32_t pages)
 {
@@ -207,25 +195,6 @@ static void set_idle(struct tarn__slab *slab, uint32_t idle)
     slab->idle = (uint16_t)idle;
 }
 
-/* Whether pages are looked at whenever something is put back: small objects share them with many, so not before most of the slab is free. */
-static bool are_noted(const struct tarn__slab *slab)
-{
-    return slab->cache->size > TARN__PAGE_SIZE / 2 || slab->group == TARN__SLAB_GROUPS - 1;
-}
-
-/* A quick look at whether a page that the object reaches into may be idle now: not while a neighbour within the page is in use. */
-static bool may_idle(const struct tarn__slab *slab, size_t index)
-{
-    const struct tarn_cache *cache = slab->cache;
-    size_t begin = index * cache->size, next = begin + cache->size;
-    if (cache->size > TARN__PAGE_SIZE / 2)
-        return true;
-    if (begin >> TARN__PAGE_BITS != next >> TARN__PAGE_BITS) /* it is the last of its page */
-        return true;
-    return (index + 1 >= cache->objects || tarn__bit_test(slab->map, index + 1)) &&
-           (begin % TARN__PAGE_SIZE == 0 || tarn__bit_test(slab->map, index - 1));
-}
-
 static void set_resident(struct tarn__slab *slab, uint32_t resident)
 {
     slab->cache->absent_pages += count_pages(slab->resident & ~resident) - count_pages(resident & ~(uint32_t)slab->resident);
@@ -233,7 +202,7 @@ static void set_resident(struct tarn__slab *slab, uint32_t resident)
 }
 
 /* Of some pages, those that are idle now. */
-static void note_idle(struct tarn__slab *slab, uint32_t pages)
+void tarn__slab_note_idle(struct tarn__slab *slab, uint32_t pages)
 {
     const struct tarn_cache *cache = slab->cache;
     uint32_t idle = slab->idle;
@@ -288,7 +257,7 @@ static void set_peak(struct tarn_cache *cache, size_t objects) { __atomic_store_
 static void file_slab(struct tarn_cache *cache, struct tarn__slab *slab)
 {
     if (slab->free > 0)
-        list_slab(cache, slab);
+        tarn__slab_list(cache, slab);
     else
         tarn__list_push_front(&cache->full, &slab->link);
 }
@@ -312,22 +281,14 @@ static void construct(const struct tarn_cache *cache, void *const *objects, size
         cache->ctor(objects[i]);
 }
 
-/* What is taken or put at once, under the lock, and what of it is to be told afterwards. */
-struct change {
-    struct tarn_cache *cache;
-    long idle, absent; /* pages that were so before */
-    size_t fresh;      /* pages that must be got from the system */
-    size_t to_construct;
-};
-
-static struct change begin_change(struct tarn_cache *cache)
+struct tarn__change tarn__change_begin(struct tarn_cache *cache)
 {
     tarn__lock(&cache->slabs_lock);
-    return (struct change){.cache = cache, .idle = cache->idle_pages, .absent = cache->absent_pages};
+    return (struct tarn__change){.cache = cache, .idle = cache->idle_pages, .absent = cache->absent_pages};
 }
 
 /* `purging`: nothing more is purged for what is told now, and what the system refused is not tried again from here. */
-static void end_change_of(const struct change *change, bool purging)
+static void change_end_of(const struct tarn__change *change, bool purging)
 {
     struct tarn_cache *cache = change->cache;
     long idle = cache->idle_pages - change->idle, absent = cache->absent_pages - change->absent;
@@ -338,10 +299,10 @@ static void end_change_of(const struct change *change, bool purging)
         tarn__idle_note(cache->zone, idle, absent, change->fresh);
 }
 
-static void end_change(const struct change *change) { end_change_of(change, false); }
+void tarn__change_end(const struct tarn__change *change) { change_end_of(change, false); }
 
 /* Objects of one slab were taken. */
-static void note(struct change *change, struct tarn__slab *slab, void *const *objects, size_t count)
+static void note(struct tarn__change *change, struct tarn__slab *slab, void *const *objects, size_t count)
 {
     change->to_construct = note_fresh(slab, objects, count);
     if (count > 0)
@@ -349,7 +310,7 @@ static void note(struct change *change, struct tarn__slab *slab, void *const *ob
 }
 
 /* From the partial slabs there are; from one slab only where objects are constructed, so that those to construct are the last. */
-static size_t take_partial(struct change *change, void **objects, size_t wanted)
+static size_t take_partial(struct tarn__change *change, void **objects, size_t wanted)
 {
     struct tarn_cache *cache = change->cache;
     size_t got = 0;
@@ -368,9 +329,9 @@ static size_t take_partial(struct change *change, void **objects, size_t wanted)
 
 size_t tarn__cache_take(struct tarn_cache *cache, void **objects, size_t wanted)
 {
-    struct change change = begin_change(cache);
+    struct tarn__change change = tarn__change_begin(cache);
     size_t got = take_partial(&change, objects, wanted);
-    end_change(&change);
+    tarn__change_end(&change);
     construct(cache, objects + got - change.to_construct, change.to_construct);
     return got;
 }
@@ -381,7 +342,7 @@ size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wan
     if (!slab)
         return 0;
     size_t got = take_from(slab, objects, wanted);
-    struct change change = begin_change(cache);
+    struct tarn__change change = tarn__change_begin(cache);
     cache->absent_pages += count_pages(~(uint32_t)slab->resident & UINT16_MAX);
     if (cache->purges)
         set_idle(slab, slab->resident);
@@ -390,13 +351,13 @@ size_t tarn__cache_take_new(struct tarn_cache *cache, void **objects, size_t wan
     set_peak(cache, tarn__max(cache->peak, cache->slabs * cache->objects));
     cache->free_objects += slab->free;
     file_slab(cache, slab);
-    end_change(&change);
+    tarn__change_end(&change);
     construct(cache, objects + got - change.to_construct, change.to_construct);
     return got;
 }
 
 /* The slab whose unit holds `p`, or NULL. */
-static struct tarn__slab *slab_around(const void *p)
+struct tarn__slab *tarn__slab_around(const void *p)
 {
     struct tarn__section *section = tarn__section_of(p);
     if (!section)
@@ -416,7 +377,7 @@ static inline size_t index_in(const struct tarn__slab *slab, const void *p)
 
 struct tarn__slab *tarn__slab_of(const void *p)
 {
-    struct tarn__slab *slab = slab_around(p);
+    struct tarn__slab *slab = tarn__slab_around(p);
     return slab && index_in(slab, p) < slab->cache->objects ? slab : NULL;
 }
 
@@ -427,7 +388,7 @@ static struct tarn__slab *any_slab(struct tarn_cache *cache)
 }
 
 /* A slab leaves its cache. */
-static void forget(struct tarn_cache *cache, struct tarn__slab *slab)
+void tarn__slab_forget(struct tarn_cache *cache, struct tarn__slab *slab)
 {
     set_idle(slab, 0);
     cache->absent_pages -= count_pages(~(uint32_t)slab->resident & UINT16_MAX);
@@ -439,192 +400,18 @@ static void forget(struct tarn_cache *cache, struct tarn__slab *slab)
 void tarn__cache_release_slabs(struct tarn_cache *cache)
 {
     for (struct tarn__slab *slab; (slab = any_slab(cache)) != NULL;) {
-        struct change change = begin_change(cache);
-        forget(cache, slab);
-        end_change(&change);
-        slab_destroy(slab);
+        struct tarn__change change = tarn__change_begin(cache);
+        tarn__slab_forget(cache, slab);
+        tarn__change_end(&change);
+        tarn__slab_destroy(slab);
     }
 }
 
 void *tarn__object_around(const void *p)
 {
-    const struct tarn__slab *slab = slab_around(p);
+    const struct tarn__slab *slab = tarn__slab_around(p);
     size_t index = slab ? tarn__object_index(slab->cache, (size_t)((const char *)p - slab->base)) : SIZE_MAX;
-    return slab && index < slab->cache->objects ? object_at(slab, index) : NULL;
-}
-
-/* Where objects of one cache lie: runs of them that lie in one slab. */
-struct places {
-    size_t count, runs;
-    uint16_t index[TARN__MAGAZINE_MOST];
-    uint16_t first[TARN__MAGAZINE_MOST]; /* of a run */
-    struct tarn__slab *slab[TARN__MAGAZINE_MOST];
-    struct tarn__slab *lately[SLABS_LATELY]; /* by the number of their unit */
-};
-
-static void begin_places(struct places *places)
-{
-    places->count = places->runs = 0;
-    memset(places->lately, 0, sizeof places->lately);
-}
-
-static struct tarn__slab **lately(struct places *places, const void *object)
-{
-    return &places->lately[(uintptr_t)object >> TARN__UNIT_BITS & (SLABS_LATELY - 1)];
-}
-
-/* The slab of an object, which is not the one found lately. NULL: it is none of the cache. */
-static TARN__NOINLINE struct tarn__slab *find_slab(const struct tarn_cache *cache, struct places *places, const void *object)
-{
-    struct tarn__slab *slab = slab_around(object);
-    if (!slab || slab->cache != cache)
-        return NULL;
-    *lately(places, object) = slab;
-    return slab;
-}
-
-/* A run begins with this object. NULL: it is none of the cache. */
-static inline struct tarn__slab *begin_run(const struct tarn_cache *cache, struct places *places, const void *object)
-{
-    struct tarn__slab *slab = *lately(places, object);
-    if (!slab || (size_t)((const char *)object - slab->base) >= TARN__UNIT_SIZE)
-        slab = find_slab(cache, places, object);
-    if (slab) {
-        places->slab[places->runs] = slab;
-        places->first[places->runs++] = (uint16_t)places->count;
-    }
-    return slab;
-}
-
-/* Adds objects of an array or a list, as many as there is room for. Returns the first that is not added: it is none of the cache, or one too many. */
-static void *locate(const struct tarn_cache *cache, struct places *places, void *const *array, void *object, size_t count)
-{
-    const size_t size = cache->size, start = cache->start, objects = cache->objects;
-    const uint64_t inverse = cache->inverse;
-    const char *base = NULL;
-    size_t n = 0;
-    for (; n < count; n++, object = array ? NULL : *(void **)object) {
-        object = array ? array[n] : object;
-        if (!base || (size_t)((char *)object - base) >= TARN__UNIT_SIZE) {
-            places->count = n;
-            const struct tarn__slab *slab = begin_run(cache, places, object);
-            if (!slab)
-                break;
-            base = slab->base;
-        }
-        size_t offset = (size_t)((char *)object - base) - start, index = (size_t)(offset * inverse >> 32);
-        if (index * size != offset || index >= objects)
-            break;
-        places->index[n] = (uint16_t)index;
-    }
-    places->count = n;
-    return object;
-}
-
-/* Sets the bits of objects that are put back. */
-static void set_free(struct tarn__slab *slab, const uint16_t *index, size_t count)
-{
-    size_t lowest = slab->free > 0 ? slab->hint : SIZE_MAX;
-    for (size_t i = 0; i < count; i++) {
-        uint64_t *word = &slab->map[index[i] / 64], bit = UINT64_C(1) << (index[i] % 64);
-        if (*word & bit)
-            tarn__fail(TARN__DOUBLE_FREE, "free", object_at(slab, index[i]));
-        *word |= bit;
-        lowest = tarn__min(lowest, index[i] / 64u);
-    }
-    slab->hint = (uint16_t)lowest;
-    slab->free += (uint32_t)count;
-}
-
-/* Pages that may have become idle, in a slab that stays in its group. */
-static void note_put(struct tarn__slab *slab, const uint16_t *index, size_t count)
-{
-    uint32_t pages = 0;
-    if (!slab->cache->purges || !are_noted(slab) || (count == 1 && !may_idle(slab, index[0])))
-        return;
-    for (size_t i = 0; i < count; i++)
-        pages |= pages_of(slab->cache, index[i]);
-    note_idle(slab, pages);
-}
-
-/* Gives objects back to their slab. True when the slab is empty by that. */
-static bool put_run(struct tarn__slab *slab, const uint16_t *index, size_t count)
-{
-    struct tarn_cache *cache = slab->cache;
-    bool was_full = slab->free == 0;
-    set_free(slab, index, count);
-    if (!was_full && slab->free < slab->leaves_at) {
-        note_put(slab, index, count);
-        return false;
-    }
-    if (slab->free == cache->objects &&
-        !slab->away) /* no object reaches into what is away: whoever purges that gives the slab up */
-        return true;
-    tarn__list_remove(&slab->link);
-    list_slab(cache, slab);
-    if (cache->purges && (slab->group >= TARN__SLAB_GROUPS / 2 || are_noted(slab)))
-        note_idle(slab, UINT16_MAX);
-    return false;
-}
-
-static void put_places(struct tarn_cache *cache, const struct places *places)
-{
-    struct tarn__list empty;
-    tarn__list_init(&empty);
-    struct change change = begin_change(cache);
-    cache->free_objects += places->count;
-    for (size_t i = 0; i < places->runs; i++) {
-        size_t first = places->first[i], end = i + 1 < places->runs ? places->first[i + 1] : places->count;
-        if (put_run(places->slab[i], places->index + first, end - first)) {
-            forget(cache, places->slab[i]);
-            tarn__list_push_front(&empty, &places->slab[i]->link);
-        }
-    }
-    end_change(&change);
-    while (!tarn__list_empty(&empty)) {
-        struct tarn__slab *slab = TARN__CONTAINER(empty.next, struct tarn__slab, link);
-        tarn__list_remove(&slab->link);
-        slab_destroy(slab);
-    }
-}
-
-void tarn__cache_put(struct tarn_cache *cache, void *object)
-{
-    struct places places;
-    begin_places(&places);
-    locate(cache, &places, &object, NULL, 1);
-    if (places.count == 0)
-        tarn__fail(TARN__INVALID_FREE, "free", object);
-    put_places(cache, &places);
-}
-
-/* An object of a magazine is none of the cache. In a list a link that leads out of the cache was written by the user of the object before. */
-static _Noreturn void foreign_object(const struct places *places, bool linked, const void *object)
-{
-    size_t n = places->count;
-    const struct tarn__slab *slab = n > 0 ? places->slab[places->runs - 1] : NULL;
-    if (slab && places->first[places->runs - 1] == n && places->runs > 1)
-        slab = places->slab[places->runs - 2];
-    if (linked && slab)
-        tarn__fail(TARN__CORRUPT_LIST, "free", object_at(slab, places->index[n - 1]));
-    tarn__fail(TARN__INVALID_FREE, "free", object);
-}
-
-/* Objects are looked at before the lock is taken: they are the cold memory. */
-void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine magazine)
-{
-    void **array = cache->linked ? NULL : magazine.head, *object = magazine.head;
-    struct places places;
-    for (size_t done = 0, part; done < magazine.count; done += part) {
-        part = tarn__min(magazine.count - done, TARN__MAGAZINE_MOST);
-        begin_places(&places);
-        object = locate(cache, &places, array ? array + done : NULL, object, part);
-        if (places.count < part)
-            foreign_object(&places, cache->linked, object);
-        put_places(cache, &places);
-    }
-    if (array)
-        tarn__array_put(cache, array);
+    return slab && index < slab->cache->objects ? tarn__object_at(slab, index) : NULL;
 }
 
 /* What the peak exceeds the present by loses an eighth in a tick: half of it goes in half a second. */
@@ -695,7 +482,7 @@ static void move_pages(struct tarn__slab *slab, uint32_t pages, bool back)
 struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pages)
 {
     struct tarn__slab *slab = NULL;
-    struct change change = begin_change(cache);
+    struct tarn__change change = tarn__change_begin(cache);
     if (!tarn__list_empty(&cache->idle)) {
         slab = TARN__CONTAINER(cache->idle.prev, struct tarn__slab, idle_link);
         *pages = slab->idle;
@@ -703,24 +490,24 @@ struct tarn__slab *tarn__cache_idle_take(struct tarn_cache *cache, uint16_t *pag
         set_idle(slab, 0);
         move_pages(slab, *pages, false);
     }
-    end_change_of(&change, true);
+    change_end_of(&change, true);
     return slab;
 }
 
 void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t cleaned)
 {
     struct tarn_cache *cache = slab->cache;
-    struct change change = begin_change(cache);
+    struct tarn__change change = tarn__change_begin(cache);
     slab->away &= (uint16_t)~pages;
     set_resident(slab, slab->resident & ~(uint32_t)cleaned);
     move_pages(slab, pages, true);
-    note_idle(slab, UINT16_MAX); /* what was refused, and neighbours that became free meanwhile */
+    tarn__slab_note_idle(slab, UINT16_MAX); /* what was refused, and neighbours that became free meanwhile */
     bool empty = slab->free == cache->objects && !slab->away;
     if (empty)
-        forget(cache, slab);
-    end_change_of(&change, true);
+        tarn__slab_forget(cache, slab);
+    change_end_of(&change, true);
     if (empty)
-        slab_destroy(slab);
+        tarn__slab_destroy(slab);
 }
 
 bool tarn__object_is_free(const struct tarn__slab *slab, const void *p)
@@ -737,7 +524,7 @@ static void visit_list(struct tarn__list *head, void (*visit)(void *object, void
         struct tarn__slab *slab = TARN__CONTAINER(link, struct tarn__slab, link);
         for (size_t i = 0; i < slab->cache->objects; i++)
             if (!tarn__bit_test(slab->map, i))
-                visit(object_at(slab, i), context);
+                visit(tarn__object_at(slab, i), context);
     }
 }
 
@@ -759,7 +546,7 @@ static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *
     TARN__ASSERT(slab->cache == cache, "a listed slab belongs to its cache");
     TARN__ASSERT(slab->group == group && group_of(slab) == group, "a slab is on the list of its fullness");
     TARN__ASSERT(slab->free < slab->leaves_at || slab->away, "a slab leaves its group in time");
-    TARN__ASSERT(tarn__slab_of(object_at(slab, 0)) == slab, "a slab is found from its first object");
+    TARN__ASSERT(tarn__slab_of(tarn__object_at(slab, 0)) == slab, "a slab is found from its first object");
     TARN__ASSERT(slab->free > 0 && (slab->free < cache->objects || slab->away), "a listed slab is neither full nor empty");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, TARN__SLAB_WORDS * 64) >= slab->free, "a slab has a bit for each free object");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, cache->objects) == slab->free, "the count of a slab's free objects is right");
