@@ -101,10 +101,12 @@ static void pair(const char *alloc_name, const char *free_name, const char *allo
         objects[i] = take(a, b, 0);
     for (int i = 0; i < WARM; i++)
         give(owner ? owner : objects[i], owner ? objects[i] : 0, 0);
-    for (int i = 0; i < CALLS; i++)
-        allocs[i] = count(take, a, b, 0, &objects[i]);
-    for (int i = 0; i < CALLS; i++)
-        frees[i] = count(give, owner ? owner : objects[i], owner ? objects[i] : 0, 0, &answer);
+    objects[0] = take(a, b, 0); /* from now on there is one, and room for it */
+    give(owner ? owner : objects[0], owner ? objects[0] : 0, 0);
+    for (int i = 0; i < CALLS; i++) {
+        allocs[i] = count(take, a, b, 0, &objects[0]);
+        frees[i] = count(give, owner ? owner : objects[0], owner ? objects[0] : 0, 0, &answer);
+    }
     if (alloc_name)
         report(alloc_name, allocs);
     if (free_name)
