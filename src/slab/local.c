@@ -9,10 +9,8 @@
 #include <limits.h>
 
 enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 4, WISHES = 8, SELDOM = 16, MOST_SINGLE = 8192 };
-enum {
-    GROWN_BYTES = TARN__THREAD_BYTES / 8 * 7
-};
-    /* what is left is for bins of a single object */ /* QUICK: magazines' worth of operations */
+enum { GROWN_BYTES = TARN__THREAD_BYTES / 8 * 7 };
+/* what is left is for bins of a single object */ /* QUICK: magazines' worth of operations */
 
 static struct tarn__local unborn, ended;
 
@@ -103,8 +101,10 @@ static struct holding take_all(struct tarn__bin *bin, struct tarn__rear *rear, c
     rear->spare = rear->foreign = tarn__no_magazine;
     if (rear->apart)
         return all;
-    if (cache->linked && rear->capacity > 0 && tarn__bin_count(bin, rear, cache) > rear->capacity)
+    if (cache->linked && rear->capacity > 0 && tarn__bin_count(bin, rear, cache) > rear->capacity) {
+        tarn__list_check(bin->head, rear->capacity);
         all.magazine[1] = tarn__bin_split(bin, rear, cache);
+    }
     all.magazine[0] = tarn__bin_take(bin, rear, cache);
     return all;
 }

@@ -2,6 +2,7 @@
 #include "slab/magazine.h"
 
 #include "base/bits.h"
+#include "base/fail.h"
 
 static void **link_of(void *object) { return object; }
 
@@ -68,6 +69,17 @@ struct tarn__magazine tarn__bin_take(struct tarn__bin *bin, struct tarn__rear *r
     atomic_signal_fence(memory_order_release);
     bin->head = NULL;
     return magazine;
+}
+
+/* Then the next is one of those before it. */
+void tarn__list_check(void *head, uint32_t count)
+{
+    void *next = head;
+    for (uint32_t i = 0; i < count; i++)
+        next = *link_of(next);
+    for (void *object = head; count > 0; count--, object = *link_of(object))
+        if (object == next)
+            tarn__fail(TARN__DOUBLE_FREE, "free", object);
 }
 
 struct tarn__magazine tarn__magazine_split(struct tarn__magazine *magazine, uint32_t keep)

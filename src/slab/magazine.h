@@ -17,6 +17,9 @@ struct tarn__magazine tarn__magazine_make(struct tarn_cache *cache, void **objec
 /* Cuts a list that has more than `keep` objects, which is at least 1, after so many. Returns the rest. */
 struct tarn__magazine tarn__magazine_split(struct tarn__magazine *magazine, uint32_t keep);
 
+/* Ends the process if one of a list's first `count` objects is in it twice, so that its links lead back to it: for before a list is cut. */
+void tarn__list_check(void *head, uint32_t count);
+
 /* Adds an object, of which there are less than the capacity. False: no memory for its array. */
 bool tarn__magazine_push(struct tarn_cache *cache, struct tarn__magazine *magazine, void *object);
 
