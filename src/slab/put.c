@@ -57,6 +57,7 @@ static void *locate(const struct tarn_cache *cache, struct places *places, void 
     const uint64_t inverse = cache->inverse;
     const char *base = NULL;
     size_t n = 0;
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): NULL lies in no slab, which ends the loop */
     for (; n < count; n++, object = array ? NULL : *(void **)object) {
         object = array ? array[n] : object;
         if (!base || (size_t)((char *)object - base) >= TARN__UNIT_SIZE) {
