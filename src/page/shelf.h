@@ -11,7 +11,7 @@
  * A request takes a run of its class or the next one that is up to an eighth longer. What a shelf may hold is 1 MiB, or its share in a sixteenth of the zone's pages in
  * use if that is more; of that a run may be an eighth. When it is full one class is given up for another, in turn.
  *
- * Runs on shelves count as free and dirty in reports, and as idle (decay.h). They are given up when too much is idle, before a request would take clean memory, grow the zone, or fail; when a
+ * Runs on shelves count as free and dirty in reports. They are given up when they hold more than may be idle (decay.h), before a request would take clean memory, grow the zone, or fail; when a
  * run could grow into one; and when memory is trimmed. So they are worth memory that lies idle anyway, and never a page more.
  *
  * Locks: one per shelf, of one rank below the zone's; neither is held together with the other.
