@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include "test/unit/check.h"
+#include "test/unit/workerforks.h"
 
 #include "os/background.h"
 #include "os/lock.h"
@@ -370,21 +371,9 @@ static void needed_without_a_thread(void **state)
 
 /* Forks, and the process's end */
 
-static void prepare(void)
-{
-    tarn__forking = true;
-    tarn__worker_each_lock(tarn__lock_for_fork);
-}
-
-static void parent(void)
-{
-    tarn__worker_each_lock(tarn__unlock_after_fork);
-    tarn__forking = false;
-}
-
 static void child(void)
 {
-    parent();
+    worker_fork_parent();
     tarn__worker_child();
     tarn__background_child();
     tarn__sleep_child();
@@ -527,6 +516,6 @@ int main(void)
         BACKGROUND_TEST(children_begin_their_own), BACKGROUND_TEST(forks_while_it_runs),
         BACKGROUND_TEST(keeps_no_process),         BACKGROUND_TEST(is_named_and_deaf),
     };
-    tarn__thread_at_fork(prepare, parent, child);
+    tarn__thread_at_fork(worker_fork_prepare, worker_fork_parent, child);
     return cmocka_run_group_tests_name("background", tests, NULL, NULL);
 }

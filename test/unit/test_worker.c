@@ -3,6 +3,7 @@
 #define _GNU_SOURCE
 #endif
 #include "test/unit/check.h"
+#include "test/unit/workerforks.h"
 
 #include "base/atomic.h"
 #include "base/fail.h"
@@ -294,21 +295,9 @@ static void without_threads_waiters_do_it(void **state)
 
 /* Forks */
 
-static void prepare(void)
-{
-    tarn__forking = true;
-    tarn__worker_each_lock(tarn__lock_for_fork);
-}
-
-static void parent(void)
-{
-    tarn__worker_each_lock(tarn__unlock_after_fork);
-    tarn__forking = false;
-}
-
 static void child(void)
 {
-    parent();
+    worker_fork_parent();
     tarn__worker_child();
     tarn__sleep_child();
 }
@@ -552,6 +541,6 @@ int main(void)
         JOB_TEST(never_under_a_lock),
 #endif
     };
-    tarn__thread_at_fork(prepare, parent, child);
+    tarn__thread_at_fork(worker_fork_prepare, worker_fork_parent, child);
     return cmocka_run_group_tests_name("worker", tests, NULL, NULL);
 }
