@@ -17,6 +17,12 @@ static const char *const crime_texts[] = {
     [TARN__WRONG_ORDER] = "wrong order: the block was allocated with another order",
     [TARN__RED_ZONE] = "red zone overwritten: a write beyond an object's bounds",
     [TARN__POISONED] = "poison overwritten: a write after free",
+    [TARN__USE_AFTER_FREE] = "use after free: an access to a freed object",
+    [TARN__OUT_OF_BOUNDS] = "out of bounds: an access beyond an object",
+    [TARN__DESTROYED_POOL] = "destroyed pool: it was used after its end",
+    [TARN__LIVE_OBJECTS] = "live objects: a pool ended while they were in use",
+    [TARN__DATA_RACE] = "data race: two threads at once in a pool without lock",
+    [TARN__CORRUPT_POOL] = "corrupt pool: its own words were overwritten",
     [TARN__NO_CACHE] = "a cache that must be there could not be made",
     [TARN__BROKEN_INVARIANT] = "internal error",
 };
@@ -66,6 +72,14 @@ void tarn__fail(enum tarn__crime crime, const char *where, const void *address)
     add_address(&line, (uintptr_t)address);
     add_text(&line, ")");
     finish(&line);
+}
+
+void (*tarn__fail_describe)(const void *address, struct tarn__suspect *suspect);
+
+void tarn__report(enum tarn__crime crime, const char *where, const void *address, const struct tarn__suspect *suspect)
+{
+    (void)suspect;
+    tarn__fail(crime, where, address);
 }
 
 void tarn__assert_failed(const char *sentence)

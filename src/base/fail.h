@@ -6,7 +6,9 @@
 #ifndef TARN_BASE_FAIL_H
 #define TARN_BASE_FAIL_H
 
+#include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* What was proved. The texts that users see are in fail.c. */
 enum tarn__crime {
@@ -18,9 +20,43 @@ enum tarn__crime {
     TARN__WRONG_ORDER,      /* a block of pages given back with another order than its own */
     TARN__RED_ZONE,         /* the bytes around an object were overwritten */
     TARN__POISONED,         /* a free object's fill was overwritten */
+    TARN__USE_AFTER_FREE,   /* an access to a freed object, at the access */
+    TARN__OUT_OF_BOUNDS,    /* an access beyond an object's bounds, at the access */
+    TARN__DESTROYED_POOL,   /* a pool that has ended */
+    TARN__LIVE_OBJECTS,     /* a pool that ends while something of it is in use */
+    TARN__DATA_RACE,        /* two threads at once in a pool that is meant for one */
+    TARN__CORRUPT_POOL,     /* a pool's own words were overwritten */
     TARN__NO_CACHE,         /* a cache that was to be made or the process ended */
     TARN__BROKEN_INVARIANT, /* tarn is wrong about itself */
 };
+
+/* What is known of the object that a crime was done to. Zeros: it is not known. */
+struct tarn__suspect {
+    const char *pool; /* its name, of a cache, a class, a region ... */
+    const void *object;
+    size_t size; /* as asked for */
+    bool live;
+    const void *bad;                  /* the first byte that is not as it should be */
+    uint32_t alloc_stack, free_stack; /* os/stack.h */
+    uint32_t alloc_thread, free_thread;
+    const void *neighbour; /* the object in front */
+    size_t neighbour_size;
+    bool neighbour_live;
+    uint32_t neighbour_stack; /* of its allocation */
+};
+
+/*
+ * Fills in what is known of the object that `address` lies in or near; set by the floors that know. Takes no lock that the caller may hold, and
+ * trusts nothing: it is called when memory is corrupt.
+ */
+extern void (*tarn__fail_describe)(const void *address, struct tarn__suspect *suspect);
+
+/*
+ * Reports a misuse that is found before anything was changed. Ends the process, unless the user's handler (tarn/report.h) says to carry on: then it
+ * returns, and the caller leaves everything as it was. `suspect` is what the caller knows better than tarn__fail_describe; NULL: nothing. Called with
+ * no lock held.
+ */
+void tarn__report(enum tarn__crime crime, const char *where, const void *address, const struct tarn__suspect *suspect);
 
 /* Called with the finished message (one line, with its newline); must not return. */
 typedef void (*tarn__fail_exit)(const char *message, size_t length);
