@@ -3,6 +3,7 @@
  */
 #include "tarn/alloc.h"
 
+#include "alloc/care.h"
 #include "alloc/fast.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
@@ -99,8 +100,17 @@ void tarn__large_free(struct tarn_page *run, bool clean)
         tarn__slow_path_hook();
 }
 
+/* With modes, all that is slow; without, what no fast path serves. */
+static void *cared_for(size_t size, size_t align, bool *zeroed)
+{
+    void *p = tarn__care_alloc(size, align, zeroed);
+    return p ? p : no_memory();
+}
+
 TARN__NOINLINE void *tarn__alloc_slow(size_t size)
 {
+    if (TARN__UNLIKELY(tarn__modes_any))
+        return cared_for(size, 16, NULL);
     if (size > TARN__SMALL_MOST)
         return tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
     void *object = tarn__local_alloc(tarn__heap_class(tarn__class_of(size)), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
@@ -122,7 +132,7 @@ static bool free_page(struct tarn_page *page, void *p)
 
 TARN__NOINLINE void tarn__free_slow(void *p)
 {
-    if (!p)
+    if (!p || (TARN__UNLIKELY(tarn__modes_any) && tarn__care_free(p)))
         return;
     struct tarn_page *page = tarn__page_of(p);
     if (page && free_page(page, p))
@@ -147,11 +157,19 @@ void *tarn_calloc(size_t count, size_t size)
         return no_memory();
     if (bytes > TARN__SMALL_MOST) {
         bool zeroed;
-        void *p = tarn__large_alloc(bytes, TARN__PAGE_SIZE, 0, &zeroed);
+        void *p = TARN__UNLIKELY(tarn__modes_any) ? cared_for(bytes, 16, &zeroed)
+                                                  : tarn__large_alloc(bytes, TARN__PAGE_SIZE, 0, &zeroed);
         return !p || zeroed ? p : memset(p, 0, bytes);
     }
     void *p = tarn__alloc(bytes);
     return p ? memset(p, 0, bytes) : NULL;
+}
+
+/* In place of a slow path. */
+static inline void *no_object(size_t size)
+{
+    (void)size;
+    return NULL;
 }
 
 /* See classes.h for why the class of the rounded size is aligned. */
@@ -160,8 +178,14 @@ void *tarn_aligned_alloc(size_t align, size_t size)
     if (!tarn__is_pow2(align) || size > PTRDIFF_MAX)
         return no_memory();
     size_t rounded = tarn__align_up(tarn__max(size, 1), align);
-    if (rounded <= TARN__SMALL_MOST)
-        return tarn__alloc(rounded);
+    if (rounded <= TARN__SMALL_MOST) {
+        void *p = tarn__alloc_or(rounded, no_object);
+        if (TARN__LIKELY(p != NULL))
+            return p;
+        return TARN__UNLIKELY(tarn__modes_any) ? cared_for(size, align, NULL) : tarn__alloc_slow(rounded);
+    }
+    if (TARN__UNLIKELY(tarn__modes_any))
+        return cared_for(size, align, NULL);
     return tarn__large_alloc(size, tarn__max(align, TARN__PAGE_SIZE), 0, NULL);
 }
 
@@ -172,6 +196,9 @@ size_t tarn_usable_size(const void *p)
         return tarn__class_size(number);
     if (!p)
         return 0;
+    size_t cared = TARN__UNLIKELY(tarn__modes_any) ? tarn__care_size(p, "usable_size") : 0;
+    if (cared)
+        return cared;
     struct tarn_page *run = tarn__run_at(p);
     if (run)
         return run->count * TARN__PAGE_SIZE;

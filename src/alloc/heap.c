@@ -49,9 +49,9 @@ void tarn__heap_ready(void)
     tarn__unlock(&ready_lock);
 }
 
-/* Its name: "malloc-" and the size. */
-static void name_class(char *name, size_t size)
+void tarn__class_name(char *name, unsigned number)
 {
+    size_t size = tarn__class_size(number);
     memcpy(name, TARN__CLASS_NAME, sizeof TARN__CLASS_NAME - 1);
     name += sizeof TARN__CLASS_NAME - 1;
     for (size_t rest = size; rest >= 10; rest /= 10)
@@ -68,7 +68,7 @@ static void make_class(struct tarn__heap *heap, unsigned number, bool between_ho
 {
     char name[TARN_CACHE_NAME_MOST + 1];
     struct tarn_cache *cache = &heap->cache[number];
-    name_class(name, tarn__class_size(number));
+    tarn__class_name(name, number);
     tarn__cache_init(cache, name, number, tarn__class_size(number), &heap->zone, depots[number]);
     if (between_hooks) {
         tarn__lock(&cache->slabs_lock);

@@ -35,6 +35,9 @@ extern TARN__HIDDEN struct tarn__heap tarn__heap;
 /* Makes the heap usable; called by whoever comes first, any number of times, from any threads. */
 void tarn__heap_ready(void);
 
+/* Writes its name, "malloc-" and the size, to room for TARN_CACHE_NAME_MOST + 1 bytes. */
+void tarn__class_name(char *name, unsigned number);
+
 /* Makes the cache of a class, if another thread has not done so meanwhile. Needs no memory. */
 struct tarn_cache *tarn__heap_make_class(unsigned number);
 

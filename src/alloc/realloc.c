@@ -6,6 +6,7 @@
  */
 #include "alloc/realloc.h"
 
+#include "alloc/care.h"
 #include "alloc/fast.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
@@ -109,6 +110,12 @@ static void note_in_place(unsigned number)
         tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
 }
 
+static void *no_memory(void)
+{
+    tarn__atomic_add(&tarn__heap.failures, 1);
+    return NULL;
+}
+
 static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
 {
     if (!p)
@@ -117,6 +124,9 @@ static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
         tarn__free(p);
         return NULL;
     }
+    void *moved;
+    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_realloc(p, size, &moved))
+        return moved ? moved : no_memory();
     struct tarn_page *run = tarn__run_at(p);
     if (run)
         return realloc_pages(run, p, size);

@@ -2,6 +2,7 @@
  * Start-up of either library. Allocation works before this runs (programs allocate while the loader still runs constructors); what
  * it adds is safety at forks, what the environment asks for, and, in libtarn-malloc, the publishing of counters.
  */
+#include "alloc/care.h"
 #include "alloc/heap.h"
 #include "os/background.h"
 #include "os/pressure.h"
@@ -10,17 +11,34 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/auxv.h>
+#include <unistd.h>
+
+/* NULL in set-user-ID programs, as for what is not set. */
+static const char *value_of(const char *name) { return getauxval(AT_SECURE) ? NULL : getenv(name); }
 
 /* 1 or 0, as the environment says by just that; else `otherwise`, as it is in set-user-ID programs. */
 static bool option(const char *name, bool otherwise)
 {
-    const char *value = getauxval(AT_SECURE) ? NULL : getenv(name);
+    const char *value = value_of(name);
     return !value ? otherwise : strcmp(value, "1") == 0 ? true : strcmp(value, "0") == 0 ? false : otherwise;
+}
+
+/* A variable that is set asks for an answer, so what is not understood is said on standard error. */
+static void read_modes(void)
+{
+    static const char message[] =
+        "tarn: TARN_DEBUG, TARN_HARDEN or TARN_SAMPLE has a value that is not understood; what is, is in force\n";
+    if (tarn__modes_set(value_of("TARN_DEBUG"), value_of("TARN_HARDEN"), value_of("TARN_SAMPLE")) &&
+        write(2, message, sizeof message - 1) < 0)
+        return; /* nobody listens */
 }
 
 __attribute__((constructor(200))) static void start(void)
 {
     tarn__heap_ready();
+    read_modes();
+    if (tarn__modes_any)
+        tarn__care_begin();
     tarn__thread_at_fork(tarn__heap_fork_prepare, tarn__heap_fork_parent, tarn__heap_fork_child);
     tarn__pressure_begin(option("TARN_PRESSURE", true));
     if (option("TARN_BACKGROUND", false))

@@ -76,7 +76,7 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
     tarn__lock(&tarn__caches_lock);
     atomic_store_explicit(&tarn__purge_slabs, tarn__slabs_purge, memory_order_relaxed);
     struct tarn__list *next = place_for(cache);
-    bool taken = cache->number == 0 && tarn__cache_name_taken(cache->name);
+    bool taken = cache->number == 0 && !cache->exact && tarn__cache_name_taken(cache->name);
     if (!taken) {
         for (unsigned i = first; cache->number == 0 && i < end; i++)
             if (!number_taken[i])

@@ -297,6 +297,16 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
     return NULL;
 }
 
+struct tarn_cache *tarn__cache_make_exact(const char *name, size_t size, size_t align, struct tarn_zone *zone, unsigned flags)
+{
+    struct tarn_cache wanted, *cache;
+    struct tarn_cache_args args = {.align = align};
+    describe(&wanted, name, size, &args, flags, zone);
+    wanted.permanent = wanted.exact = true;
+    lay_out(&wanted);
+    return establish(&wanted, &cache) ? NULL : cache;
+}
+
 /* Ending */
 
 static uint64_t active(struct tarn_cache *cache)

@@ -129,6 +129,18 @@ void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *
     return object;
 }
 
+void *tarn__debug_alloc_exact(struct tarn_cache *cache, size_t size, tarn_gfp_t flags, const void *caller)
+{
+    (void)size;
+    return tarn__debug_alloc(cache, flags, caller);
+}
+
+size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where)
+{
+    (void)object, (void)where;
+    return cache->object_size;
+}
+
 void tarn__debug_check(const struct tarn_cache *cache, const void *object)
 {
     if (!is_painted(cache, object, TARN__RED_USED))

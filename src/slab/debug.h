@@ -5,6 +5,7 @@
 #ifndef TARN_SLAB_DEBUG_H
 #define TARN_SLAB_DEBUG_H
 
+#include "base/modes.h"
 #include "slab/cache.h"
 
 enum {
@@ -30,6 +31,20 @@ void tarn__debug_leave(const struct tarn_cache *cache, const char *base);
 /* `caller` is where the user's call returns to. Ends the process when what was written between shows. NULL: no memory. */
 void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller);
 void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller);
+
+/* Of an exact cache: an object of `size` bytes, up to the cache's. */
+void *tarn__debug_alloc_exact(struct tarn_cache *cache, size_t size, tarn_gfp_t flags, const void *caller);
+
+/* Bytes of a live object that its user may use. 0, and a report: none begins there. */
+size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where);
+
+/* The flags of a cache that has these letters. */
+static inline unsigned tarn__debug_flags(unsigned letters)
+{
+    return (letters & TARN__LETTER_F ? TARN_CACHE_CONSISTENCY_CHECKS : 0) |
+           (letters & TARN__LETTER_Z ? TARN_CACHE_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_CACHE_POISON : 0) |
+           (letters & TARN__LETTER_U ? TARN_CACHE_STORE_USER : 0);
+}
 
 /* Warns of a live object: its address, and who allocated it, where that is known. */
 void tarn__debug_describe(const struct tarn_cache *cache, const void *object);

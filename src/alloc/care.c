@@ -1,0 +1,150 @@
+#include "alloc/care.h"
+
+#include "alloc/fast.h"
+#include "alloc/guard.h"
+#include "alloc/hard.h"
+#include "alloc/heap.h"
+#include "alloc/heaps.h"
+#include "alloc/realloc.h"
+#include "base/fail.h"
+#include "slab/create.h"
+#include "slab/debug.h"
+#include "tarn/alloc.h"
+
+#include <string.h>
+
+enum { LEAST_ALIGN_LOG = 4, KINDS = TARN__PAGE_BITS - LEAST_ALIGN_LOG + 1 };
+
+/* Of a class: its letters, and its debugged caches by alignment, 16 … 4096; those above 16 are made at their first use. */
+struct cared {
+    unsigned letters;
+    _Atomic(struct tarn_cache *) cache[KINDS];
+};
+
+static struct cared cared[TARN__CLASSES + 1];
+
+static bool is_cared(unsigned class) { return (cared[class].letters | (unsigned)tarn__hardened) != 0; }
+
+/* Of a class and kind, made now unless another thread just has. NULL: no memory. */
+static struct tarn_cache *make_cache(unsigned class, unsigned kind)
+{
+    struct tarn_cache *none = NULL, *made;
+    char name[TARN_CACHE_NAME_MOST + 1];
+    tarn__class_name(name, class);
+    made = tarn__cache_make_exact(name, tarn__class_size(class), (size_t)16 << kind, &tarn__heap.zone,
+                                  tarn__debug_flags(cared[class].letters));
+    if (made && !atomic_compare_exchange_strong(&cared[class].cache[kind], &none, made))
+        return none; /* what was made has no slabs, and serves nobody */
+    return made;
+}
+
+static struct tarn_cache *cache_for(unsigned class, unsigned kind)
+{
+    struct tarn_cache *cache = atomic_load_explicit(&cared[class].cache[kind], memory_order_acquire);
+    return cache ? cache : make_cache(class, kind);
+}
+
+/* The ordinary cache of a class: what threads have of it goes to its slabs, and from now on they have nothing. */
+static void empty_bins(unsigned class)
+{
+    struct tarn_cache *cache = tarn__heap_class_made(class);
+    if (!cache)
+        return;
+    tarn__local_collect(cache);
+    tarn__depot_reap(cache, true);
+    tarn__local_forget(cache);
+}
+
+void tarn__care_begin(void)
+{
+    tarn__heap_ready();
+    for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
+        char name[TARN_CACHE_NAME_MOST + 1];
+        tarn__class_name(name, class);
+        cared[class].letters = tarn__letters_for(name);
+        if (is_cared(class))
+            empty_bins(class);
+    }
+}
+
+/* NULL: no letters that ask for it, or no memory. */
+static void *guarded(size_t size, size_t align, unsigned class)
+{
+    char name[TARN_CACHE_NAME_MOST + 1] = "large";
+    bool picked = tarn__sample_rate && tarn__guard_picks(size);
+    unsigned letters = class ? cared[class].letters : tarn__letters_for(name);
+    if (!picked && !(letters & TARN__LETTER_G))
+        return NULL;
+    if (class)
+        tarn__class_name(name, class);
+    return tarn__guard_alloc(size, align, name);
+}
+
+static void *debugged(size_t size, size_t align, unsigned class)
+{
+    struct tarn_cache *cache = cache_for(class, tarn__log2_floor(tarn__max(align, 16)) - LEAST_ALIGN_LOG);
+    return cache ? tarn__debug_alloc_exact(cache, size, TARN_GFP_KERNEL | TARN_GFP_NOWARN, NULL) : NULL;
+}
+
+/* As it would be without modes. */
+static void *ordinary(size_t size, size_t align, bool *zeroed)
+{
+    size_t rounded = tarn__align_up(tarn__max(size, 1), align);
+    if (rounded > TARN__SMALL_MOST)
+        return tarn__large_alloc(size, tarn__max(align, TARN__PAGE_SIZE), 0, zeroed);
+    return tarn__local_alloc(tarn__heap_class(tarn__class_of(rounded)), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
+}
+
+void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
+{
+    bool ignored;
+    size_t least = tarn__max(size, 1);
+    unsigned class = least <= TARN__SMALL_MOST && align <= TARN__PAGE_SIZE ? tarn__class_of(least) : 0;
+    if (!zeroed)
+        zeroed = &ignored;
+    *zeroed = false;
+    if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
+        return NULL;
+    void *p = guarded(size, align, class);
+    if (p || tarn__hardened)
+        return p ? p : tarn__hard_alloc(size, align, zeroed);
+    if (class && (cared[class].letters & ~TARN__LETTER_G))
+        return debugged(size, align, class);
+    return ordinary(size, align, zeroed);
+}
+
+bool tarn__care_free(void *p)
+{
+    if (tarn__guard_free(p) || (tarn__hardened && tarn__hard_free(p)))
+        return true;
+    unsigned class = tarn__class_at(p);
+    if (class == 0 || !is_cared(class))
+        return false;
+    tarn__direct_free(&tarn__heap.cache[class], p); /* allocated before the modes were known */
+    return true;
+}
+
+size_t tarn__care_size(const void *p, const char *where)
+{
+    size_t size = tarn__guard_size(p);
+    if (size == 0 && tarn__hardened)
+        size = tarn__hard_size(p);
+    if (size > 0 || tarn__class_at(p) || tarn__run_at(p) || tarn__piece_of(p))
+        return size;
+    struct tarn__slab *slab = tarn__slab_of(p);
+    return slab && (slab->cache->flags & TARN__DEBUG_FLAGS) ? tarn__debug_size(slab->cache, p, where) : 0;
+}
+
+bool tarn__care_realloc(void *p, size_t size, void **moved)
+{
+    size_t had = tarn__care_size(p, "realloc");
+    if (had == 0)
+        return false;
+    *moved = tarn__alloc(size);
+    if (*moved) {
+        memcpy(*moved, p, tarn__min(had, size));
+        tarn__free(p);
+        tarn__atomic_add(&tarn__heap.reallocs_moved, 1);
+    }
+    return true;
+}

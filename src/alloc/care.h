@@ -1,0 +1,39 @@
+/*
+ * Where malloc's requests go when TARN_DEBUG, TARN_HARDEN or TARN_SAMPLE is set.
+ *
+ *     malloc, slow ──> tarn__modes_any? ──> guarded (G, or picked)     guard.h
+ *                                           hardened                   hard.h
+ *                                           letters: a debugged cache  slab/debug.h     up to 32 KiB, aligned up to a page
+ *                                                    a debugged block  care_large.c     above
+ *                                           none of these: as ever
+ *
+ * The fast paths know nothing of this. A class that is cared for has no magazines: its bins stay as they begin, at once empty and full, so that each
+ * request of it is slow. Its objects lie in caches beside the ordinary one, which has the same name; what was allocated before the environment was read
+ * lies in the ordinary one, and goes to its slab when it is freed.
+ *
+ * A free is told by where the address lies: guarded and hardened pages know theirs, a slab leads to its cache, which says whether it is debugged.
+ */
+#ifndef TARN_ALLOC_CARE_H
+#define TARN_ALLOC_CARE_H
+
+#include "base/modes.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+/* After tarn__modes_set, if any mode is set, and before there are threads. */
+void tarn__care_begin(void);
+
+/* These are for when tarn__modes_any. Any size, a power of two. NULL: no memory. `zeroed`, if there is one to tell: whether it reads as zero. */
+void *tarn__care_alloc(size_t size, size_t align, bool *zeroed);
+
+/* False: an ordinary object, or none at all: the caller knows what to do. What is wrong with others is reported, and then it is true. */
+bool tarn__care_free(void *p);
+
+/* Bytes that may be used, if it is not an ordinary object; 0: it is, or none at all. */
+size_t tarn__care_size(const void *p, const char *where);
+
+/* Reallocates what should not stay or grow in the ordinary way: to *moved, NULL if there is no memory. False: all is ordinary. */
+bool tarn__care_realloc(void *p, size_t size, void **moved);
+
+#endif
