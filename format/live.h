@@ -24,7 +24,7 @@
 
 #define TARN_LIVE_MAGIC "tarn live state" /* 16 bytes with its end */
 #define TARN_LIVE_MAGIC_BYTES 16
-#define TARN_LIVE_VERSION 2u /* changes with this header only, not with the structures it describes */
+#define TARN_LIVE_VERSION 3u /* changes with this header only, not with the structures it describes */
 #define TARN_LIVE_ALIGN 64
 #define TARN_LIVE_ORDERS 11u         /* of free blocks: 1 to 1024 pages */
 #define TARN_LIVE_GROUPS 3u          /* unmovable, movable, reclaimable */
@@ -127,6 +127,19 @@ struct tarn_live_section {
     struct tarn_live_field slab_cache; /* of a slab's descriptor: its cache */
 };
 
+/*
+ * Stacks that are kept (TARN_DEBUG=U), known by numbers. The word at `at` is the address of the table, 0 while none was kept. In the table is an array of
+ * `chunks.count` addresses, 0 where there is no chunk yet. The stack of number n, which is not 0, lies in chunk n >> chunk_bits, at
+ * (n & (2^chunk_bits - 1)) * unit bytes; return addresses lie in it, innermost first. It is never moved nor changed.
+ */
+struct tarn_live_stacks {
+    uintptr_t at;
+    uint32_t chunk_bits, unit;
+    struct tarn_live_field chunks; /* of the table */
+    struct tarn_live_field count;  /* of a stack: how many return addresses */
+    struct tarn_live_field frames; /* the first of them */
+};
+
 struct tarn_live {
     char magic[TARN_LIVE_MAGIC_BYTES];
     uint32_t version; /* TARN_LIVE_VERSION */
@@ -139,6 +152,7 @@ struct tarn_live {
     struct tarn_live_thread thread;
     struct tarn_live_zone zone;
     struct tarn_live_section section;
+    struct tarn_live_stacks stacks;
 };
 
 #endif

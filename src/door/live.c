@@ -7,6 +7,7 @@
 #include "format/live.h"
 
 #include "alloc/heap.h"
+#include "os/kept.h"
 #include "page/zones.h"
 
 extern struct tarn_live tarn__live __attribute__((aligned(TARN_LIVE_ALIGN)));
@@ -91,6 +92,15 @@ __attribute__((used)) struct tarn_live tarn__live = {
                     [TARN__PAGE_HEAP] = {TARN_LIVE_HEAP, 0},
                 },
             .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
+        },
+    .stacks =
+        {
+            .at = (uintptr_t)&tarn__kept,
+            .chunk_bits = TARN__KEPT_CHUNK_UNITS_BITS,
+            .unit = TARN__KEPT_UNIT,
+            .chunks = TARN_LIVE_ARRAY(struct tarn__kept, chunk),
+            .count = TARN_LIVE_FIELD(struct tarn__kept_stack, count),
+            .frames = {offsetof(struct tarn__kept_stack, frames), sizeof(uintptr_t), 1},
         },
 };
 
