@@ -1,7 +1,7 @@
 /*
  * The command `tarn`: its verbs, and what holds for all of them.
  *
- * Who may call whom, lowest first: common, text, elf, emit, help; table, preload, launch, slots, figures, input, live;
+ * Who may call whom, lowest first: common, text, elf, emit, help; symbols, symbolize; table, preload, launch, slots, figures, input, live;
  * allocators; others, report, json, comparison, compare; maps_areas, maps_pools, maps_report; run, slabinfo, buddyinfo, maps; main.
  */
 #include "allocators.h"
@@ -11,6 +11,7 @@
 #include "maps.h"
 #include "run.h"
 #include "slabinfo.h"
+#include "symbolize.h"
 
 #include <fcntl.h>
 #include <locale.h>
@@ -50,6 +51,8 @@ int main(int argc, char **argv)
         return tool_version();
     if (strcmp(argv[1], "--probe") == 0 && argc == 3) /* not for people: see allocators.c */
         return tool_allocator_probe(argv[2]);
+    if (strcmp(argv[1], "symbolize") == 0) /* nor this: see symbolize.h */
+        return tool_symbolize(argv + 2);
     tool_complain("unknown %s '%s'; see 'tarn --help'", argv[1][0] == '-' ? "option" : "command", argv[1]);
     return TOOL_STATUS_USAGE;
 }
