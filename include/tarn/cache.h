@@ -45,6 +45,8 @@ enum tarn_cache_flags {
     TARN_CACHE_ACCOUNT = 0x400,      /**< kept apart from caches without it */
     TARN_CACHE_NO_MERGE = 0x800,     /**< never shares slabs with a like cache */
     TARN_CACHE_NOLEAKTRACE = 0x1000, /**< accepted; never shares either */
+    TARN_CACHE_QUARANTINE =
+        0x2000, /**< what is freed waits before it is used again: up to 1 MiB of slots in each of 16 queues, by thread. No magazines */
 };
 
 struct tarn_cache_args {

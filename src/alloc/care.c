@@ -135,9 +135,24 @@ size_t tarn__care_size(const void *p, const char *where)
     return slab && (slab->cache->flags & TARN__DEBUG_FLAGS) ? tarn__debug_size(slab->cache, p, where) : 0;
 }
 
+/* An object keeps its place as long as it fills half of it. */
+static bool fits(const struct tarn_cache *cache, size_t size)
+{
+    return size <= cache->object_size && size >= cache->object_size / 2;
+}
+
 bool tarn__care_realloc(void *p, size_t size, void **moved)
 {
+    const struct tarn__slab *slab = tarn__slab_of(p);
+    if (slab && slab->cache->exact && fits(slab->cache, size)) {
+        *moved = tarn__debug_resize(slab->cache, p, size) ? p : NULL;
+        return true;
+    }
     size_t had = tarn__care_size(p, "realloc");
+    if (had == 0 && slab && (slab->cache->flags & TARN__DEBUG_FLAGS)) {
+        *moved = NULL; /* it was reported */
+        return true;
+    }
     if (had == 0)
         return false;
     *moved = tarn__alloc(size);

@@ -19,6 +19,7 @@
 #include "page/zones.h"
 #include "pool/forks.h"
 #include "slab/create.h"
+#include "slab/quarantine.h"
 
 #include <string.h>
 
@@ -101,6 +102,7 @@ static void reap(struct tarn_cache *cache, void *context)
 size_t tarn__heap_trim(size_t keep)
 {
     tarn__heap_ready();
+    tarn__quarantine_empty();
     tarn__local_flush();
     tarn_cache_each(reap, NULL);
     tarn__shelves_empty(&tarn__heap.zone);

@@ -37,6 +37,7 @@ enum tarn__rank {
     TARN__RANK_REGISTRY,   /* the list of thread caches */
     TARN__RANK_CACHES,     /* the list of caches */
     TARN__RANK_ZONES,      /* the lists of zones, and of threads' pages */
+    TARN__RANK_QUARANTINE, /* debugged objects that were freed */
     TARN__RANK_SLABS,      /* a cache's slabs */
     TARN__RANK_DEPOT,      /* a cache's full magazines */
     TARN__RANK_SHELF,      /* a shelf of a zone's runs */

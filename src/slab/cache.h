@@ -17,7 +17,7 @@
  * A slab is a run of pages that begins at a multiple of 64 KiB, and its descriptor lies in the room of its first unit: 64 KiB of objects, or one
  * object larger than that. A slot is what an object takes of it:
  *
- *     | left red zone | object | right red zone, or padding | tracks |      red zones, tracks: debugged caches only
+ *     | left red zone | object | right red zone, or padding | tail |      red zones, tail: debugged caches only (debug.h)
  *     ^ slot          ^ + start
  *
  * Objects are constructed in order of address when they first leave their slab: those below `constructed` are.
@@ -59,7 +59,8 @@ enum {
 
 #define TARN__LEAVING (1u << 31)
 
-#define TARN__DEBUG_FLAGS (TARN_CACHE_POISON | TARN_CACHE_RED_ZONE | TARN_CACHE_STORE_USER | TARN_CACHE_CONSISTENCY_CHECKS)
+#define TARN__DEBUG_FLAGS                                                                                                      \
+    (TARN_CACHE_POISON | TARN_CACHE_RED_ZONE | TARN_CACHE_STORE_USER | TARN_CACHE_CONSISTENCY_CHECKS | TARN_CACHE_QUARANTINE)
 
 /* The descriptor of a slab, in the room of its unit. */
 struct tarn__slab {
@@ -100,7 +101,7 @@ struct tarn_cache {
     uint32_t pages;       /* of a slab */
     uint32_t start;       /* of the object in its slot */
     uint32_t object_size; /* as asked for; the largest of those who share the cache, so it may grow: tarn__object_size */
-    uint32_t tracks;      /* offset in the slot of who allocated and who freed; 0: not kept */
+    uint32_t tracks;      /* offset of the tail from the object; 0: not debugged */
     uint32_t flags;       /* enum tarn_cache_flags */
     uint32_t align;
     bool permanent; /* never destroyed */

@@ -4,6 +4,7 @@
 #include "os/os.h"
 #include "page/decay.h"
 #include "slab/idle.h"
+#include "slab/quarantine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -193,6 +194,7 @@ void tarn__caches_each_lock(void (*act)(struct tarn__lock *))
     bool lets_go = act == tarn__unlock_after_fork;
     if (!lets_go)
         act(&tarn__caches_lock);
+    tarn__quarantine_each_lock(act);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)
         act(&TARN__CONTAINER(link, struct tarn_cache, all)->slabs_lock);
     for (struct tarn__list *link = tarn__caches.next; link != &tarn__caches; link = link->next)

@@ -15,6 +15,7 @@
 #include "page/meta.h"
 #include "slab/debug.h"
 #include "slab/local.h"
+#include "slab/quarantine.h"
 
 #include <errno.h>
 #include <string.h>
@@ -81,9 +82,9 @@ static void lay_out(struct tarn_cache *cache)
         cache->start = (uint32_t)tarn__max(align, RED_SIZE);
         end += RED_SIZE;
     }
-    if (cache->flags & TARN_CACHE_STORE_USER) {
+    if (cache->flags & TARN__DEBUG_FLAGS) {
         cache->tracks = (uint32_t)end;
-        end += 2 * sizeof(struct tarn__track);
+        end += cache->flags & TARN_CACHE_STORE_USER ? sizeof(struct tarn__tail) : TARN__TAIL_SMALL;
     }
     cache->size = (uint32_t)tarn__align_up(cache->start + end, align);
     cache->objects = (uint32_t)tarn__min(tarn__max(TARN__UNIT_SIZE / cache->size, 1), TARN__SLAB_OBJECTS);
@@ -256,7 +257,7 @@ static int make(struct tarn_cache **cache, const char *name, size_t size, const 
                                                                            : tarn_zone_normal();
     if (!zone)
         return -ENOMEM;
-    describe(&wanted, name, size, args, flags, zone);
+    describe(&wanted, name, size, args, flags | tarn__debug_flags(tarn__letters_for(name)), zone);
     int error = share(&wanted, cache);
     return error || *cache ? error : establish(&wanted, cache);
 }
@@ -289,9 +290,17 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
     struct tarn_cache *cache = take_memory();
     if (!cache)
         return NULL;
-    tarn__cache_init(cache, name, 0, size, zone, TARN__CONTAINER(cache, struct made, cache)->depot);
-    cache->flags |= flags;
-    if (tarn__cache_enter(cache, TARN__FIRST_KERNEL_NUMBER, TARN__CLASS_NUMBERS) == 0)
+    unsigned debug = tarn__debug_flags(tarn__letters_for(name));
+    if (debug) {
+        const struct tarn_cache_args args = {.align = tarn__pow2_factor(size)};
+        describe(cache, name, size, &args, flags | debug, zone);
+        cache->permanent = true;
+        tarn__cache_set_up(cache, TARN__CONTAINER(cache, struct made, cache)->depot);
+    } else {
+        tarn__cache_init(cache, name, 0, size, zone, TARN__CONTAINER(cache, struct made, cache)->depot);
+        cache->flags |= flags;
+    }
+    if (tarn__cache_enter(cache, TARN__FIRST_KERNEL_NUMBER, debug ? 0 : TARN__CLASS_NUMBERS) == 0)
         return cache;
     keep_memory(cache);
     return NULL;
@@ -324,7 +333,8 @@ struct listing {
 static void list_object(void *object, void *context)
 {
     struct listing *listing = context;
-    if (listing->count++ < MOST_LISTED)
+    bool live = !(listing->cache->flags & TARN__DEBUG_FLAGS) || tarn__debug_is_live(listing->cache, object);
+    if (live && listing->count++ < MOST_LISTED)
         tarn__debug_describe(listing->cache, object);
 }
 
@@ -342,6 +352,8 @@ static void report_live(struct tarn_cache *cache, uint64_t live)
 /* Back to its slabs with all that threads and the depot have. Frees that wait for a grace period are objects in use until then. */
 static uint64_t settle(struct tarn_cache *cache)
 {
+    if (cache->flags & TARN_CACHE_QUARANTINE)
+        tarn__quarantine_empty();
     tarn__local_collect(cache);
     tarn__depot_reap(cache, true);
     return active(cache);
@@ -375,6 +387,8 @@ int tarn_cache_destroy(struct tarn_cache *cache)
 int tarn_cache_shrink(struct tarn_cache *cache)
 {
     atomic_fetch_add_explicit(&cache->epoch, 1, memory_order_relaxed);
+    if (cache->flags & TARN_CACHE_QUARANTINE)
+        tarn__quarantine_empty();
     tarn__local_flush_cache(cache);
     tarn__depot_reap(cache, true);
     tarn__lock(&cache->slabs_lock);

@@ -1,75 +1,173 @@
-/* Red zones, poison and tracks. The layout of a slot is drawn in cache.h. */
+/* Red zones, poison, tracks and states. */
 #include "slab/debug.h"
 
 #include "base/bits.h"
-#include "base/fail.h"
 #include "base/warn.h"
 #include "os/os.h"
+#include "os/stack.h"
 #include "slab/local.h"
+#include "slab/quarantine.h"
+#include "slab/slabs.h"
 
 #include <string.h>
 
-static struct tarn__track *tracks_of(const struct tarn_cache *cache, const void *object)
+enum { FREE = 0x0f4ee0f4, LIVE = 0x11fe511f, QUARANTINED = 0x2a4a4a2a, BUSY = 0x3b5e3b5e, MOST_FOUND = 16, INNER = 8 };
+
+static struct tarn__tail *tail_of(const struct tarn_cache *cache, const void *object)
 {
-    return cache->tracks ? (struct tarn__track *)((char *)object + cache->tracks) : NULL;
+    return (struct tarn__tail *)((char *)object + cache->tracks);
+}
+
+/* States */
+
+static uint32_t seal(const void *object, uint32_t asked, uint32_t state)
+{
+    uint64_t mixed = ((uint64_t)(uintptr_t)object ^ (uint64_t)asked << 40) * UINT64_C(0x9e3779b97f4a7c15);
+    return (uint32_t)(mixed >> 32) ^ state;
+}
+
+static bool is_in(const struct tarn_cache *cache, const void *object, uint32_t state)
+{
+    struct tarn__tail *tail = tail_of(cache, object);
+    return atomic_load_explicit(&tail->seal, memory_order_acquire) == seal(object, tail->asked, state);
+}
+
+static void set_state(const struct tarn_cache *cache, const void *object, uint32_t state)
+{
+    struct tarn__tail *tail = tail_of(cache, object);
+    atomic_store_explicit(&tail->seal, seal(object, tail->asked, state), memory_order_release);
+}
+
+/* False: another thread was first, or it was not so. What is written to the object next is not written before. */
+static bool make_busy(const struct tarn_cache *cache, const void *object, uint32_t from)
+{
+    struct tarn__tail *tail = tail_of(cache, object);
+    uint32_t was = seal(object, tail->asked, from);
+    return atomic_compare_exchange_strong(&tail->seal, &was, seal(object, tail->asked, BUSY));
+}
+
+bool tarn__debug_is_live(const struct tarn_cache *cache, const void *object) { return is_in(cache, object, LIVE); }
+
+/* What was asked for; the cache's size where that was overwritten. */
+static size_t asked_of(const struct tarn_cache *cache, const void *object)
+{
+    return tarn__min(tail_of(cache, object)->asked, cache->object_size);
+}
+
+/* Tracks */
+
+/* Frames inside of tarn, in front of the user's, are left out where it is known which is the user's. */
+static uint32_t stack_from(const void *caller)
+{
+    uintptr_t frames[TARN__STACK_MOST];
+    size_t count = tarn__stack_take(frames, TARN__STACK_MOST, 0), first = 0;
+    while (first < tarn__min(count, INNER) && frames[first] != (uintptr_t)caller)
+        first++;
+    if (first < tarn__min(count, INNER))
+        return tarn__stack_keep(frames + first, count - first);
+    if (count == 0 && caller)
+        frames[count++] = (uintptr_t)caller;
+    return tarn__stack_keep(frames, count);
 }
 
 static void track(const struct tarn_cache *cache, void *object, int which, const void *caller)
 {
-    struct tarn__track *tracks = tracks_of(cache, object);
-    if (tracks)
-        tracks[which] = (struct tarn__track){caller, tarn__thread_id(), (uint32_t)tarn__os_now()};
+    if (cache->flags & TARN_CACHE_STORE_USER)
+        tail_of(cache, object)->track[which] =
+            (struct tarn__track){stack_from(caller), tarn__thread_id(), (uint32_t)tarn__os_now()};
 }
 
 static void describe_track(const char *what, const struct tarn__track *track)
 {
-    if (track->caller)
-        tarn__warn("  %s at %p by thread %u, %u ms", what, track->caller, track->thread, track->when);
+    size_t count;
+    const uintptr_t *frames = tarn__stack_frames(track->stack, &count);
+    if (count > 0)
+        tarn__warn("  %s at %p by thread %u, %u ms", what, (void *)frames[0], track->thread, track->when);
 }
 
 void tarn__debug_describe(const struct tarn_cache *cache, const void *object)
 {
-    const struct tarn__track *tracks = tracks_of(cache, object);
+    const struct tarn__tail *tail = tail_of(cache, object);
     tarn__warn("  object %p of cache %s, %u bytes", object, cache->name, cache->object_size);
-    if (tracks) {
-        describe_track("allocated", &tracks[0]);
-        describe_track("freed", &tracks[1]);
+    if (cache->flags & TARN_CACHE_STORE_USER) {
+        describe_track("allocated", &tail->track[0]);
+        describe_track("freed", &tail->track[1]);
     }
 }
 
-static _Noreturn void report(enum tarn__crime crime, const struct tarn_cache *cache, const char *where, const void *object)
+static void describe_to(const struct tarn_cache *cache, const void *object, struct tarn__suspect *suspect)
 {
-    tarn__debug_describe(cache, object);
-    tarn__fail(crime, where, object);
+    const struct tarn__tail *tail = tail_of(cache, object);
+    suspect->pool = cache->name;
+    suspect->object = object;
+    suspect->size = asked_of(cache, object);
+    suspect->live = is_in(cache, object, LIVE);
+    if (!(cache->flags & TARN_CACHE_STORE_USER))
+        return;
+    suspect->alloc_stack = tail->track[0].stack;
+    suspect->alloc_thread = tail->track[0].thread;
+    suspect->free_stack = tail->track[1].stack;
+    suspect->free_thread = tail->track[1].thread;
 }
 
-/* The object's bytes from its end to what follows are red too. */
-static size_t right_zone(const struct tarn_cache *cache)
+bool tarn__debug_suspect(const void *address, struct tarn__suspect *suspect)
 {
-    return (cache->tracks ? cache->tracks : cache->size - cache->start) - cache->object_size;
+    const struct tarn__slab *slab = tarn__slab_around(address);
+    const struct tarn_cache *cache = slab ? slab->cache : NULL;
+    if (!cache || !(cache->flags & TARN__DEBUG_FLAGS))
+        return false;
+    size_t index = tarn__object_index(cache, (size_t)((const char *)address - slab->base));
+    if (index >= cache->objects)
+        return false;
+    describe_to(cache, tarn__object_at(slab, index), suspect);
+    if (index == 0)
+        return true;
+    struct tarn__suspect front = {0};
+    describe_to(cache, tarn__object_at(slab, index - 1), &front);
+    suspect->neighbour = front.object;
+    suspect->neighbour_size = front.size;
+    suspect->neighbour_live = front.live;
+    suspect->neighbour_stack = front.alloc_stack;
+    return true;
 }
 
-static void paint(const struct tarn_cache *cache, char *object, unsigned char colour)
+/* Returns only where the user's handler has it so. */
+static void report(enum tarn__crime crime, const char *where, const void *object, const void *bad)
+{
+    struct tarn__suspect suspect = {0};
+    tarn__debug_suspect(object, &suspect);
+    suspect.bad = bad;
+    if (tarn__warns())
+        tarn__debug_describe(tarn__slab_around(object)->cache, object);
+    tarn__report(crime, where, object, &suspect);
+}
+
+/* Red zones, poison */
+
+/* The first byte that is not `value`, or NULL. */
+static const void *first_other(const unsigned char *p, size_t size, unsigned char value)
+{
+    for (; size > 0 && *p == value; size--)
+        p++;
+    return size > 0 ? p : NULL;
+}
+
+static void paint(const struct tarn_cache *cache, char *object, size_t asked, unsigned char colour)
 {
     if (!(cache->flags & TARN_CACHE_RED_ZONE))
         return;
     memset(object - cache->start, colour, cache->start);
-    memset(object + cache->object_size, colour, right_zone(cache));
+    memset(object + asked, colour, cache->tracks - asked);
 }
 
-static bool all_are(const unsigned char *p, size_t size, unsigned char value)
-{
-    for (size_t i = 0; i < size; i++)
-        if (p[i] != value)
-            return false;
-    return true;
-}
-
-static bool is_painted(const struct tarn_cache *cache, const void *object, unsigned char colour)
+/* The first byte of a red zone that has not its colour, or NULL. */
+static const void *unpainted(const struct tarn_cache *cache, const void *object, size_t asked, unsigned char colour)
 {
     const unsigned char *p = object;
-    return !(cache->flags & TARN_CACHE_RED_ZONE) ||
-           (all_are(p - cache->start, cache->start, colour) && all_are(p + cache->object_size, right_zone(cache), colour));
+    if (!(cache->flags & TARN_CACHE_RED_ZONE))
+        return NULL;
+    const void *bad = first_other(p - cache->start, cache->start, colour);
+    return bad ? bad : first_other(p + asked, cache->tracks - asked, colour);
 }
 
 /* A constructed object keeps its state, and one that readers may still look at its contents: neither is poisoned. */
@@ -86,77 +184,217 @@ static void poison(const struct tarn_cache *cache, unsigned char *object)
     object[cache->object_size - 1] = TARN__POISON_END;
 }
 
-static bool is_poisoned(const struct tarn_cache *cache, const unsigned char *object)
+static const void *unpoisoned(const struct tarn_cache *cache, const unsigned char *object)
 {
-    return !is_poisoning(cache) ||
-           (all_are(object, cache->object_size - 1, TARN__POISON_FREE) && object[cache->object_size - 1] == TARN__POISON_END);
+    size_t last = cache->object_size - 1;
+    if (!is_poisoning(cache))
+        return NULL;
+    const void *bad = first_other(object, last, TARN__POISON_FREE);
+    return bad || object[last] == TARN__POISON_END ? bad : object + last;
+}
+
+/* What can be found of one object. `crime` means something if `bad` is not NULL. */
+struct finding {
+    const void *object, *bad;
+    enum tarn__crime crime;
+};
+
+/* What a user can have spoilt of an object that is in a state that is not live. */
+static struct finding look_at_free(const struct tarn_cache *cache, const void *object, uint32_t state)
+{
+    struct finding found = {object, unpainted(cache, object, cache->object_size, TARN__RED_FREE), TARN__RED_ZONE};
+    if (!found.bad && !is_in(cache, object, state))
+        found.bad = tail_of(cache, object);
+    if (!found.bad) {
+        found.bad = unpoisoned(cache, object);
+        found.crime = TARN__POISONED;
+    }
+    return found;
+}
+
+static struct finding look_at_live(const struct tarn_cache *cache, const void *object)
+{
+    size_t asked = asked_of(cache, object);
+    struct finding found = {object, unpainted(cache, object, asked, TARN__RED_USED), TARN__RED_ZONE};
+    if (!found.bad && !is_in(cache, object, LIVE))
+        found.bad = tail_of(cache, object);
+    return found;
+}
+
+/* Whether nothing was found. */
+static bool tell(struct finding found, const char *where)
+{
+    if (found.bad)
+        report(found.crime, where, found.object, found.bad);
+    return !found.bad;
 }
 
 void tarn__debug_prepare(const struct tarn_cache *cache, char *base)
 {
+    size_t tail = cache->flags & TARN_CACHE_STORE_USER ? sizeof(struct tarn__tail) : TARN__TAIL_SMALL;
     for (size_t i = 0; i < cache->objects; i++) {
         char *object = base + i * cache->size + cache->start;
-        paint(cache, object, TARN__RED_FREE);
+        memset(tail_of(cache, object), 0, tail);
+        tail_of(cache, object)->asked = cache->object_size;
+        paint(cache, object, cache->object_size, TARN__RED_FREE);
         poison(cache, (unsigned char *)object);
-        if (cache->tracks)
-            memset(tracks_of(cache, object), 0, 2 * sizeof(struct tarn__track));
+        set_state(cache, object, FREE);
     }
-}
-
-/* What a user can have spoilt of a free object. */
-static void check_free(const struct tarn_cache *cache, const void *object, const char *where)
-{
-    if (!is_painted(cache, object, TARN__RED_FREE))
-        report(TARN__RED_ZONE, cache, where, object);
-    if (!is_poisoned(cache, object))
-        report(TARN__POISONED, cache, where, object);
 }
 
 void tarn__debug_leave(const struct tarn_cache *cache, const char *base)
 {
     for (size_t i = 0; i < cache->objects; i++)
-        check_free(cache, base + i * cache->size + cache->start, "slab_release");
+        tell(look_at_free(cache, base + i * cache->size + cache->start, FREE), "slab_release");
+}
+
+/* Allocation and free */
+
+static void *dress(struct tarn_cache *cache, void *object, size_t asked, const void *caller)
+{
+    tell(look_at_free(cache, object, FREE), cache->exact ? "malloc" : "cache_alloc");
+    set_state(cache, object, BUSY);
+    atomic_thread_fence(memory_order_seq_cst); /* with that in `settled` */
+    tail_of(cache, object)->asked = (uint32_t)asked;
+    if (cache->exact && is_poisoning(cache))
+        memset(object, TARN__POISON_FRESH, cache->object_size);
+    paint(cache, object, asked, TARN__RED_USED);
+    track(cache, object, 0, caller);
+    set_state(cache, object, LIVE);
+    return object;
 }
 
 void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
 {
-    void *object = tarn__direct_alloc(cache, flags);
-    if (!object)
-        return NULL;
-    check_free(cache, object, "cache_alloc");
-    paint(cache, object, TARN__RED_USED);
-    track(cache, object, 0, caller);
-    return object;
+    return tarn__debug_alloc_exact(cache, cache->object_size, flags, caller);
 }
 
 void *tarn__debug_alloc_exact(struct tarn_cache *cache, size_t size, tarn_gfp_t flags, const void *caller)
 {
-    (void)size;
-    return tarn__debug_alloc(cache, flags, caller);
+    void *object = tarn__direct_alloc(cache, flags);
+    return object ? dress(cache, object, size, caller) : NULL;
 }
 
-size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where)
+/* Whether an address is that of a live object that is as it should be. */
+static bool is_sound(const struct tarn_cache *cache, const void *object, const char *where)
 {
-    (void)object, (void)where;
-    return cache->object_size;
+    const struct tarn__slab *slab = tarn__slab_of(object);
+    if (!slab) {
+        tarn__report(TARN__INVALID_FREE, where, object, NULL);
+        return false;
+    }
+    if (!is_in(cache, object, LIVE) && (is_in(cache, object, FREE) || is_in(cache, object, QUARANTINED) ||
+                                        is_in(cache, object, BUSY) || tarn__object_is_free(slab, object))) {
+        report(TARN__DOUBLE_FREE, where, object, NULL);
+        return false;
+    }
+    return tell(look_at_live(cache, object), where);
 }
 
 void tarn__debug_check(const struct tarn_cache *cache, const void *object)
 {
-    if (!is_painted(cache, object, TARN__RED_USED))
-        report(TARN__RED_ZONE, cache, "cache_free", object);
+    if (tarn__debug_is_live(cache, object))
+        tell(look_at_live(cache, object), "cache_free");
+}
+
+size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where)
+{
+    if (!is_sound(cache, object, where))
+        return 0;
+    return cache->flags & TARN_CACHE_RED_ZONE ? asked_of(cache, object) : cache->object_size;
+}
+
+bool tarn__debug_resize(struct tarn_cache *cache, void *object, size_t size)
+{
+    if (!is_sound(cache, object, "realloc") || !make_busy(cache, object, LIVE))
+        return false;
+    size_t had = tail_of(cache, object)->asked;
+    tail_of(cache, object)->asked = (uint32_t)size;
+    paint(cache, object, size, TARN__RED_USED);
+    if (size > had && is_poisoning(cache))
+        memset((char *)object + had, TARN__POISON_FRESH, size - had);
+    set_state(cache, object, LIVE);
+    return true;
 }
 
 void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller)
 {
-    struct tarn__slab *slab = tarn__slab_of(object);
-    if (!slab)
-        tarn__fail(TARN__INVALID_FREE, "cache_free", object);
-    if (tarn__object_is_free(slab, object))
-        report(TARN__DOUBLE_FREE, cache, "cache_free", object);
-    tarn__debug_check(cache, object);
+    const char *where = cache->exact ? "free" : "cache_free";
+    if (!is_sound(cache, object, where))
+        return;
+    if (!make_busy(cache, object, LIVE)) {
+        report(TARN__DOUBLE_FREE, where, object, NULL);
+        return;
+    }
     track(cache, object, 1, caller);
-    paint(cache, object, TARN__RED_FREE);
+    paint(cache, object, cache->object_size, TARN__RED_FREE);
     poison(cache, object);
-    tarn__direct_free(cache, object);
+    bool stays = (cache->flags & TARN_CACHE_QUARANTINE) && tarn__quarantine_takes(cache->size);
+    set_state(cache, object, stays ? QUARANTINED : FREE);
+    if (!stays) {
+        tarn__direct_free(cache, object);
+        return;
+    }
+    tarn__atomic_add(&cache->past_frees, 1);
+    tarn__ledger_note(-(int64_t)cache->size);
+    tarn__quarantine_add(object, cache->size);
+}
+
+void tarn__debug_release(void *object)
+{
+    struct tarn_cache *cache = tarn__slab_around(object)->cache;
+    tell(look_at_free(cache, object, QUARANTINED), "quarantine");
+    set_state(cache, object, FREE);
+    tarn__cache_put(cache, object);
+}
+
+/* Looking at all */
+
+/* Of an object that others may be using meanwhile. */
+static struct finding look(const struct tarn_cache *cache, const void *object, bool in_slab)
+{
+    static const uint32_t states[] = {LIVE, FREE, QUARANTINED, BUSY};
+    struct tarn__tail *tail = tail_of(cache, object);
+    struct finding found = {object, NULL, TARN__RED_ZONE};
+    uint32_t before = atomic_load(&tail->seal), asked = tail->asked, state = 0;
+    for (int i = 0; i < 4; i++)
+        if (before == seal(object, asked, states[i]))
+            state = states[i];
+    if (state == BUSY || (state == FREE && !in_slab)) /* on its way */
+        return found;
+    if (state == 0)
+        found.bad = tail;
+    else
+        found = state == LIVE ? look_at_live(cache, object) : look_at_free(cache, object, state);
+    atomic_thread_fence(memory_order_seq_cst);
+    if (atomic_load(&tail->seal) != before || tail->asked != asked)
+        found.bad = NULL;
+    return found;
+}
+
+struct look {
+    struct tarn_cache *cache;
+    size_t count;
+    struct finding found[MOST_FOUND];
+};
+
+static void look_at_slab(struct tarn__slab *slab, void *context)
+{
+    struct look *look_at = context;
+    for (size_t i = 0; i < look_at->cache->objects && look_at->count < MOST_FOUND; i++) {
+        struct finding found = look(look_at->cache, tarn__object_at(slab, i), tarn__bit_test(slab->map, i));
+        if (found.bad)
+            look_at->found[look_at->count++] = found;
+    }
+}
+
+size_t tarn__debug_look(struct tarn_cache *cache, const char *where)
+{
+    struct look all = {.cache = cache};
+    tarn__lock(&cache->slabs_lock);
+    tarn__slabs_each(cache, look_at_slab, &all);
+    tarn__unlock(&cache->slabs_lock);
+    for (size_t i = 0; i < all.count; i++)
+        tell(all.found[i], where);
+    return all.count;
 }

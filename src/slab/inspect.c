@@ -2,6 +2,7 @@
 #include "base/fail.h"
 #include "slab/debug.h"
 #include "slab/local.h"
+#include "slab/quarantine.h"
 
 size_t tarn_cache_size(const struct tarn_cache *cache) { return tarn__object_size(cache); }
 
@@ -49,18 +50,18 @@ void tarn_cache_each(void (*visit)(struct tarn_cache *cache, void *context), voi
 
 void tarn_cache_walk(struct tarn_cache *cache, void (*visit)(void *object, void *context), void *context)
 {
+    if (cache->flags & TARN_CACHE_QUARANTINE)
+        tarn__quarantine_empty();
     tarn__local_flush_cache(cache);
     tarn__depot_reap(cache, true);
     tarn__cache_visit(cache, visit, context);
 }
 
-static void check_debugged(void *object, void *cache) { tarn__debug_check(cache, object); }
-
 void tarn_cache_verify(struct tarn_cache *cache)
 {
     tarn__cache_check(cache);
     if (cache->flags & TARN__DEBUG_FLAGS)
-        tarn__cache_visit(cache, check_debugged, cache);
+        tarn__debug_look(cache, "cache_verify");
 }
 
 void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums)

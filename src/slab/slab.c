@@ -535,6 +535,15 @@ void tarn__cache_visit(struct tarn_cache *cache, void (*visit)(void *object, voi
         visit_list(&cache->partial[group], visit, context);
 }
 
+void tarn__slabs_each(struct tarn_cache *cache, void (*visit)(struct tarn__slab *slab, void *context), void *context)
+{
+    for (struct tarn__list *link = cache->full.next; link != &cache->full; link = link->next)
+        visit(TARN__CONTAINER(link, struct tarn__slab, link), context);
+    for (int group = 0; group < TARN__SLAB_GROUPS; group++)
+        for (struct tarn__list *link = cache->partial[group].next; link != &cache->partial[group]; link = link->next)
+            visit(TARN__CONTAINER(link, struct tarn__slab, link), context);
+}
+
 static void check_full(const struct tarn_cache *cache, const struct tarn__slab *slab)
 {
     TARN__ASSERT(slab->cache == cache && slab->free == 0, "a slab on the list of full ones is full, and of its cache");

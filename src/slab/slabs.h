@@ -19,6 +19,9 @@ void tarn__change_end(const struct tarn__change *change);
 /* The slab whose unit holds `p`, or NULL. Without the lock, too. */
 struct tarn__slab *tarn__slab_around(const void *p);
 
+/* Calls `visit` for each slab of the cache. */
+void tarn__slabs_each(struct tarn_cache *cache, void (*visit)(struct tarn__slab *slab, void *context), void *context);
+
 /* Puts a partial slab on the list of its group. */
 void tarn__slab_list(struct tarn_cache *cache, struct tarn__slab *slab);
 
