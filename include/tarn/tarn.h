@@ -11,6 +11,7 @@
 #include "bump.h"
 #include "cache.h"
 #include "classpool.h"
+#include "debug.h"
 #include "dmapool.h"
 #include "fail.h"
 #include "genpool.h"

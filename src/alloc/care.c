@@ -1,5 +1,6 @@
 #include "alloc/care.h"
 
+#include "alloc/care_large.h"
 #include "alloc/fast.h"
 #include "alloc/guard.h"
 #include "alloc/hard.h"
@@ -8,8 +9,11 @@
 #include "alloc/realloc.h"
 #include "base/fail.h"
 #include "slab/create.h"
+#include "os/stack.h"
 #include "slab/debug.h"
+#include "slab/local.h"
 #include "tarn/alloc.h"
+#include "tarn/debug.h"
 
 #include <string.h>
 
@@ -21,7 +25,7 @@ struct cared {
     _Atomic(struct tarn_cache *) cache[KINDS];
 };
 
-static struct cared cared[TARN__CLASSES + 1];
+static struct cared cared[TARN__CLASSES + 1]; /* [0]: the letters of "large" */
 
 static bool is_cared(unsigned class) { return (cared[class].letters | (unsigned)tarn__hardened) != 0; }
 
@@ -58,6 +62,8 @@ static void empty_bins(unsigned class)
 void tarn__care_begin(void)
 {
     tarn__heap_ready();
+    tarn__stack_begin();
+    cared[0].letters = tarn__letters_for("large");
     for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
         char name[TARN_CACHE_NAME_MOST + 1];
         tarn__class_name(name, class);
@@ -72,8 +78,7 @@ static void *guarded(size_t size, size_t align, unsigned class)
 {
     char name[TARN_CACHE_NAME_MOST + 1] = "large";
     bool picked = tarn__sample_rate && tarn__guard_picks(size);
-    unsigned letters = class ? cared[class].letters : tarn__letters_for(name);
-    if (!picked && !(letters & TARN__LETTER_G))
+    if (!picked && !(cared[class].letters & TARN__LETTER_G))
         return NULL;
     if (class)
         tarn__class_name(name, class);
@@ -97,7 +102,7 @@ static void *ordinary(size_t size, size_t align, bool *zeroed)
 
 void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
 {
-    bool ignored;
+    bool ignored, fresh = !zeroed;
     size_t least = tarn__max(size, 1);
     unsigned class = least <= TARN__SMALL_MOST && align <= TARN__PAGE_SIZE ? tarn__class_of(least) : 0;
     if (!zeroed)
@@ -108,14 +113,17 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
     void *p = guarded(size, align, class);
     if (p || tarn__hardened)
         return p ? p : tarn__hard_alloc(size, align, zeroed);
-    if (class && (cared[class].letters & ~TARN__LETTER_G))
-        return debugged(size, align, class);
-    return ordinary(size, align, zeroed);
+    unsigned letters = cared[class].letters & ~(unsigned)TARN__LETTER_G;
+    if (!letters)
+        return ordinary(size, align, zeroed);
+    return class ? debugged(size, align, class) : tarn__care_large_alloc(letters, size, align, fresh, zeroed);
 }
 
 bool tarn__care_free(void *p)
 {
     if (tarn__guard_free(p) || (tarn__hardened && tarn__hard_free(p)))
+        return true;
+    if (cared[0].letters && tarn__care_large_free(p))
         return true;
     unsigned class = tarn__class_at(p);
     if (class == 0 || !is_cared(class))
@@ -129,6 +137,8 @@ size_t tarn__care_size(const void *p, const char *where)
     size_t size = tarn__guard_size(p);
     if (size == 0 && tarn__hardened)
         size = tarn__hard_size(p);
+    if (size == 0 && cared[0].letters)
+        size = tarn__care_large_size(p, where);
     if (size > 0 || tarn__class_at(p) || tarn__run_at(p) || tarn__piece_of(p))
         return size;
     struct tarn__slab *slab = tarn__slab_of(p);
@@ -148,8 +158,12 @@ bool tarn__care_realloc(void *p, size_t size, void **moved)
         *moved = tarn__debug_resize(slab->cache, p, size) ? p : NULL;
         return true;
     }
+    if (cared[0].letters && tarn__care_large_resize(p, size)) {
+        *moved = p;
+        return true;
+    }
     size_t had = tarn__care_size(p, "realloc");
-    if (had == 0 && slab && (slab->cache->flags & TARN__DEBUG_FLAGS)) {
+    if (had == 0 && ((slab && (slab->cache->flags & TARN__DEBUG_FLAGS)) || tarn__care_large_has(p))) {
         *moved = NULL; /* it was reported */
         return true;
     }
@@ -162,4 +176,34 @@ bool tarn__care_realloc(void *p, size_t size, void **moved)
         tarn__atomic_add(&tarn__heap.reallocs_moved, 1);
     }
     return true;
+}
+
+/* Looking at all */
+
+struct look {
+    const char *where;
+    size_t reports;
+};
+
+static void look_at(struct tarn_cache *cache, void *context)
+{
+    struct look *look = context;
+    if (cache->flags & TARN__DEBUG_FLAGS)
+        look->reports += tarn__debug_look(cache, look->where);
+}
+
+size_t tarn__care_look(const char *where)
+{
+    struct look look = {where, 0};
+    tarn_cache_each(look_at, &look);
+    return look.reports + tarn__care_large_look(where);
+}
+
+size_t tarn_debug_check(void) { return tarn__care_look("debug_check"); }
+
+void tarn__care_end(void)
+{
+    const unsigned letters = TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P | TARN__LETTER_Q;
+    if (tarn__letters_anywhere() & letters)
+        tarn__care_look("exit");
 }

@@ -36,4 +36,10 @@ size_t tarn__care_size(const void *p, const char *where);
 /* Reallocates what should not stay or grow in the ordinary way: to *moved, NULL if there is no memory. False: all is ordinary. */
 bool tarn__care_realloc(void *p, size_t size, void **moved);
 
+/* Looks at all that is debugged. Returns how many reports there were. */
+size_t tarn__care_look(const char *where);
+
+/* At the process's normal end: the same, where letters ask for it. */
+void tarn__care_end(void);
+
 #endif

@@ -1,6 +1,7 @@
 /* The heap's beginning, its trimming, and its behaviour at a fork. */
 #include "alloc/heap.h"
 
+#include "alloc/care_large.h"
 #include "alloc/heaps.h"
 #include "base/fail.h"
 #include "base/inject.h"
@@ -103,6 +104,7 @@ size_t tarn__heap_trim(size_t keep)
 {
     tarn__heap_ready();
     tarn__quarantine_empty();
+    tarn__care_large_empty();
     tarn__local_flush();
     tarn_cache_each(reap, NULL);
     tarn__shelves_empty(&tarn__heap.zone);
@@ -121,6 +123,7 @@ static void each_lock(void (*act)(struct tarn__lock *))
     tarn__shrinkers_each_lock(act);
     act(&ready_lock);
     act(&tarn__registry_lock);
+    act(&tarn__care_large_lock);
     tarn__caches_each_lock(act);
     tarn__zones_each_lock(act);
     act(&tarn__meta_lock);

@@ -63,6 +63,14 @@ unsigned tarn__letters_for(const char *name)
     return 0;
 }
 
+unsigned tarn__letters_anywhere(void)
+{
+    unsigned letters = 0;
+    for (size_t i = 0; i < count; i++)
+        letters |= lists[i].letters;
+    return letters;
+}
+
 /* Whether all was understood. An empty name is none that a pool can have. */
 static bool add_list(const char *from, const char *end)
 {

@@ -32,6 +32,9 @@ extern unsigned tarn__sample_rate; /* TARN_SAMPLE=n: one allocation in n is guar
 /* The letters for a pool of this name; 0 at once when there are none at all. */
 unsigned tarn__letters_for(const char *name);
 
+/* Those that any pool may have. */
+unsigned tarn__letters_anywhere(void);
+
 /* Takes in what the environment says; NULL: nothing. -EINVAL: a value was not understood; what was is in force, the rest is left out. */
 int tarn__modes_set(const char *debug, const char *harden, const char *sample);
 

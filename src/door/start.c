@@ -44,3 +44,9 @@ __attribute__((constructor(200))) static void start(void)
     if (option("TARN_BACKGROUND", false))
         tarn__background_begin();
 }
+
+__attribute__((destructor(200))) static void end(void)
+{
+    if (tarn__modes_any)
+        tarn__care_end();
+}

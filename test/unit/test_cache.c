@@ -24,7 +24,7 @@ static void refuses_bad_arguments(void **state)
         {64, {.align = 24}, 0},
         {64, {.align = 8192}, 0},
         {64, {.align = SIZE_MAX}, 0},
-        {64, {0}, 0x2000},
+        {64, {0}, 0x4000},
         {64, {0}, 0x80000000u},
         {64, {0}, TARN_CACHE_DMA | TARN_CACHE_DMA32},
         {64, {.zone = &tarn__heap.zone}, TARN_CACHE_DMA},

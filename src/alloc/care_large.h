@@ -1,0 +1,47 @@
+/*
+ * Blocks of whole pages that are debugged: malloc's above 32 KiB, and those aligned to more than a page, where the letters of "large" say so.
+ *
+ *     run     | left red zone: at least a page | object ... asked | right red zone: to the end of the run |     with Z
+ *
+ * What is known of a block lies apart from it, in a table by address: what was asked for, its state, and who allocated and freed it. So a block without Z is as it
+ * would be without letters. Poison is written to a block's first MiB only.
+ *
+ * Lock: one, for the table; nothing is called under it, but objects are looked at when all are.
+ */
+#ifndef TARN_ALLOC_CARE_LARGE_H
+#define TARN_ALLOC_CARE_LARGE_H
+
+#include "os/lock.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+struct tarn__suspect;
+
+/* NULL: no memory. `zeroed` tells whether it reads as zero; `fresh`: its bytes are anything, so they may be filled. */
+void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool fresh, bool *zeroed);
+
+/* False: no such block, live or in quarantine, begins there. What is wrong with one that does is reported, and then it is true. */
+bool tarn__care_large_free(void *p);
+
+/* Whether such a block begins there, in whatever state. */
+bool tarn__care_large_has(const void *p);
+
+/* Bytes that may be used; 0: no such block begins there, or it was reported. */
+size_t tarn__care_large_size(const void *p, const char *where);
+
+/* Gives a block another size where it is. False: it cannot be, or there is no such block. */
+bool tarn__care_large_resize(void *p, size_t size);
+
+/* Looks at all, live and in quarantine. Returns how many reports there were. */
+size_t tarn__care_large_look(const char *where);
+
+/* What is in quarantine goes back to the heap. */
+void tarn__care_large_empty(void);
+
+/* For reports: of the block whose pages `address` lies in. False: there is none. Takes no lock. */
+bool tarn__care_large_suspect(const void *address, struct tarn__suspect *suspect);
+
+extern struct tarn__lock tarn__care_large_lock;
+
+#endif
