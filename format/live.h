@@ -30,6 +30,7 @@
 #define TARN_LIVE_GROUPS 3u          /* unmovable, movable, reclaimable */
 #define TARN_LIVE_STATES 16u         /* of pages */
 #define TARN_LIVE_MOST_BYTES 262144u /* of a structure that is described */
+#define TARN_LIVE_OWN 4u             /* ranges of the library's own data */
 
 /* A field of a structure: `count` values of `size` bytes side by side. A count of 0: there is no such field. */
 struct tarn_live_field {
@@ -73,6 +74,16 @@ struct tarn_live_cache {
     struct tarn_live_field slabs;                   /* held now */
     struct tarn_live_field past_allocs, past_frees; /* not by threads that live */
     struct tarn_live_field flags, references;
+    struct tarn_live_field start; /* of the object in its slot */
+    struct tarn_live_field tail;  /* offset in the slot of a struct tarn_live_tail; 0, or no such field: none */
+};
+
+/* What is noted of each object of a debugged cache, behind it. */
+struct tarn_live_tail {
+    uint32_t bytes, unused;
+    struct tarn_live_field asked; /* bytes asked for */
+    struct tarn_live_field stack; /* number of the stack that allocated it */
+    struct tarn_live_field thread;
 };
 
 /* A thread's bins: an array of `bins` of them, `bin_bytes` apart, by cache number. Their counters are relative to a bin. */
@@ -125,6 +136,25 @@ struct tarn_live_section {
     struct tarn_live_field state, order, count; /* of a page */
     struct tarn_live_state states[TARN_LIVE_STATES];
     struct tarn_live_field slab_cache; /* of a slab's descriptor: its cache */
+    struct tarn_live_field slab_map; /* bit i of these words: object i is free in the slab; one that is in a magazine is not */
+    struct tarn_live_field
+        slab_marks; /* pointer to a byte for each object, 1: in use, 0: free wherever it is; NULL, or no such field: only the map tells */
+    struct tarn_live_field
+        page_owner; /* of a page of a heap: pointer to what describes the slab, or the large object, that it is of */
+};
+
+/* What describes a slab, or a large object, of a heap of the program's. It lies in an object of malloc, which is tarn's and not the program's. */
+struct tarn_live_piece {
+    uint32_t bytes, unused;
+    struct tarn_live_field base, size, objects; /* objects 0: one large object */
+    struct tarn_live_field free;                /* objects that are */
+    uint32_t map_at, unused_too;                /* words: bit i: object i is free */
+};
+
+/* Data of the library that lie among the program's and are no place to look for the program's pointers. Bytes 0: there are no more. */
+struct tarn_live_own {
+    uintptr_t at;
+    size_t bytes;
 };
 
 /*
@@ -153,6 +183,11 @@ struct tarn_live {
     struct tarn_live_zone zone;
     struct tarn_live_section section;
     struct tarn_live_stacks stacks;
+    struct tarn_live_tail tail;
+    struct tarn_live_piece piece;
+    struct tarn_live_set
+        chunks; /* of descriptors' memory: pieces of `chunks.bytes` bytes; what lies there points to objects and holds none */
+    struct tarn_live_own own[TARN_LIVE_OWN];
 };
 
 #endif

@@ -15,6 +15,7 @@ static const char general[] =
     "  tarn slabinfo PID                             object caches of a process\n"
     "  tarn buddyinfo PID                            free blocks of its zones\n"
     "  tarn maps PID                                 its segments, and pools in them\n"
+    "  tarn leaks PID                                what nothing in it leads to any more\n"
     "  tarn COMMAND --help                           what a command does, in full\n"
     "  tarn --version\n";
 
@@ -189,6 +190,39 @@ static const char maps_usage[] =
     "Before Linux 6.7, pages that were read but never written cannot be told from\n"
     "others, and count as resident and faulted.\n";
 
+static const char leaks_usage[] =
+    "Usage:\n"
+    "  tarn leaks [OPTIONS] PID\n"
+    "\n"
+    "Stops a process for a moment and lists the objects that it has allocated and\n"
+    "that nothing in its memory leads to any more. 'tarn run --leaks' does the same\n"
+    "at a program's exit, and knows where each was allocated.\n"
+    "\n";
+
+static const char leaks_options[] =
+    "Options for leaks:\n"
+    "  --show-indirect        list what only lost objects lead to, too\n"
+    "  --show-reachable       list what is allocated and reached, too\n"
+    "  --strict               an address inside an object never makes it reached\n"
+    "  --suppressions FILE    do not tell of those that FILE names; may be repeated\n"
+    "  --gen-suppressions     write, after the report, a suppression for each\n"
+    "  --error-exitcode N     end with status N if there are definite or possible ones\n";
+
+static const char leaks_kinds[] =
+    "  --json                 the report as one JSON document\n"
+    "  -h, --help             this text\n"
+    "\n"
+    "Kinds:\n"
+    "  definitely lost        no word leads to it\n"
+    "  indirectly lost        only lost objects do\n"
+    "  possibly lost          only words that lead to its inside do, or only objects\n"
+    "                         that are possibly lost\n"
+    "  still reachable        the program could still free it\n"
+    "\n"
+    "Looked through are variables, stacks, registers, and other writable memory of\n"
+    "the process. Exit status: 2 if the command line is wrong, 125 if the process\n"
+    "cannot be read or stopped. tarn-leaks(1) has the format of suppressions.\n";
+
 static int print(const char *const *parts, unsigned count)
 {
     for (unsigned i = 0; i < count; i++)
@@ -208,5 +242,7 @@ int tool_help_slabinfo(void) { return print((const char *const[]){slabinfo_usage
 int tool_help_buddyinfo(void) { return print((const char *const[]){buddyinfo_usage, live_common}, 2); }
 
 int tool_help_maps(void) { return print((const char *const[]){maps_usage, live_common}, 2); }
+
+int tool_help_leaks(void) { return print((const char *const[]){leaks_usage, leaks_options, leaks_kinds}, 3); }
 
 int tool_version(void) { return print((const char *const[]){"tarn " TARN_VERSION "\n"}, 1); }

@@ -10,6 +10,7 @@ int tool_help_run(void);
 int tool_help_slabinfo(void);
 int tool_help_buddyinfo(void);
 int tool_help_maps(void);
+int tool_help_leaks(void);
 int tool_version(void);
 
 #endif

@@ -1,13 +1,14 @@
 /*
  * The command `tarn`: its verbs, and what holds for all of them.
  *
- * Who may call whom, lowest first: common, text, elf, emit, help; symbols, symbolize; table, preload, launch, slots, figures, input, live;
- * allocators; others, report, json, comparison, compare; maps_areas, maps_pools, maps_report; run, slabinfo, buddyinfo, maps; main.
+ * Who may call whom, lowest first: common, text, elf, emit, help; symbols, symbolize; table, preload, launch, slots, figures, input, live; freeze, scan_heap, scan, scan_roots, suppress, leaks_groups, leaks_report;
+ * allocators; others, report, json, comparison, compare; maps_areas, maps_pools, maps_report; leaks, run, slabinfo, buddyinfo, maps; main.
  */
 #include "allocators.h"
 #include "buddyinfo.h"
 #include "common.h"
 #include "help.h"
+#include "leaks.h"
 #include "maps.h"
 #include "run.h"
 #include "slabinfo.h"
@@ -32,7 +33,8 @@ static void fill_standard_streams(void)
 static const struct {
     const char *name;
     int (*act)(char **argv);
-} verbs[] = {{"run", tool_run}, {"slabinfo", tool_slabinfo}, {"buddyinfo", tool_buddyinfo}, {"maps", tool_maps}};
+} verbs[] = {
+    {"run", tool_run}, {"slabinfo", tool_slabinfo}, {"buddyinfo", tool_buddyinfo}, {"maps", tool_maps}, {"leaks", tool_leaks}};
 
 int main(int argc, char **argv)
 {

@@ -7,7 +7,9 @@
 #include "format/live.h"
 
 #include "alloc/heap.h"
+#include "alloc/heaps.h"
 #include "os/kept.h"
+#include "page/meta.h"
 #include "page/zones.h"
 
 extern struct tarn_live tarn__live __attribute__((aligned(TARN_LIVE_ALIGN)));
@@ -38,6 +40,7 @@ __attribute__((used)) struct tarn_live tarn__live = {
             .past_frees = TARN_LIVE_FIELD(struct tarn_cache, past_frees),
             .flags = TARN_LIVE_FIELD(struct tarn_cache, flags),
             .references = TARN_LIVE_FIELD(struct tarn_cache, references),
+            .start = TARN_LIVE_FIELD(struct tarn_cache, start),
         },
     .thread =
         {
@@ -92,6 +95,24 @@ __attribute__((used)) struct tarn_live tarn__live = {
                     [TARN__PAGE_HEAP] = {TARN_LIVE_HEAP, 0},
                 },
             .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
+            .slab_map = TARN_LIVE_ARRAY(struct tarn__slab, map),
+            .page_owner = TARN_LIVE_FIELD(struct tarn_page, lru.next),
+        },
+    .piece =
+        {
+            .bytes = sizeof(struct tarn__piece),
+            .base = TARN_LIVE_FIELD(struct tarn__piece, base),
+            .size = TARN_LIVE_FIELD(struct tarn__piece, size),
+            .objects = TARN_LIVE_FIELD(struct tarn__piece, objects),
+            .free = TARN_LIVE_FIELD(struct tarn__piece, free),
+            .map_at = offsetof(struct tarn__piece, map),
+        },
+    .chunks = {(uintptr_t)tarn__meta_chunks, TARN_LIVE_TABLE, TARN__META_MAPPED, TARN__META_CHUNKS, 0},
+    .own =
+        {
+            {(uintptr_t)tarn__sections, sizeof tarn__sections},
+            {(uintptr_t)tarn__unit_cache, sizeof tarn__unit_cache},
+            {(uintptr_t)tarn__meta_chunks, sizeof tarn__meta_chunks},
         },
     .stacks =
         {

@@ -7,6 +7,9 @@
 
 struct tarn__lock tarn__meta_lock = TARN__LOCK_INIT(TARN__RANK_META);
 
+char *tarn__meta_chunks[TARN__META_CHUNKS];
+
+static size_t chunks;
 static char *chunk_at, *chunk_end;
 static _Atomic size_t mapped;
 
@@ -29,13 +32,13 @@ void *tarn__meta_alloc(size_t size, size_t align)
     tarn__lock(&tarn__meta_lock);
     void *p = bump(size, align);
     if (!p) {
-        size_t most =
-            TARN__META_CHUNK + TARN__META_ALIGN; /* wherever it lies: cutting it to measure would be four calls more */
-        char *chunk = tarn_source_acquire(tarn_source_system(), most, TARN__PAGE_SIZE);
+        char *chunk = tarn_source_acquire(tarn_source_system(), TARN__META_MAPPED, TARN__PAGE_SIZE);
         if (chunk) {
             chunk_at = chunk;
-            chunk_end = chunk + most;
-            atomic_fetch_add_explicit(&mapped, most, memory_order_relaxed);
+            chunk_end = chunk + TARN__META_MAPPED;
+            if (chunks < TARN__META_CHUNKS)
+                tarn__meta_chunks[chunks++] = chunk;
+            atomic_fetch_add_explicit(&mapped, TARN__META_MAPPED, memory_order_relaxed);
             p = bump(size, align);
         }
     }

@@ -1,0 +1,388 @@
+/*
+ * Reading all objects; see scan_heap.h, and format/live.h for what is followed.
+ */
+#include "scan_heap.h"
+
+#include "common.h"
+#include "live_sections.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#define MOST_OBJECTS 65536u /* of an extent */
+
+/* What is to be entered in the table: the longest first, so that what lies in another comes after it. */
+struct range {
+    uintptr_t begin, end;
+    uint32_t entry;
+};
+
+struct walk {
+    struct tool_heap *heap;
+    const struct tarn_live *root;
+    unsigned number; /* of that copy of the library */
+    struct range *ranges;
+    size_t range_count, range_room;
+    uintptr_t *pieces; /* of heaps of the program's */
+    size_t piece_count, piece_room;
+    uintptr_t piece; /* the last that was met */
+    char *piece_copy;
+};
+
+static uint64_t inverse_of(uint64_t slot) { return ((UINT64_C(1) << 32) + slot - 1) / slot; }
+
+/* The table */
+
+static void paint(struct tool_heap *heap, uintptr_t begin, uintptr_t end, uint32_t entry)
+{
+    for (uintptr_t page = begin >> TOOL_PAGE_BITS; page < (end + (1u << TOOL_PAGE_BITS) - 1) >> TOOL_PAGE_BITS; page++) {
+        size_t leaf = page >> TOOL_LEAF_BITS;
+        if (leaf >= TOOL_LEAVES)
+            return;
+        if (!heap->leaves[leaf] && !(heap->leaves[leaf] = calloc((size_t)1 << TOOL_LEAF_BITS, sizeof **heap->leaves)))
+            tool_die("out of memory");
+        heap->leaves[leaf][page & (((uintptr_t)1 << TOOL_LEAF_BITS) - 1)] = entry;
+    }
+}
+
+static void add_range(struct walk *walk, uintptr_t begin, uintptr_t end, uint32_t entry)
+{
+    if (walk->range_count == walk->range_room) {
+        walk->range_room = walk->range_room ? 2 * walk->range_room : 1024;
+        walk->ranges = tool_grow(walk->ranges, walk->range_room * sizeof *walk->ranges);
+    }
+    walk->ranges[walk->range_count++] = (struct range){begin, end, entry};
+}
+
+static int longest_first(const void *a, const void *b)
+{
+    const struct range *x = a, *y = b;
+    uintptr_t one = x->end - x->begin, other = y->end - y->begin;
+    return one != other ? (one > other ? -1 : 1) : x->begin < y->begin ? -1 : x->begin > y->begin;
+}
+
+static void paint_all(struct walk *walk)
+{
+    struct tool_heap *heap = walk->heap;
+
+    if (walk->range_count > 0)
+        qsort(walk->ranges, walk->range_count, sizeof *walk->ranges, longest_first);
+    for (size_t i = 0; i < walk->range_count; i++)
+        paint(heap, walk->ranges[i].begin, walk->ranges[i].end, walk->ranges[i].entry);
+    heap->low = UINTPTR_MAX;
+    for (size_t i = 0; i < heap->count; i++) {
+        uintptr_t begin = heap->extents[i].begin, end = begin + heap->extents[i].count * heap->extents[i].slot;
+        heap->low = begin < heap->low ? begin : heap->low;
+        heap->high = end > heap->high ? end : heap->high;
+    }
+}
+
+/* Extents */
+
+/* Adds an extent, all of whose objects are free. NULL: what is told of it cannot be. */
+static struct tool_extent *add_extent(struct walk *walk, struct tool_extent extent, uint64_t bytes)
+{
+    struct tool_heap *heap = walk->heap;
+
+    if (extent.count == 0 || extent.count > MOST_OBJECTS || extent.slot == 0 || extent.slot > bytes / extent.count ||
+        extent.start > extent.slot || extent.size > extent.slot - extent.start || extent.begin > UINTPTR_MAX - bytes ||
+        (extent.count > 1 && extent.count * extent.slot > 1u << 16))
+        return NULL;
+    if (heap->count == heap->room) {
+        heap->room = heap->room ? 2 * heap->room : 1024;
+        heap->extents = tool_grow(heap->extents, heap->room * sizeof *heap->extents);
+    }
+    extent.inverse = extent.count > 1 ? (uint32_t)inverse_of(extent.slot) : 0;
+    extent.root = walk->number;
+    extent.states = tool_grow(NULL, extent.count);
+    memset(extent.states, TOOL_OBJECT_FREE, extent.count);
+    add_range(walk, extent.begin, extent.begin + bytes, (uint32_t)heap->count + TOOL_PAGE_EXTENT);
+    heap->extents[heap->count] = extent;
+    return &heap->extents[heap->count++];
+}
+
+static void add_large(struct walk *walk, uintptr_t begin, uint64_t bytes, uint32_t cache)
+{
+    struct tool_extent *extent =
+        add_extent(walk, (struct tool_extent){.begin = begin, .slot = bytes, .size = bytes, .count = 1, .cache = cache}, bytes);
+    if (extent)
+        extent->states[0] = TOOL_OBJECT_LOST;
+}
+
+/* Those whose bit is not set are in use. */
+static void take_map(struct tool_extent *extent, const char *map, size_t bytes)
+{
+    for (size_t i = 0; i < extent->count; i++) {
+        uint64_t word = ~UINT64_C(0);
+        if (i / 64 * 8 + 8 <= bytes)
+            memcpy(&word, map + i / 64 * 8, sizeof word);
+        extent->states[i] = word >> i % 64 & 1 ? TOOL_OBJECT_FREE : TOOL_OBJECT_LOST;
+    }
+}
+
+static size_t cache_index(const struct tool_heap *heap, uintptr_t at)
+{
+    static size_t last; /* slabs of one cache come in rows */
+
+    if (last < heap->cache_count && heap->caches[last].at == at)
+        return last;
+    for (size_t i = 0; i < heap->cache_count; i++)
+        if (heap->caches[i].at == at)
+            return last = i;
+    return heap->cache_count;
+}
+
+/* What is noted behind the objects of a slab. */
+static void read_tails(const struct walk *walk, struct tool_extent *extent)
+{
+    const struct tarn_live_tail *t = &walk->root->tail;
+    const struct tool_scan_cache *cache = &walk->heap->caches[extent->cache];
+    uint64_t bytes = extent->count * extent->slot;
+    char *copy;
+
+    if (!cache->tail || !t->bytes || cache->tail + t->bytes > extent->slot)
+        return;
+    copy = tool_grow(NULL, bytes);
+    if (tool_live_read(walk->heap->live, extent->begin, copy, bytes)) {
+        extent->asked = tool_grow(NULL, extent->count * sizeof *extent->asked);
+        extent->stacks = tool_grow(NULL, extent->count * sizeof *extent->stacks);
+        for (uint32_t i = 0; i < extent->count; i++) {
+            const char *tail = copy + i * extent->slot + cache->tail;
+            uint64_t asked = t->asked.count ? tool_live_value(tail, t->asked, 0) : extent->size;
+            extent->asked[i] = (uint32_t)(asked < extent->size ? asked : extent->size);
+            extent->stacks[i] = (uint32_t)tool_live_value(tail, t->stack, 0);
+        }
+    }
+    free(copy);
+}
+
+static void add_slab(struct walk *walk, const char *slab, uintptr_t begin, uint64_t bytes)
+{
+    const struct tarn_live_section *s = &walk->root->section;
+    size_t index = cache_index(walk->heap, (uintptr_t)tool_live_value(slab, s->slab_cache, 0));
+    const struct tool_scan_cache *cache = &walk->heap->caches[index];
+    uintptr_t marks = (uintptr_t)tool_live_value(slab, s->slab_marks, 0);
+    struct tool_extent *extent;
+
+    if (index == walk->heap->cache_count)
+        return;
+    extent = add_extent(walk,
+                        (struct tool_extent){.begin = begin,
+                                             .slot = cache->slot,
+                                             .size = cache->size,
+                                             .start = (uint32_t)cache->start,
+                                             .count = (uint32_t)cache->count,
+                                             .cache = (uint32_t)index},
+                        bytes);
+    if (!extent)
+        return;
+    read_tails(walk, extent);
+    if (marks && tool_live_read(walk->heap->live, marks, extent->states, extent->count)) {
+        for (uint32_t i = 0; i < extent->count; i++)
+            extent->states[i] = extent->states[i] ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
+        return;
+    }
+    take_map(extent, slab + s->slab_map.offset, (size_t)s->slab_map.size * s->slab_map.count);
+    walk->heap->exact = false;
+}
+
+/* What a page of a heap leads to: its slab is added when its first page is met. */
+static void add_piece(struct walk *walk, uintptr_t at, uintptr_t begin, uint64_t bytes)
+{
+    const struct tarn_live_piece *p = &walk->root->piece;
+    const struct tool_live *live = walk->heap->live;
+    struct tool_extent *extent;
+    uint64_t count;
+    size_t words;
+
+    if (at == walk->piece || !at || !tool_live_read(live, at, walk->piece_copy, p->bytes))
+        return;
+    walk->piece = at;
+    if (walk->piece_count == walk->piece_room) {
+        walk->piece_room = walk->piece_room ? 2 * walk->piece_room : 256;
+        walk->pieces = tool_grow(walk->pieces, walk->piece_room * sizeof *walk->pieces);
+    }
+    walk->pieces[walk->piece_count++] = at;
+    count = tool_live_value(walk->piece_copy, p->objects, 0);
+    if (count == 0) {
+        add_large(walk, begin, bytes, TOOL_CACHE_HEAP);
+        return;
+    }
+    if (tool_live_value(walk->piece_copy, p->base, 0) != begin)
+        return;
+    extent = add_extent(walk,
+                        (struct tool_extent){.begin = begin,
+                                             .slot = tool_live_value(walk->piece_copy, p->size, 0),
+                                             .size = tool_live_value(walk->piece_copy, p->size, 0),
+                                             .count = count < MOST_OBJECTS ? (uint32_t)count : 0,
+                                             .cache = TOOL_CACHE_HEAP},
+                        bytes);
+    words = (count + 63) / 64;
+    if (extent) {
+        char *map = tool_grow(NULL, words * 8);
+        if (tool_live_read(live, at + p->map_at, map, words * 8))
+            take_map(extent, map, words * 8);
+        free(map);
+    }
+}
+
+/* Sections */
+
+static void add_block(struct walk *walk, const struct tool_section *section, size_t i, struct tarn_live_state state,
+                      uint64_t pages)
+{
+    const struct tarn_live_section *s = &walk->root->section;
+    const char *page = section->copy + s->page.offset + i * s->page.size;
+    uintptr_t begin = section->base + ((uintptr_t)i << s->page_bits);
+    uint64_t bytes = pages << s->page_bits;
+
+    switch (state.use) {
+    case TARN_LIVE_LARGE:
+        add_large(walk, begin, bytes, TOOL_CACHE_LARGE);
+        break;
+    case TARN_LIVE_SLAB:
+        add_slab(walk, section->copy + s->room.offset + i / s->unit_pages * s->room.size, begin, bytes);
+        break;
+    case TARN_LIVE_HEAP:
+        add_piece(walk, (uintptr_t)tool_live_value(page, s->page_owner, 0), begin, bytes);
+        break;
+    case TARN_LIVE_PAGES:
+        if (state.by_order && tool_live_value(page, s->count, 0) == 0)
+            break;
+        add_range(walk, begin, begin + bytes, TOOL_PAGE_FOREIGN);
+        break;
+    default:
+        break;
+    }
+}
+
+static void visit_section(const struct tool_section *section, void *context)
+{
+    struct walk *walk = context;
+    const struct tarn_live_section *s = &walk->root->section;
+    uintptr_t base = section->base;
+
+    paint(walk->heap, base + ((uintptr_t)section->first << s->page_bits),
+          section->slots > 1 ? base + ((uintptr_t)section->slots << s->section_bits)
+                             : base + ((uintptr_t)section->end << s->page_bits),
+          TOOL_PAGE_OWN);
+    for (size_t i = section->first, pages; i < section->end; i += pages) {
+        const char *page = section->copy + s->page.offset + i * s->page.size;
+        uint64_t state = tool_live_value(page, s->state, 0), order = tool_live_value(page, s->order, 0),
+                 count = tool_live_value(page, s->count, 0);
+        struct tarn_live_state is = state < TARN_LIVE_STATES ? s->states[state] : (struct tarn_live_state){TARN_LIVE_INSIDE, 0};
+        uint64_t length = is.use == TARN_LIVE_INSIDE ? 0
+                          : !is.by_order             ? count
+                          : order < TARN_LIVE_ORDERS ? UINT64_C(1) << order
+                                                     : 0;
+
+        if (length > 0 && length <= UINT64_C(1) << (48 - TOOL_PAGE_BITS))
+            add_block(walk, section, i, is, length);
+        pages = length == 0 ? 1 : length < section->end - i ? (size_t)length : section->end - i;
+    }
+}
+
+/* Caches, and tarn's own */
+
+static bool read_caches(struct tool_heap *heap, const struct tarn_live_cache *fields)
+{
+    char *copy = tool_grow(NULL, fields->set.bytes);
+    uintptr_t *at;
+    size_t count;
+    bool done = tool_live_elements(heap->live, &fields->set, &at, &count);
+
+    heap->caches = tool_grow(heap->caches, (heap->cache_count + count + 1) * sizeof *heap->caches);
+    for (size_t i = 0; done && i < count; i++) {
+        struct tool_scan_cache *cache = &heap->caches[heap->cache_count];
+        done = tool_live_read(heap->live, at[i], copy, fields->set.bytes);
+        if (!done)
+            break;
+        *cache = (struct tool_scan_cache){.at = at[i],
+                                          .slot = tool_live_value(copy, fields->size, 0),
+                                          .size = tool_live_value(copy, fields->object_size, 0),
+                                          .start = tool_live_value(copy, fields->start, 0),
+                                          .count = tool_live_value(copy, fields->objects, 0),
+                                          .tail = tool_live_value(copy, fields->tail, 0)};
+        tool_live_name(heap->live, copy, fields->name, cache->name);
+        heap->cache_count++;
+    }
+    free(at);
+    free(copy);
+    return done;
+}
+
+/* Memory of descriptors, and tables: whole pages of them. */
+static void add_own(struct walk *walk)
+{
+    const struct tarn_live *root = walk->root;
+    uintptr_t page = (uintptr_t)1 << TOOL_PAGE_BITS, *chunks;
+    size_t count;
+
+    if (tool_live_elements(walk->heap->live, &root->chunks, &chunks, &count))
+        for (size_t i = 0; i < count; i++)
+            paint(walk->heap, chunks[i], chunks[i] + root->chunks.bytes, TOOL_PAGE_OWN);
+    free(chunks);
+    for (unsigned i = 0; i < TARN_LIVE_OWN; i++)
+        if (root->own[i].bytes >= 2 * page)
+            paint(walk->heap, (root->own[i].at + page - 1) & ~(page - 1), (root->own[i].at + root->own[i].bytes) & ~(page - 1),
+                  TOOL_PAGE_OWN);
+}
+
+/* What describes slabs of heaps lies among the program's objects and is none. */
+static void hide_pieces(const struct walk *walk)
+{
+    for (size_t i = 0; i < walk->piece_count; i++) {
+        struct tool_object object;
+        uint64_t offset;
+        if (tool_heap_find(walk->heap, walk->pieces[i], &object, &offset))
+            walk->heap->extents[object.extent].states[object.index] = TOOL_OBJECT_FREE;
+    }
+}
+
+static bool read_root(struct tool_heap *heap, const struct tarn_live *root, unsigned number)
+{
+    struct walk walk = {.heap = heap, .root = root, .number = number};
+    struct tool_section_visitor visitor = {root->section.bytes, visit_section, NULL, &walk};
+    bool done;
+
+    walk.piece_copy = tool_grow(NULL, root->piece.bytes);
+    done = read_caches(heap, &root->cache) && tool_sections_each(heap->live, root, &visitor);
+    if (done) {
+        add_own(&walk);
+        paint_all(&walk);
+        hide_pieces(&walk);
+    }
+    free(walk.piece_copy);
+    free(walk.pieces);
+    free(walk.ranges);
+    return done;
+}
+
+bool tool_heap_read(const struct tool_live *live, struct tool_heap *heap)
+{
+    bool done = true;
+
+    *heap = (struct tool_heap){.live = live, .exact = true};
+    heap->leaves = calloc(TOOL_LEAVES, sizeof *heap->leaves);
+    if (!heap->leaves)
+        tool_die("out of memory");
+    for (unsigned i = 0; i < live->count && done; i++)
+        done = read_root(heap, &live->roots[i].root, i);
+    return done;
+}
+
+void tool_heap_free(struct tool_heap *heap)
+{
+    for (size_t i = 0; i < heap->count; i++) {
+        free(heap->extents[i].states);
+        free(heap->extents[i].asked);
+        free(heap->extents[i].stacks);
+        free(heap->extents[i].copy);
+    }
+    for (size_t i = 0; heap->leaves && i < TOOL_LEAVES; i++)
+        free(heap->leaves[i]);
+    free(heap->leaves);
+    free(heap->extents);
+    free(heap->caches);
+    *heap = (struct tool_heap){.live = NULL};
+}
