@@ -71,6 +71,10 @@ static void become_program(const struct tool_launch *launch)
         set_preload(launch->preload);
     if (launch->snapshot)
         setenv(TARN_SNAPSHOT_ENV, launch->snapshot, 1);
+    if (launch->leaks)
+        setenv("TARN_LEAKS", launch->leaks, 1);
+    if (launch->debug)
+        setenv("TARN_DEBUG", launch->debug, 1);
     redirect(launch->in, STDIN_FILENO);
     redirect(launch->out, STDOUT_FILENO);
     redirect(launch->err, STDERR_FILENO);
@@ -116,7 +120,7 @@ static uint64_t nanoseconds(struct timeval time)
     return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_usec * 1000;
 }
 
-static void await(pid_t pid, struct tool_outcome *outcome)
+static void await(const struct tool_launch *launch, pid_t pid, struct tool_outcome *outcome)
 {
     struct rusage usage;
     siginfo_t info;
@@ -125,7 +129,11 @@ static void await(pid_t pid, struct tool_outcome *outcome)
     while ((ended = wait4(pid, &outcome->status, WNOHANG, &usage)) != pid) {
         if (ended < 0 && errno != EINTR)
             tool_die("lost sight of the program: %s", strerror(errno));
-        if (sigwaitinfo(&held, &info) > 0)
+        if (sigwaitinfo(&held, &info) <= 0)
+            continue;
+        if (info.si_signo == SIGIO && launch->attend && info.si_code != SI_USER)
+            launch->attend(launch->context, pid);
+        else
             deal_with(&info, pid, outcome);
     }
     outcome->end_ns = tool_now();
@@ -171,7 +179,7 @@ int tool_launch(const struct tool_launch *launch, struct tool_outcome *outcome)
     if (got != sizeof outcome->error)
         outcome->error = 0;
     close(trouble[0]);
-    await(pid, outcome);
+    await(launch, pid, outcome);
     return 0;
 }
 

@@ -9,10 +9,13 @@
 
 struct tool_launch {
     char **argv;
-    const char *file;     /* to be run as it is; NULL: execvp finds it, and has a shell run what has no format */
-    const char *preload;  /* put in front of LD_PRELOAD; NULL: that stays as it is */
-    const char *snapshot; /* path for TARN_SNAPSHOT; NULL: that stays as it is */
-    int in, out, err;     /* standard streams; -1: those of this command */
+    const char *file;          /* to be run as it is; NULL: execvp finds it, and has a shell run what has no format */
+    const char *preload;       /* put in front of LD_PRELOAD; NULL: that stays as it is */
+    const char *snapshot;      /* path for TARN_SNAPSHOT; NULL: that stays as it is */
+    int in, out, err;          /* standard streams; -1: those of this command */
+    const char *leaks, *debug; /* for TARN_LEAKS and TARN_DEBUG; NULL: these stay as they are */
+    void (*attend)(void *context, pid_t pid); /* called when SIGIO arrives; NULL: that is the program's, too */
+    void *context;
 };
 
 struct tool_outcome {

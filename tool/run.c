@@ -10,7 +10,9 @@
 #include "compare.h"
 #include "help.h"
 #include "json.h"
+#include "leaks_watch.h"
 #include "report.h"
+#include "text.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -31,6 +33,9 @@ struct options {
     const char *rounds_text;
     unsigned rounds;
     const char *report;
+    bool leaks, children;
+    bool leaks_only; /* an option was given that goes with --leaks */
+    struct tool_leaks_options leak;
     char **program;
 };
 
@@ -62,7 +67,14 @@ static int take_option(char ***at, struct options *options)
         options->compare = true;
     else if (strcmp(word, "--json") == 0)
         options->json = true;
-    else {
+    else if (strcmp(word, "--leaks") == 0)
+        options->leaks = true;
+    else if (strcmp(word, "--children") == 0)
+        options->leaks_only = options->children = true;
+    else if ((taken = tool_leaks_option(at, "run", &options->leak)) != 0) {
+        options->leaks_only = true;
+        return taken == 1 ? 0 : -1;
+    } else {
         taken = take_value(at, "--with", &options->with);
         if (taken == 0)
             taken = take_value(at, "--rounds", &options->rounds_text);
@@ -114,7 +126,13 @@ static int take_options(char **argv, struct options *options)
         tool_complain("run: %s goes with --compare; see 'tarn run --help'", options->with ? "--with" : "--rounds");
         return -1;
     }
-    return take_rounds(options);
+    if ((options->leaks_only && !options->leaks) || (options->leaks && options->compare)) {
+        tool_complain(options->leaks ? "run: --leaks does not go with --compare; see 'tarn run --help'"
+                                     : "run: this option goes with --leaks; see 'tarn run --help'");
+        return -1;
+    }
+    options->leak.json = options->json;
+    return options->leaks && !tool_leaks_prepare(&options->leak, "run") ? -1 : take_rounds(options);
 }
 
 /* --- starting ---------------------------------------------------------------------------------------- */
@@ -138,7 +156,7 @@ static int explain_failure(const struct tool_result *result, int error)
 }
 
 /* Returns the errno with which the program could not be started, or 0. */
-static int run_plain(struct tool_result *result)
+static int run_plain(struct tool_result *result, struct tool_leaks_watch *watch)
 {
     struct tool_launch launch = {.argv = result->argv, .preload = result->library, .in = -1, .out = -1, .err = -1};
     struct tool_slots slots;
@@ -146,6 +164,12 @@ static int run_plain(struct tool_result *result)
 
     if (result->program.obstacle == TOOL_FOREIGN)
         launch.file = result->program.path;
+    if (watch) {
+        launch.leaks = watch->name;
+        launch.debug = watch->debug;
+        launch.attend = tool_leaks_watch_attend;
+        launch.context = watch;
+    }
     tool_slots_open(&slots);
     launch.snapshot = slots.path;
     error = tool_launch(&launch, &result->outcome);
@@ -229,7 +253,7 @@ static void write_report(const struct options *options, int fd, const struct too
 
 static int run_and_report(const struct options *options, struct tool_result *result, int fd)
 {
-    int error = run_plain(result);
+    int error = run_plain(result, NULL);
     int status;
 
     if (error)
@@ -237,6 +261,30 @@ static int run_and_report(const struct options *options, struct tool_result *res
     status = tool_exit_status(&result->outcome);
     write_report(options, fd, result, NULL, status);
     return status;
+}
+
+/* With --leaks: the report is written while the program waits at its end. */
+static int run_for_leaks(const struct options *options, struct tool_result *result, int fd)
+{
+    struct tool_leaks_watch watch = {.options = &options->leak, .socket = -1, .children = options->children, .report = fd};
+    int error, status;
+
+    if (!tool_leaks_watch_open(&watch))
+        return TOOL_STATUS_TROUBLE;
+    error = run_plain(result, &watch);
+    if (error) {
+        tool_leaks_watch_close(&watch);
+        return explain_failure(result, error);
+    }
+    status = tool_exit_status(&result->outcome);
+    if (!watch.checked && WIFSIGNALED(result->outcome.status))
+        tool_complain("no leaks were looked for: signal %s ended %s before its exit",
+                      tool_signal_name(WTERMSIG(result->outcome.status)), result->argv[0]);
+    else if (!watch.checked)
+        tool_complain("no leaks were looked for in %s: it is not on tarn, became another program, or filters its system calls",
+                      result->argv[0]);
+    tool_leaks_watch_close(&watch);
+    return watch.leaks && options->leak.status ? options->leak.status : status;
 }
 
 static int compare_and_report(const struct options *options, struct tool_result *result, int fd,
@@ -303,7 +351,10 @@ int tool_run(char **argv)
     }
     if (options.compare && (status = try_allocators(&allocators, &options)) != 0)
         return status;
-    status = options.compare ? compare_and_report(&options, &result, fd, &allocators) : run_and_report(&options, &result, fd);
+    status = options.compare ? compare_and_report(&options, &result, fd, &allocators)
+             : options.leaks ? run_for_leaks(&options, &result, fd)
+                             : run_and_report(&options, &result, fd);
+    tool_leaks_done(&options.leak);
     tool_processes_free(&result.processes);
     return status;
 }

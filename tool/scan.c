@@ -61,18 +61,25 @@ static bool is_table(const struct tool_scan *scan, uintptr_t word)
     return mapping && mapping->inode != 0 && mapping->mode[0] == 'r' && mapping->mode[1] != 'w';
 }
 
+/* Whether so many elements of one length fill an object from `head` on: but for what its slot is longer than what was asked for. */
+static bool fills(const struct tool_extent *extent, uint64_t size, uint64_t head, uint64_t count)
+{
+    uint64_t room = size - head;
+    return count > 0 && count <= room && (room % count == 0 || (!extent->asked && room - room % count > size - size / 4));
+}
+
 /* Whether an address inside an object is as good as its beginning; scan.h says which are. */
 static bool is_as_good(const struct tool_scan *scan, struct tool_object object, uint64_t offset)
 {
-    uint64_t size = tool_object_size(&scan->heap->extents[object.extent], object.index), word = sizeof(uintptr_t);
+    const struct tool_extent *extent = &scan->heap->extents[object.extent];
+    uint64_t size = tool_object_size(extent, object.index), word = sizeof(uintptr_t);
     uintptr_t head[3], there;
 
     if (offset % word != 0 || size < 4 * word || offset > size - word || !read_words(scan, object, 0, head, 3))
         return false;
-    if (offset == word && head[0] > 0 && head[0] <= size - word &&
-        (head[0] + word > size - size / 4 || (size - word) % head[0] == 0))
+    if (offset == word && ((head[0] <= size - word && head[0] + word > size - size / 4) || fills(extent, size, word, head[0])))
         return true;
-    if (offset == 2 * word && head[1] > 0 && head[1] <= size - 2 * word && (size - 2 * word) % head[1] == 0)
+    if (offset == 2 * word && fills(extent, size, 2 * word, head[1]))
         return true;
     if (offset == 3 * word && head[0] <= head[1] && head[1] < size - 3 * word && head[1] + 3 * word + 1 > size - size / 4)
         return true;

@@ -186,6 +186,7 @@ __attribute__((destructor)) static void publish_end(void) { end(); }
 TARN__DOOR _Noreturn void _exit(int status)
 {
     end();
+    tarn__leaks_end();
     for (;;)
         syscall(SYS_exit_group, status);
 }
