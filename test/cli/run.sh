@@ -1,11 +1,11 @@
 #!/bin/sh
 # Tests of the command `tarn`.
 #
-#   run.sh TARN LIBRARY PUBLISHER DIRECTORY run|live
+#   run.sh TARN LIBRARY PUBLISHER DIRECTORY run|live|leaks
 #
 # TARN is the command, LIBRARY the real libtarn-malloc.so, PUBLISHER the shared object of fake_publisher.c, and
-# DIRECTORY one for temporary files, in which the programs of live.c are. The last word says what is tested: `tarn run`, or the
-# reports of live processes. Prints a line for each check, and counts at the end; fails if one failed.
+# DIRECTORY one for temporary files, in which the programs of live.c are. The last word says what is tested: `tarn run`, the
+# reports of live processes, or the search for leaks. Prints a line for each check, and counts at the end; fails if one failed.
 # What needs something that is not there (a compiler, Python, root) is skipped, with the reason.
 
 case $0 in
@@ -13,7 +13,7 @@ case $0 in
 *) source=$PWD ;;
 esac
 [ $# -eq 5 ] || {
-    echo "use: run.sh TARN LIBRARY PUBLISHER DIRECTORY run|live" >&2
+    echo "use: run.sh TARN LIBRARY PUBLISHER DIRECTORY run|live|leaks" >&2
     exit 2
 }
 absolute() {
@@ -53,7 +53,14 @@ run)
     . "$source/check_compare.sh"
     . "$source/check_library.sh"
     ;;
-live) . "$source/check_live.sh" ;;
+live)
+    . "$source/live.sh"
+    . "$source/check_live.sh"
+    ;;
+leaks)
+    . "$source/live.sh"
+    . "$source/check_leaks.sh"
+    ;;
 esac
 
 # shellcheck disable=SC2154 # set by lib.sh
