@@ -75,15 +75,26 @@ struct tarn_live_cache {
     struct tarn_live_field past_allocs, past_frees; /* not by threads that live */
     struct tarn_live_field flags, references;
     struct tarn_live_field start; /* of the object in its slot */
-    struct tarn_live_field tail;  /* offset in the slot of a struct tarn_live_tail; 0, or no such field: none */
+    struct tarn_live_field
+        tail; /* offset from the object of what struct tarn_live_tail describes; 0, or no such field: nothing */
 };
 
 /* What is noted of each object of a debugged cache, behind it. */
 struct tarn_live_tail {
-    uint32_t bytes, unused;
+    uint32_t bytes;
+    uint32_t users;               /* bit of the cache's flags that says that the last two are there */
     struct tarn_live_field asked; /* bytes asked for */
     struct tarn_live_field stack; /* number of the stack that allocated it */
     struct tarn_live_field thread;
+};
+
+/* What is noted of debugged blocks of malloc's that are more than a slab's object: lists linked by `next`, from an array of `count` heads. */
+struct tarn_live_blocks {
+    uintptr_t at;
+    uint32_t count, bytes;
+    struct tarn_live_field next, base, object; /* base: where its pages begin */
+    struct tarn_live_field asked, state, stack;
+    uint32_t live, unused; /* the state of one that the program has */
 };
 
 /* A thread's bins: an array of `bins` of them, `bin_bytes` apart, by cache number. Their counters are relative to a bin. */
@@ -184,6 +195,7 @@ struct tarn_live {
     struct tarn_live_section section;
     struct tarn_live_stacks stacks;
     struct tarn_live_tail tail;
+    struct tarn_live_blocks blocks;
     struct tarn_live_piece piece;
     struct tarn_live_set
         chunks; /* of descriptors' memory: pieces of `chunks.bytes` bytes; what lies there points to objects and holds none */

@@ -66,9 +66,26 @@ static void take_pointers(struct tool_thread *thread, const uintptr_t *words, si
 #endif
 }
 
+/* In a system call vector registers hold what happened to be left there: no function keeps anything in them over a call. */
+static bool has_vectors(const struct tool_thread *thread)
+{
+#if defined(__x86_64__)
+    struct user_regs_struct registers;
+    memcpy(&registers, thread->words, sizeof registers);
+    return thread->count * sizeof *thread->words < sizeof registers || (long)registers.orig_rax < 0;
+#elif defined(__i386__)
+    struct user_regs_struct registers;
+    memcpy(&registers, thread->words, sizeof registers);
+    return thread->count * sizeof *thread->words < sizeof registers || registers.orig_eax < 0;
+#else
+    (void)thread;
+    return true;
+#endif
+}
+
 static void read_registers(struct tool_thread *thread)
 {
-    for (size_t i = 0; i < sizeof sets / sizeof sets[0]; i++) {
+    for (size_t i = 0; i < sizeof sets / sizeof sets[0] && (i == 0 || has_vectors(thread)); i++) {
         size_t left = TOOL_REGISTER_WORDS - thread->count;
         struct iovec set = {thread->words + thread->count, left * sizeof *thread->words};
 

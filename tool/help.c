@@ -15,13 +15,15 @@ static const char general[] =
     "  tarn slabinfo PID                             object caches of a process\n"
     "  tarn buddyinfo PID                            free blocks of its zones\n"
     "  tarn maps PID                                 its segments, and pools in them\n"
-    "  tarn leaks PID                                what nothing in it leads to any more\n"
+    "  tarn leaks PID                                what it lost without freeing it\n"
     "  tarn COMMAND --help                           what a command does, in full\n"
     "  tarn --version\n";
 
 static const char run_usage[] =
     "Usage:\n"
     "  tarn run [--report FILE] [--json] [--] PROGRAM [ARGUMENTS]\n"
+    "  tarn run --leaks [--children] [OPTIONS FOR LEAKS] [--report FILE] [--json]\n"
+    "           [--] PROGRAM [ARGUMENTS]\n"
     "  tarn run --compare [--with NAME,...] [--rounds N] [--report FILE] [--json]\n"
     "           [--] PROGRAM [ARGUMENTS]\n"
     "\n"
@@ -34,6 +36,9 @@ static const char run_usage[] =
     "  --with NAME,...  with --compare: only these allocators, by name or by the path\n"
     "                   of a shared object; the system's malloc is always among them\n"
     "  --rounds N       with --compare: timed runs under each allocator (3)\n"
+    "  --leaks          look for leaks when it ends, and report these instead; see\n"
+    "                   'tarn leaks --help' for the options\n"
+    "  --children       with --leaks: in each process that it starts, too\n"
     "  --report FILE    write the report to FILE instead of standard error\n"
     "  --json           the report as one JSON document\n"
     "  -h, --help       this text\n"
@@ -206,7 +211,7 @@ static const char leaks_options[] =
     "  --strict               an address inside an object never makes it reached\n"
     "  --suppressions FILE    do not tell of those that FILE names; may be repeated\n"
     "  --gen-suppressions     write, after the report, a suppression for each\n"
-    "  --error-exitcode N     end with status N if there are definite or possible ones\n";
+    "  --error-exitcode N     end with status N if any is definite or possible\n";
 
 static const char leaks_kinds[] =
     "  --json                 the report as one JSON document\n"

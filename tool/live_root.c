@@ -41,14 +41,30 @@ static bool section_is_sound(const struct tarn_live_section *s)
 {
     const struct tarn_live_field head[] = {s->base, s->zone, s->slots, s->neighbour, s->first, s->end, s->group};
     const struct tarn_live_field whole[] = {s->page, s->room};
-    const struct tarn_live_field page[] = {s->state, s->order, s->count};
+    const struct tarn_live_field page[] = {s->state, s->order, s->count, s->page_owner};
+    const struct tarn_live_field slab[] = {s->slab_cache, s->slab_map, s->slab_marks};
 
     return all_fit(head, sizeof head / sizeof *head, s->page.offset) &&
            all_fit(whole, sizeof whole / sizeof *whole, s->bytes) && all_fit(page, sizeof page / sizeof *page, s->page.size) &&
-           all_fit(&s->slab_cache, 1, s->slab_bytes) && s->slab_bytes <= s->room.size && s->unit_pages > 0 &&
+           all_fit(slab, sizeof slab / sizeof *slab, s->slab_bytes) && s->slab_bytes <= s->room.size && s->unit_pages > 0 &&
            s->page_bits >= 12 && s->section_bits > s->page_bits && s->section_bits < 40 && s->root_bits <= 20 &&
            s->leaf_bits <= 20 && s->page.count == 1u << (s->section_bits - s->page_bits) &&
            s->room.count >= s->page.count / s->unit_pages;
+}
+
+/* What older libraries have not, or of which nothing is there, has no bytes. */
+static bool notes_are_sound(const struct tarn_live *root)
+{
+    const struct tarn_live_tail *t = &root->tail;
+    const struct tarn_live_blocks *b = &root->blocks;
+    const struct tarn_live_piece *p = &root->piece;
+    const struct tarn_live_field tail[] = {t->asked, t->stack, t->thread};
+    const struct tarn_live_field block[] = {b->next, b->base, b->object, b->asked, b->state, b->stack};
+    const struct tarn_live_field piece[] = {p->base, p->size, p->objects, p->free};
+
+    return (t->bytes == 0 || all_fit(tail, sizeof tail / sizeof *tail, t->bytes)) &&
+           (b->bytes == 0 || all_fit(block, sizeof block / sizeof *block, b->bytes)) &&
+           (p->bytes == 0 || all_fit(piece, sizeof piece / sizeof *piece, p->bytes)) && set_is_sound(&root->chunks);
 }
 
 /* Whether all that a root says keeps within bounds. */
@@ -59,13 +75,14 @@ static bool is_sound(const struct tarn_live *root)
     const struct tarn_live_zone *z = &root->zone;
     const struct tarn_live_field cache[] = {c->name,    c->zone,        c->number,     c->size,        c->object_size,
                                             c->objects, c->pages,       c->capacity,   c->depot_depth, c->depot_objects,
-                                            c->slabs,   c->past_allocs, c->past_frees, c->flags,       c->references};
+                                            c->slabs,   c->past_allocs, c->past_frees, c->flags,       c->references,
+                                            c->start,   c->tail};
     const struct tarn_live_field zone[] = {z->name, z->pages, z->free_pages, z->dirty_pages, z->blocks, z->group_blocks};
     const struct tarn_live_field bin[] = {t->allocs, t->frees};
 
     return set_is_sound(&c->set) && set_is_sound(&t->set) && set_is_sound(&z->set) &&
            all_fit(cache, sizeof cache / sizeof *cache, c->set.bytes) &&
-           all_fit(zone, sizeof zone / sizeof *zone, z->set.bytes) && all_fit(bin, 2, t->bin_bytes) &&
+           all_fit(zone, sizeof zone / sizeof *zone, z->set.bytes) && all_fit(bin, 2, t->bin_bytes) && notes_are_sound(root) &&
            t->set.bytes <= TARN_LIVE_MOST_BYTES && (uint64_t)t->bins_at + (uint64_t)t->bins * t->bin_bytes <= t->set.bytes &&
            section_is_sound(&root->section);
 }

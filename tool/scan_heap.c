@@ -10,6 +10,7 @@
 #include <string.h>
 
 #define MOST_OBJECTS 65536u /* of an extent */
+#define MOST_BLOCKS ((size_t)1 << 24)
 
 /* What is to be entered in the table: the longest first, so that what lies in another comes after it. */
 struct range {
@@ -132,28 +133,77 @@ static size_t cache_index(const struct tool_heap *heap, uintptr_t at)
     return heap->cache_count;
 }
 
+static void make_notes(struct tool_extent *extent)
+{
+    extent->asked = tool_grow(NULL, extent->count * sizeof *extent->asked);
+    extent->stacks = tool_grow(NULL, extent->count * sizeof *extent->stacks);
+}
+
 /* What is noted behind the objects of a slab. */
 static void read_tails(const struct walk *walk, struct tool_extent *extent)
 {
     const struct tarn_live_tail *t = &walk->root->tail;
     const struct tool_scan_cache *cache = &walk->heap->caches[extent->cache];
-    uint64_t bytes = extent->count * extent->slot;
+    uint64_t bytes = extent->count * extent->slot, users = t->bytes && (cache->flags & t->users);
+    uint64_t needed = users ? t->bytes : t->asked.offset + t->asked.size;
     char *copy;
 
-    if (!cache->tail || !t->bytes || cache->tail + t->bytes > extent->slot)
+    if (!cache->tail || !t->bytes || cache->tail + needed > extent->slot)
         return;
     copy = tool_grow(NULL, bytes);
     if (tool_live_read(walk->heap->live, extent->begin, copy, bytes)) {
-        extent->asked = tool_grow(NULL, extent->count * sizeof *extent->asked);
-        extent->stacks = tool_grow(NULL, extent->count * sizeof *extent->stacks);
+        make_notes(extent);
         for (uint32_t i = 0; i < extent->count; i++) {
             const char *tail = copy + i * extent->slot + cache->tail;
             uint64_t asked = t->asked.count ? tool_live_value(tail, t->asked, 0) : extent->size;
-            extent->asked[i] = (uint32_t)(asked < extent->size ? asked : extent->size);
-            extent->stacks[i] = (uint32_t)tool_live_value(tail, t->stack, 0);
+            extent->asked[i] = asked < extent->size ? asked : extent->size;
+            extent->stacks[i] = users ? (uint32_t)tool_live_value(tail, t->stack, 0) : 0;
         }
     }
     free(copy);
+}
+
+/* What is noted of one large block; the extent of its pages is known already. Returns the address of what is noted of the next. */
+static uintptr_t read_block(const struct walk *walk, uintptr_t at, char *copy)
+{
+    const struct tarn_live_blocks *b = &walk->root->blocks;
+    struct tool_heap *heap = walk->heap;
+    uint64_t base, object, asked;
+    struct tool_extent *extent;
+    uint32_t page;
+
+    if (!tool_live_read(heap->live, at, copy, b->bytes))
+        return 0;
+    base = tool_live_value(copy, b->base, 0);
+    object = tool_live_value(copy, b->object, 0);
+    asked = tool_live_value(copy, b->asked, 0);
+    page = tool_heap_page(heap, (uintptr_t)base);
+    extent = page >= TOOL_PAGE_EXTENT ? &heap->extents[page - TOOL_PAGE_EXTENT] : NULL;
+    if (extent && extent->begin == base && extent->count == 1 && object >= base && object - base < extent->slot &&
+        object - base <= UINT32_MAX && asked <= extent->slot - (object - base)) {
+        if (!extent->asked)
+            make_notes(extent);
+        extent->start = (uint32_t)(object - base);
+        extent->size = extent->asked[0] = asked;
+        extent->stacks[0] = (uint32_t)tool_live_value(copy, b->stack, 0);
+        extent->states[0] = tool_live_value(copy, b->state, 0) == b->live ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
+    }
+    return (uintptr_t)tool_live_value(copy, b->next, 0);
+}
+
+static void read_blocks(const struct walk *walk)
+{
+    const struct tarn_live_blocks *b = &walk->root->blocks;
+    uintptr_t *heads = tool_grow(NULL, ((size_t)b->count + 1) * sizeof *heads);
+    char *copy = tool_grow(NULL, b->bytes);
+    size_t steps = 0;
+
+    if (b->count > 0 && b->count <= MOST_OBJECTS && tool_live_read(walk->heap->live, b->at, heads, b->count * sizeof *heads))
+        for (uint32_t i = 0; i < b->count; i++)
+            for (uintptr_t at = heads[i]; at && steps < MOST_BLOCKS; steps++)
+                at = read_block(walk, at, copy);
+    free(copy);
+    free(heads);
 }
 
 static void add_slab(struct walk *walk, const char *slab, uintptr_t begin, uint64_t bytes)
@@ -183,7 +233,7 @@ static void add_slab(struct walk *walk, const char *slab, uintptr_t begin, uint6
         return;
     }
     take_map(extent, slab + s->slab_map.offset, (size_t)s->slab_map.size * s->slab_map.count);
-    walk->heap->exact = false;
+    walk->heap->exact &= extent->asked != NULL; /* a debugged cache has no magazines */
 }
 
 /* What a page of a heap leads to: its slab is added when its first page is met. */
@@ -302,7 +352,9 @@ static bool read_caches(struct tool_heap *heap, const struct tarn_live_cache *fi
                                           .size = tool_live_value(copy, fields->object_size, 0),
                                           .start = tool_live_value(copy, fields->start, 0),
                                           .count = tool_live_value(copy, fields->objects, 0),
-                                          .tail = tool_live_value(copy, fields->tail, 0)};
+                                          .flags = tool_live_value(copy, fields->flags, 0)};
+        cache->tail = tool_live_value(copy, fields->tail, 0);
+        cache->tail += cache->tail ? cache->start : 0;
         tool_live_name(heap->live, copy, fields->name, cache->name);
         heap->cache_count++;
     }
@@ -350,6 +402,7 @@ static bool read_root(struct tool_heap *heap, const struct tarn_live *root, unsi
     if (done) {
         add_own(&walk);
         paint_all(&walk);
+        read_blocks(&walk);
         hide_pieces(&walk);
     }
     free(walk.piece_copy);

@@ -35,7 +35,7 @@ struct tool_extent {
     uint32_t cache;   /* index of its cache; TOOL_CACHE_LARGE, TOOL_CACHE_HEAP */
     unsigned root;    /* of which copy of the library */
     uint8_t *states;
-    uint32_t *asked;  /* bytes that were asked for of each object; NULL: not noted, `size` */
+    uint64_t *asked;  /* bytes that were asked for of each object; NULL: not noted, `size` */
     uint32_t *stacks; /* numbers of the stacks that allocated; NULL: not noted */
     char *copy;       /* of the process's memory, or NULL */
 };
@@ -47,6 +47,7 @@ struct tool_scan_cache {
     uintptr_t at;
     uint64_t slot, size, start, count;
     uint64_t tail; /* offset in the slot of what is noted of an object; 0: nothing */
+    uint64_t flags;
     char name[TOOL_LIVE_NAME];
 };
 

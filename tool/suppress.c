@@ -51,7 +51,10 @@ static bool take_kinds(const struct reader *reader, struct tool_suppression *to,
 static bool take_frame(const struct reader *reader, struct tool_pattern *pattern, char *rest)
 {
     char *file = strstr(rest, " from "), *module;
+    size_t whole = strlen(rest);
 
+    if ((whole >= 3 && strcmp(rest + whole - 3, " in") == 0) || (whole >= 5 && strcmp(rest + whole - 5, " from") == 0))
+        return wrong(reader, "a frame is 'at FUNCTION [in MODULE] [from FILE]'");
     if (file) {
         *file = 0;
         pattern->file = copy(file + strlen(" from ") + strspn(file + strlen(" from "), " \t"));

@@ -10,66 +10,56 @@
 
 #include <string.h>
 
-enum { BUCKET_BITS = 12, BUCKETS = 1 << BUCKET_BITS, LEAST_RED = 16, MOST_FOUND = 16, MOST_STEPS = 1 << 20 };
+enum { LEAST_RED = 16, MOST_FOUND = 16, MOST_STEPS = 1 << 20 };
 
 static const size_t filled_most = (size_t)1 << 20;      /* bytes that are poisoned */
 static const size_t quarantine_most = (size_t)16 << 20; /* bytes in all */
 static const size_t quarantine_block = (size_t)2 << 20; /* of one */
 
-enum state { FREE, LIVE, BUSY, QUARANTINED };
-
-struct block {
-    struct block *next;  /* in its bucket; among unused ones */
-    struct block *later; /* in quarantine */
-    struct tarn_page *run;
-    char *base, *object, *end; /* of the run, of what was asked for */
-    size_t asked;
-    unsigned letters;
-    enum state state;
-    struct tarn__track track[2];
-};
-
 struct tarn__lock tarn__care_large_lock = TARN__LOCK_INIT(TARN__RANK_QUARANTINE);
-static struct block *buckets[BUCKETS], *unused;
-static struct block *oldest, *latest; /* in quarantine */
-static size_t quarantined;            /* bytes */
+struct tarn__care_block *tarn__care_buckets[1 << TARN__CARE_BUCKET_BITS];
+
+static struct tarn__care_block *unused;
+static struct tarn__care_block *oldest, *latest; /* in quarantine */
+static size_t quarantined;                       /* bytes */
 
 static size_t bucket_of(const void *p)
 {
-    return (size_t)(((uint64_t)((uintptr_t)p >> TARN__PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15)) >> (64 - BUCKET_BITS));
+    return (size_t)(((uint64_t)((uintptr_t)p >> TARN__PAGE_BITS) * UINT64_C(0x9e3779b97f4a7c15)) >>
+                    (64 - TARN__CARE_BUCKET_BITS));
 }
 
 /* The lock is held, as for the next four. */
-static struct block *find(const void *p)
+static struct tarn__care_block *find(const void *p)
 {
-    struct block *block = buckets[bucket_of(p)];
+    struct tarn__care_block *block = tarn__care_buckets[bucket_of(p)];
     while (block && block->object != p)
         block = block->next;
     return block;
 }
 
-static void insert(struct block *block)
+static void insert(struct tarn__care_block *block)
 {
-    struct block **bucket = &buckets[bucket_of(block->object)];
+    struct tarn__care_block **bucket = &tarn__care_buckets[bucket_of(block->object)];
     block->next = *bucket;
     *bucket = block;
 }
 
-static void drop(struct block *block)
+static void drop(struct tarn__care_block *block)
 {
-    struct block **link = &buckets[bucket_of(block->object)];
+    struct tarn__care_block **link = &tarn__care_buckets[bucket_of(block->object)];
     while (*link != block)
         link = &(*link)->next;
     *link = block->next;
-    block->state = FREE;
+    block->state = TARN__CARE_FREE;
 }
 
 /* Those that leave, linked by `later`. */
-static struct block *make_room(size_t size)
+static struct tarn__care_block *make_room(size_t size)
 {
-    struct block *first = NULL, **end = &first;
+    struct tarn__care_block *first = NULL, **end = &first;
     while (oldest && quarantined + size > quarantine_most) {
-        struct block *block = oldest;
+        struct tarn__care_block *block = oldest;
         oldest = block->later;
         quarantined -= (size_t)(block->end - block->base);
         *end = block;
@@ -79,17 +69,17 @@ static struct block *make_room(size_t size)
     return first;
 }
 
-static struct block *take_unused(void)
+static struct tarn__care_block *take_unused(void)
 {
     tarn__lock(&tarn__care_large_lock);
-    struct block *block = unused;
+    struct tarn__care_block *block = unused;
     if (block)
         unused = block->next;
     tarn__unlock(&tarn__care_large_lock);
     return block ? block : tarn__meta_alloc(sizeof *block, sizeof(void *));
 }
 
-static void keep_unused(struct block *block)
+static void keep_unused(struct tarn__care_block *block)
 {
     tarn__lock(&tarn__care_large_lock);
     block->next = unused;
@@ -97,7 +87,7 @@ static void keep_unused(struct block *block)
     tarn__unlock(&tarn__care_large_lock);
 }
 
-static void set_state(struct block *block, enum state state)
+static void set_state(struct tarn__care_block *block, enum tarn__care_state state)
 {
     tarn__lock(&tarn__care_large_lock);
     block->state = state;
@@ -106,7 +96,7 @@ static void set_state(struct block *block, enum state state)
 
 /* What lies in blocks */
 
-static size_t filled(const struct block *block) { return tarn__min(block->asked, filled_most); }
+static size_t filled(const struct tarn__care_block *block) { return tarn__min(block->asked, filled_most); }
 
 static const void *first_other(const char *from, const char *end, unsigned char value)
 {
@@ -116,12 +106,12 @@ static const void *first_other(const char *from, const char *end, unsigned char 
 }
 
 /* Where the left red zone begins that is painted and looked at. */
-static char *left_of(const struct block *block)
+static char *left_of(const struct tarn__care_block *block)
 {
     return block->object - tarn__min((size_t)(block->object - block->base), TARN__PAGE_SIZE);
 }
 
-static void paint(const struct block *block)
+static void paint(const struct tarn__care_block *block)
 {
     if (!(block->letters & TARN__LETTER_Z))
         return;
@@ -129,7 +119,7 @@ static void paint(const struct block *block)
     memset(block->object + block->asked, TARN__RED_USED, (size_t)(block->end - block->object) - block->asked);
 }
 
-static const void *find_bad(const struct block *block, enum tarn__crime *crime)
+static const void *find_bad(const struct tarn__care_block *block, enum tarn__crime *crime)
 {
     const void *bad = NULL;
     *crime = TARN__RED_ZONE;
@@ -137,25 +127,25 @@ static const void *find_bad(const struct block *block, enum tarn__crime *crime)
         bad = first_other(left_of(block), block->object, TARN__RED_USED);
     if (!bad && (block->letters & TARN__LETTER_Z))
         bad = first_other(block->object + block->asked, block->end, TARN__RED_USED);
-    if (!bad && block->state == QUARANTINED && (block->letters & TARN__LETTER_P)) {
+    if (!bad && block->state == TARN__CARE_QUARANTINED && (block->letters & TARN__LETTER_P)) {
         bad = first_other(block->object, block->object + filled(block), TARN__POISON_FREE);
         *crime = TARN__POISONED;
     }
     return bad;
 }
 
-static void track(struct block *block, int which)
+static void track(struct tarn__care_block *block, int which)
 {
     if (block->letters & TARN__LETTER_U)
         block->track[which] = (struct tarn__track){tarn__stack_here(0), tarn__thread_id(), (uint32_t)tarn__os_now()};
 }
 
-static void describe(const struct block *block, struct tarn__suspect *suspect)
+static void describe(const struct tarn__care_block *block, struct tarn__suspect *suspect)
 {
     suspect->pool = "large";
     suspect->object = block->object;
     suspect->size = block->asked;
-    suspect->live = block->state == LIVE;
+    suspect->live = block->state == TARN__CARE_LIVE;
     suspect->alloc_stack = block->track[0].stack;
     suspect->alloc_thread = block->track[0].thread;
     suspect->free_stack = block->track[1].stack;
@@ -165,8 +155,9 @@ static void describe(const struct block *block, struct tarn__suspect *suspect)
 bool tarn__care_large_suspect(const void *address, struct tarn__suspect *suspect)
 {
     int steps = 0;
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (const struct block *block = buckets[i]; block && steps < MOST_STEPS; block = block->next, steps++)
+    for (size_t i = 0; i < (size_t)1 << TARN__CARE_BUCKET_BITS; i++)
+        for (const struct tarn__care_block *block = tarn__care_buckets[i]; block && steps < MOST_STEPS;
+             block = block->next, steps++)
             if ((const char *)address >= block->base && (const char *)address < block->end) {
                 describe(block, suspect);
                 return true;
@@ -174,11 +165,11 @@ bool tarn__care_large_suspect(const void *address, struct tarn__suspect *suspect
     return false;
 }
 
-static void report(enum tarn__crime crime, const char *where, const struct block *block, const void *bad)
+static void report(enum tarn__crime crime, const char *where, const struct tarn__care_block *block, const void *bad)
 {
     struct tarn__suspect suspect = {0};
     describe(block, &suspect);
-    suspect.live = suspect.live || (block->state == BUSY && crime != TARN__DOUBLE_FREE);
+    suspect.live = suspect.live || (block->state == TARN__CARE_BUSY && crime != TARN__DOUBLE_FREE);
     suspect.bad = bad;
     tarn__report(crime, where, block->object, &suspect);
 }
@@ -193,7 +184,7 @@ void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool f
         lead = align;
         room += LEAST_RED;
     }
-    struct block *block = size <= PTRDIFF_MAX / 4 && align <= PTRDIFF_MAX / 4 ? take_unused() : NULL;
+    struct tarn__care_block *block = size <= PTRDIFF_MAX / 4 && align <= PTRDIFF_MAX / 4 ? take_unused() : NULL;
     char *base = block ? tarn__large_alloc(lead + room, align, 0, zeroed) : NULL;
     if (!base) {
         if (block)
@@ -201,13 +192,13 @@ void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool f
         return NULL;
     }
     struct tarn_page *run = tarn__run_at(base);
-    *block = (struct block){.run = run,
-                            .base = base,
-                            .object = base + lead,
-                            .end = base + run->count * TARN__PAGE_SIZE,
-                            .asked = size,
-                            .letters = letters,
-                            .state = LIVE};
+    *block = (struct tarn__care_block){.run = run,
+                                       .base = base,
+                                       .object = base + lead,
+                                       .end = base + run->count * TARN__PAGE_SIZE,
+                                       .asked = size,
+                                       .letters = letters,
+                                       .state = TARN__CARE_LIVE};
     if (fresh && (letters & TARN__LETTER_P))
         memset(block->object, TARN__POISON_FRESH, filled(block));
     paint(block);
@@ -219,10 +210,10 @@ void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool f
 }
 
 /* Those that leave quarantine go back to the heap, after a look. */
-static void release(struct block *block)
+static void release(struct tarn__care_block *block)
 {
     while (block) {
-        struct block *later = block->later;
+        struct tarn__care_block *later = block->later;
         enum tarn__crime crime;
         const void *bad = find_bad(block, &crime);
         if (bad)
@@ -236,14 +227,14 @@ static void release(struct block *block)
     }
 }
 
-static void quarantine(struct block *block)
+static void quarantine(struct tarn__care_block *block)
 {
     size_t size = (size_t)(block->end - block->base);
     if (block->letters & TARN__LETTER_P)
         memset(block->object, TARN__POISON_FREE, filled(block));
     tarn__lock(&tarn__care_large_lock);
-    struct block *leaving = make_room(size);
-    block->state = QUARANTINED;
+    struct tarn__care_block *leaving = make_room(size);
+    block->state = TARN__CARE_QUARANTINED;
     block->later = NULL;
     if (oldest)
         latest->later = block;
@@ -256,23 +247,23 @@ static void quarantine(struct block *block)
 }
 
 /* The block that begins at `p`, busy if it was live; NULL: none. */
-static struct block *claim(const void *p, bool *was_live)
+static struct tarn__care_block *claim(const void *p, bool *was_live)
 {
     tarn__lock(&tarn__care_large_lock);
-    struct block *block = find(p);
-    *was_live = block && block->state == LIVE;
+    struct tarn__care_block *block = find(p);
+    *was_live = block && block->state == TARN__CARE_LIVE;
     if (*was_live)
-        block->state = BUSY;
+        block->state = TARN__CARE_BUSY;
     tarn__unlock(&tarn__care_large_lock);
     return block;
 }
 
 /* A block that is live, as it should be, and busy from now on. NULL: there is none, or it was reported; then *reported. */
-static struct block *claim_sound(const void *p, const char *where, bool *reported)
+static struct tarn__care_block *claim_sound(const void *p, const char *where, bool *reported)
 {
     bool was_live;
     enum tarn__crime crime;
-    struct block *block = claim(p, &was_live);
+    struct tarn__care_block *block = claim(p, &was_live);
     const void *bad = was_live ? find_bad(block, &crime) : NULL;
     *reported = block && (!was_live || bad);
     if (bad)
@@ -280,14 +271,14 @@ static struct block *claim_sound(const void *p, const char *where, bool *reporte
     else if (block && !was_live)
         report(TARN__DOUBLE_FREE, where, block, NULL);
     if (bad)
-        set_state(block, LIVE);
+        set_state(block, TARN__CARE_LIVE);
     return *reported ? NULL : block;
 }
 
 bool tarn__care_large_free(void *p)
 {
     bool reported;
-    struct block *block = claim_sound(p, "free", &reported);
+    struct tarn__care_block *block = claim_sound(p, "free", &reported);
     if (!block) {
         struct tarn__suspect suspect = {0};
         if (!reported && tarn__run_at(p) && tarn__care_large_suspect(p, &suspect)) { /* a left red zone's beginning */
@@ -319,7 +310,7 @@ bool tarn__care_large_has(const void *p)
     return has;
 }
 
-static size_t usable(const struct block *block)
+static size_t usable(const struct tarn__care_block *block)
 {
     return block->letters & TARN__LETTER_Z ? block->asked : (size_t)(block->end - block->object);
 }
@@ -327,17 +318,17 @@ static size_t usable(const struct block *block)
 size_t tarn__care_large_size(const void *p, const char *where)
 {
     bool reported;
-    struct block *block = claim_sound(p, where, &reported);
+    struct tarn__care_block *block = claim_sound(p, where, &reported);
     size_t size = block ? usable(block) : 0;
     if (block)
-        set_state(block, LIVE);
+        set_state(block, TARN__CARE_LIVE);
     return size;
 }
 
 bool tarn__care_large_resize(void *p, size_t size)
 {
     bool reported;
-    struct block *block = claim_sound(p, "realloc", &reported);
+    struct tarn__care_block *block = claim_sound(p, "realloc", &reported);
     if (!block)
         return false;
     size_t room = (size_t)(block->end - block->object), red = block->letters & TARN__LETTER_Z ? LEAST_RED : 0;
@@ -346,14 +337,14 @@ bool tarn__care_large_resize(void *p, size_t size)
         block->asked = size;
         paint(block);
     }
-    set_state(block, LIVE);
+    set_state(block, TARN__CARE_LIVE);
     return fits;
 }
 
 /* Looking at all */
 
 struct finding {
-    struct block *block;
+    struct tarn__care_block *block;
     const void *bad;
     enum tarn__crime crime;
 };
@@ -363,9 +354,9 @@ size_t tarn__care_large_look(const char *where)
     struct finding found[MOST_FOUND];
     size_t count = 0;
     tarn__lock(&tarn__care_large_lock);
-    for (size_t i = 0; i < BUCKETS; i++)
-        for (struct block *block = buckets[i]; block && count < MOST_FOUND; block = block->next) {
-            bool settled = block->state == LIVE || block->state == QUARANTINED;
+    for (size_t i = 0; i < (size_t)1 << TARN__CARE_BUCKET_BITS; i++)
+        for (struct tarn__care_block *block = tarn__care_buckets[i]; block && count < MOST_FOUND; block = block->next) {
+            bool settled = block->state == TARN__CARE_LIVE || block->state == TARN__CARE_QUARANTINED;
             found[count].block = block;
             found[count].bad = settled ? find_bad(block, &found[count].crime) : NULL;
             count += found[count].bad != NULL;
@@ -379,7 +370,7 @@ size_t tarn__care_large_look(const char *where)
 void tarn__care_large_empty(void)
 {
     tarn__lock(&tarn__care_large_lock);
-    struct block *leaving = make_room(quarantine_most + 1);
+    struct tarn__care_block *leaving = make_room(quarantine_most + 1);
     tarn__unlock(&tarn__care_large_lock);
     release(leaving);
 }

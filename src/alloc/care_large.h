@@ -12,11 +12,28 @@
 #define TARN_ALLOC_CARE_LARGE_H
 
 #include "os/lock.h"
+#include "slab/debug.h"
 
 #include <stdbool.h>
 #include <stddef.h>
 
-struct tarn__suspect;
+enum { TARN__CARE_BUCKET_BITS = 12 };
+
+enum tarn__care_state { TARN__CARE_FREE, TARN__CARE_LIVE, TARN__CARE_BUSY, TARN__CARE_QUARANTINED };
+
+struct tarn__care_block {
+    struct tarn__care_block *next;  /* in its bucket; among unused ones */
+    struct tarn__care_block *later; /* in quarantine */
+    struct tarn_page *run;
+    char *base, *object, *end; /* of the run, of what was asked for */
+    size_t asked;
+    unsigned letters;
+    enum tarn__care_state state;
+    struct tarn__track track[2];
+};
+
+/* By address of their objects; free blocks are in none. Under the lock; others than this file only read it (door/live.c). */
+extern struct tarn__care_block *tarn__care_buckets[1 << TARN__CARE_BUCKET_BITS];
 
 /* NULL: no memory. `zeroed` tells whether it reads as zero; `fresh`: its bytes are anything, so they may be filled. */
 void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool fresh, bool *zeroed);

@@ -6,6 +6,7 @@
  */
 #include "format/live.h"
 
+#include "alloc/care_large.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "os/kept.h"
@@ -41,6 +42,7 @@ __attribute__((used)) struct tarn_live tarn__live = {
             .flags = TARN_LIVE_FIELD(struct tarn_cache, flags),
             .references = TARN_LIVE_FIELD(struct tarn_cache, references),
             .start = TARN_LIVE_FIELD(struct tarn_cache, start),
+            .tail = TARN_LIVE_FIELD(struct tarn_cache, tracks),
         },
     .thread =
         {
@@ -97,6 +99,27 @@ __attribute__((used)) struct tarn_live tarn__live = {
             .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
             .slab_map = TARN_LIVE_ARRAY(struct tarn__slab, map),
             .page_owner = TARN_LIVE_FIELD(struct tarn_page, lru.next),
+        },
+    .tail =
+        {
+            .bytes = sizeof(struct tarn__tail),
+            .users = TARN_CACHE_STORE_USER,
+            .asked = TARN_LIVE_FIELD(struct tarn__tail, asked),
+            .stack = TARN_LIVE_FIELD(struct tarn__tail, track[0].stack),
+            .thread = TARN_LIVE_FIELD(struct tarn__tail, track[0].thread),
+        },
+    .blocks =
+        {
+            .at = (uintptr_t)tarn__care_buckets,
+            .count = 1u << TARN__CARE_BUCKET_BITS,
+            .bytes = sizeof(struct tarn__care_block),
+            .next = TARN_LIVE_FIELD(struct tarn__care_block, next),
+            .base = TARN_LIVE_FIELD(struct tarn__care_block, base),
+            .object = TARN_LIVE_FIELD(struct tarn__care_block, object),
+            .asked = TARN_LIVE_FIELD(struct tarn__care_block, asked),
+            .state = TARN_LIVE_FIELD(struct tarn__care_block, state),
+            .stack = TARN_LIVE_FIELD(struct tarn__care_block, track[0].stack),
+            .live = TARN__CARE_LIVE,
         },
     .piece =
         {

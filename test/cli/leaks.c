@@ -25,6 +25,7 @@ static void *volatile freed;
 static void *volatile *mapped;
 static _Thread_local void *volatile local;
 static pthread_barrier_t barrier;
+static volatile int held; /* the address is in its register */
 
 /* What earlier calls left below the stack pointer, and in registers, is written over. */
 static NOINLINE void scrub(void)
@@ -44,7 +45,7 @@ static void *get(size_t size)
 
 static NOINLINE void leak_alone(void)
 {
-    for (int i = 0; i < 3; i++)
+    for (volatile int i = 0; i < 3; i++)
         get(1000);
     get(100000);
     get(5000000);
@@ -108,12 +109,14 @@ static void *hold_register(void *unused)
     scrub();
     pthread_barrier_wait(&barrier);
 #if defined(__x86_64__)
-    __asm__ volatile("add $4096, %0\n\tmov %0, %%r12\n\txor %0, %0\n1:\tmov $34, %%eax\n\tsyscall\n\tjmp 1b" /* pause */
-                     : "+r"(coded)
-                     :
-                     : "rax", "rcx", "r11", "r12", "memory");
+    __asm__ volatile(
+        "add $4096, %0\n\tmov %0, %%r12\n\txor %0, %0\n\tmovl $1, %1\n1:\tmov $34, %%eax\n\tsyscall\n\tjmp 1b" /* pause */
+        : "+r"(coded), "=m"(held)
+        :
+        : "rax", "rcx", "r11", "r12", "memory");
 #else
     void *volatile p = (void *)(coded + 4096);
+    held = 1;
     for (;;)
         pause();
     (void)p;
@@ -192,6 +195,8 @@ int main(int argc, char **argv)
     leak_backwards();
     reach();
     pthread_barrier_wait(&barrier);
+    while (!held)
+        usleep(1000);
     void *volatile mine = get(340);
     scrub();
     leave_below(4);
