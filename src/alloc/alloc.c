@@ -5,6 +5,7 @@
 
 #include "alloc/care.h"
 #include "alloc/fast.h"
+#include "alloc/hard.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "alloc/realloc.h"
@@ -132,7 +133,7 @@ static bool free_page(struct tarn_page *page, void *p)
 
 TARN__NOINLINE void tarn__free_slow(void *p)
 {
-    if (!p || (TARN__UNLIKELY(tarn__modes_any) && tarn__care_free(p)))
+    if (!p || (TARN__UNLIKELY(tarn__modes_any) && tarn__care_free(p, TARN__HARD_ANY, "free")))
         return;
     struct tarn_page *page = tarn__page_of(p);
     if (page && free_page(page, p))
@@ -196,6 +197,9 @@ size_t tarn_usable_size(const void *p)
         return tarn__class_size(number);
     if (!p)
         return 0;
+    size_t own;
+    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_own_size(p, "usable_size", &own))
+        return own;
     size_t cared = TARN__UNLIKELY(tarn__modes_any) ? tarn__care_size(p, "usable_size") : 0;
     if (cared)
         return cared;
@@ -213,6 +217,8 @@ size_t tarn_usable_size(const void *p)
 
 void tarn_free_sized(void *p, size_t size)
 {
+    if (TARN__UNLIKELY(tarn__modes_any) && p && tarn__care_free(p, size, "free_sized"))
+        return;
     if (p && size > tarn_usable_size(p))
         tarn__fail(TARN__WRONG_SIZE, "free_sized", p);
     tarn__free(p);

@@ -26,6 +26,7 @@ struct cared {
 };
 
 static struct cared cared[TARN__CLASSES + 1]; /* [0]: the letters of "large" */
+static bool only_hardened;                    /* no letters and no sampling beside */
 
 static bool is_cared(unsigned class) { return (cared[class].letters | (unsigned)tarn__hardened) != 0; }
 
@@ -71,18 +72,30 @@ void tarn__care_begin(void)
         if (is_cared(class))
             empty_bins(class);
     }
+    only_hardened = tarn__hardened && !tarn__sample_rate && !tarn__letters_anywhere();
 }
 
-/* NULL: no letters that ask for it, or no memory. */
+/* Requests that this one stands for: those of its class and thread since the last look. */
+static size_t requests(unsigned class)
+{
+    struct tarn__rear *rear = &tarn__self->rear[class];
+    if (class == 0 || !rear->begun)
+        return 1;
+    uint32_t seen = rear->looked_at, now = (uint32_t)tarn__self->bin[class].allocs;
+    rear->looked_at = now;
+    return tarn__max(now - seen, 1);
+}
+
+/* NULL: no letters that ask for it, nor its turn, or it cannot be had. */
 static void *guarded(size_t size, size_t align, unsigned class)
 {
     char name[TARN_CACHE_NAME_MOST + 1] = "large";
-    bool picked = tarn__sample_rate && tarn__guard_picks(size);
-    if (!picked && !(cared[class].letters & TARN__LETTER_G))
+    bool picked = tarn__sample_rate && tarn__sample_due(requests(class)), always = cared[class].letters & TARN__LETTER_G;
+    if (!picked && !always)
         return NULL;
     if (class)
         tarn__class_name(name, class);
-    return tarn__guard_alloc(size, align, name);
+    return always ? tarn__guard_alloc(size, align, name) : tarn__sample_alloc(size, align, name);
 }
 
 static void *debugged(size_t size, size_t align, unsigned class)
@@ -100,29 +113,41 @@ static void *ordinary(size_t size, size_t align, bool *zeroed)
     return tarn__local_alloc(tarn__heap_class(tarn__class_of(rounded)), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
 }
 
+/* Whole pages are served as ever when the system has no mappings left; and all is, where addresses are short. */
+static void *hardened(size_t size, size_t align, bool *zeroed)
+{
+    void *p = tarn__hard_alloc(size, align);
+    *zeroed = p != NULL;
+    return TARN__LIKELY(p != NULL) || (size <= TARN__SMALL_MOST && tarn__hard_begun()) ? p : ordinary(size, align, zeroed);
+}
+
 void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
 {
     bool ignored, fresh = !zeroed;
-    size_t least = tarn__max(size, 1);
-    unsigned class = least <= TARN__SMALL_MOST && align <= TARN__PAGE_SIZE ? tarn__class_of(least) : 0;
     if (!zeroed)
         zeroed = &ignored;
     *zeroed = false;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return NULL;
+    if (TARN__LIKELY(only_hardened))
+        return hardened(size, align, zeroed);
+    size_t least = tarn__max(size, 1);
+    unsigned class = least <= TARN__SMALL_MOST && align <= TARN__PAGE_SIZE ? tarn__class_of(least) : 0;
     void *p = guarded(size, align, class);
     if (p || tarn__hardened)
-        return p ? p : tarn__hard_alloc(size, align, zeroed);
+        return p ? p : hardened(size, align, zeroed);
     unsigned letters = cared[class].letters & ~(unsigned)TARN__LETTER_G;
     if (!letters)
         return ordinary(size, align, zeroed);
     return class ? debugged(size, align, class) : tarn__care_large_alloc(letters, size, align, fresh, zeroed);
 }
 
-bool tarn__care_free(void *p)
+bool tarn__care_free(void *p, size_t size, const char *where)
 {
-    if (tarn__guard_free(p) || (tarn__hardened && tarn__hard_free(p)))
+    if (tarn__guard_free(p, size, where) || (tarn__hardened && tarn__hard_free(p, size, where)))
         return true;
+    if (size != TARN__HARD_ANY)
+        return false;
     if (cared[0].letters && tarn__care_large_free(p))
         return true;
     unsigned class = tarn__class_at(p);
@@ -132,12 +157,15 @@ bool tarn__care_free(void *p)
     return true;
 }
 
+bool tarn__care_own_size(const void *p, const char *where, size_t *size)
+{
+    return tarn__guard_size(p, where, size) || (tarn__hardened && tarn__hard_size(p, where, size));
+}
+
 size_t tarn__care_size(const void *p, const char *where)
 {
-    size_t size = tarn__guard_size(p);
-    if (size == 0 && tarn__hardened)
-        size = tarn__hard_size(p);
-    if (size == 0 && cared[0].letters)
+    size_t size = 0;
+    if (cared[0].letters)
         size = tarn__care_large_size(p, where);
     if (size > 0 || tarn__class_at(p) || tarn__run_at(p) || tarn__piece_of(p))
         return size;
@@ -151,8 +179,27 @@ static bool fits(const struct tarn_cache *cache, size_t size)
     return size <= cache->object_size && size >= cache->object_size / 2;
 }
 
+/* To another object. */
+static void *move(void *p, size_t had, size_t size)
+{
+    void *to = tarn__alloc(size);
+    if (!to)
+        return NULL;
+    memcpy(to, p, tarn__min(had, size));
+    tarn__free(p);
+    tarn__atomic_add(&tarn__heap.reallocs_moved, 1);
+    return to;
+}
+
 bool tarn__care_realloc(void *p, size_t size, void **moved)
 {
+    size_t guarded_size;
+    if (tarn__hardened && tarn__hard_realloc(p, size, moved))
+        return true;
+    if (tarn__guard_size(p, "realloc", &guarded_size)) {
+        *moved = guarded_size || tarn__guard_is_live(p) ? move(p, guarded_size, size) : NULL;
+        return true;
+    }
     const struct tarn__slab *slab = tarn__slab_of(p);
     if (slab && slab->cache->exact && fits(slab->cache, size)) {
         *moved = tarn__debug_resize(slab->cache, p, size) ? p : NULL;
@@ -169,12 +216,7 @@ bool tarn__care_realloc(void *p, size_t size, void **moved)
     }
     if (had == 0)
         return false;
-    *moved = tarn__alloc(size);
-    if (*moved) {
-        memcpy(*moved, p, tarn__min(had, size));
-        tarn__free(p);
-        tarn__atomic_add(&tarn__heap.reallocs_moved, 1);
-    }
+    *moved = move(p, had, size);
     return true;
 }
 
@@ -196,7 +238,7 @@ size_t tarn__care_look(const char *where)
 {
     struct look look = {where, 0};
     tarn_cache_each(look_at, &look);
-    return look.reports + tarn__care_large_look(where);
+    return look.reports + tarn__care_large_look(where) + tarn__hard_check() + tarn__guard_check();
 }
 
 size_t tarn_debug_check(void) { return tarn__care_look("debug_check"); }
@@ -204,6 +246,6 @@ size_t tarn_debug_check(void) { return tarn__care_look("debug_check"); }
 void tarn__care_end(void)
 {
     const unsigned letters = TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P | TARN__LETTER_Q;
-    if (tarn__letters_anywhere() & letters)
+    if ((tarn__letters_anywhere() & letters) || tarn__hardened || tarn__sample_rate)
         tarn__care_look("exit");
 }

@@ -27,8 +27,12 @@ void tarn__care_begin(void);
 /* These are for when tarn__modes_any. Any size, a power of two. NULL: no memory. `zeroed`, if there is one to tell: whether it reads as zero. */
 void *tarn__care_alloc(size_t size, size_t align, bool *zeroed);
 
-/* False: an ordinary object, or none at all: the caller knows what to do. What is wrong with others is reported, and then it is true. */
-bool tarn__care_free(void *p);
+/* False: an ordinary object, or none at all: the caller knows what to do. What is wrong with others is reported, and then it is true. `size` is what the
+ * caller says that the object has, or TARN__HARD_ANY (hard.h). */
+bool tarn__care_free(void *p, size_t size, const char *where);
+
+/* *size: bytes of a guarded or hardened object, 0 if that was reported. False: it is none of these. */
+bool tarn__care_own_size(const void *p, const char *where, size_t *size);
 
 /* Bytes that may be used, if it is not an ordinary object; 0: it is, or none at all. */
 size_t tarn__care_size(const void *p, const char *where);

@@ -1,38 +1,62 @@
 /*
- * Objects on pages of their own (TARN_DEBUG=G), and one in a number of allocations so (TARN_SAMPLE). Called by care.c, from malloc's slow path.
+ * Guard pages (TARN_DEBUG=G) and sampling (TARN_SAMPLE=n): an object at the end of pages of its own, so that the processor finds the first wrong access.
+ *
+ *     … unmapped | pages:  slack | object | rest | unmapped …          rest: less than the alignment, checked at the free
+ *
+ * A place of 8 TiB is decided at random. In it lie, for each length of 2^k pages, slots of 2^k + 1 pages, of which the last is never mapped. A live object has
+ * mapped just the pages it needs; a freed one none, until its slot is used again: the slot freed first comes first, after at least 32768 others of its length. So
+ * what is freed costs addresses only, neither memory nor one of the 65530 mappings that a process may have; where these run out, requests are served
+ * unguarded, and counted. What is known of slots lies out of line.
+ *
+ * A handler of SIGSEGV and SIGBUS is installed when the first object is guarded. It tells what the fault was to an object, and leaves all other faults to
+ * the handler that there was.
+ *
+ * Sampling takes a small set of such slots for one request in about n: 16 of one page. It takes place where requests leave the
+ * fast path anyway, which is told by how many each exchange of magazines stands for; so the fast path is what it was, and a program that only ever frees and takes again the
+ * same few objects of a bin is sampled less. Wrong if: rates differ from 1 in n by more than a third in loads that refill.
  */
 #ifndef TARN_ALLOC_GUARD_H
 #define TARN_ALLOC_GUARD_H
 
+#include "os/lock.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 
-/* Whether this allocation is one of those that TARN_SAMPLE picks. Asked at each one that takes the slow path. */
-static inline bool tarn__guard_picks(size_t size)
-{
-    (void)size;
-    return false;
-}
+/* A guarded object for the pool of this name, which must stay. Zeroed. NULL: none can be had; the caller serves it otherwise. Sets nothing else. */
+void *tarn__guard_alloc(size_t size, size_t align, const char *pool);
 
-/* NULL: it cannot have pages of its own now, and the caller serves it otherwise. */
-static inline void *tarn__guard_alloc(size_t size, size_t align, const char *pool)
-{
-    (void)size, (void)align, (void)pool;
-    return NULL;
-}
+/* Frees it. False: the address is none of a guarded place. Misuse is reported. `size` as for tarn__hard_free. */
+bool tarn__guard_free(void *p, size_t size, const char *where);
 
-/* False: the address lies in no guarded pages. What is wrong with one that does is reported, and then it is true. */
-static inline bool tarn__guard_free(void *p)
-{
-    (void)p;
-    return false;
-}
+/* Bytes asked for of the live object that begins at `p`. False: the address is none of a guarded place. */
+bool tarn__guard_size(const void *p, const char *where, size_t *size);
 
-/* Bytes asked for; 0: no live guarded object begins there. */
-static inline size_t tarn__guard_size(const void *p)
-{
-    (void)p;
-    return 0;
-}
+/* Whether a live object begins at `p`, which lies in a guarded place. */
+bool tarn__guard_is_live(const void *p);
+
+/* As tarn__hard_describe. */
+struct tarn__suspect;
+bool tarn__guard_describe(const void *p, struct tarn__suspect *suspect);
+
+/*
+ * Whether the calling thread's request is one to be sampled, when it stands for `weight` requests; to be asked when tarn__sample_rate is not 0. Then
+ * tarn__sample_alloc serves it, or returns NULL: larger than a page, or all slots are in use.
+ */
+bool tarn__sample_due(size_t weight);
+void *tarn__sample_alloc(size_t size, size_t align, const char *pool);
+
+/* Checks what lies behind each live object. Reports; returns how many. */
+size_t tarn__guard_check(void);
+
+struct tarn__guard_stats {
+    size_t live, freed; /* objects, and slots of freed ones that are not used again yet */
+    size_t guarded;     /* requests served so */
+    size_t unguarded;   /* requests that could not be */
+    size_t sampled;     /* of `guarded` */
+};
+void tarn__guard_stats(struct tarn__guard_stats *stats);
+
+void tarn__guard_each_lock(void (*act)(struct tarn__lock *));
 
 #endif

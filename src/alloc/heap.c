@@ -2,6 +2,8 @@
 #include "alloc/heap.h"
 
 #include "alloc/care_large.h"
+#include "alloc/guard.h"
+#include "alloc/hard.h"
 #include "alloc/heaps.h"
 #include "base/fail.h"
 #include "base/inject.h"
@@ -121,6 +123,8 @@ static void each_lock(void (*act)(struct tarn__lock *))
     tarn__worker_each_lock(act);
     tarn__rcu_each_lock(act);
     tarn__shrinkers_each_lock(act);
+    tarn__guard_each_lock(act);
+    tarn__hard_each_lock(act);
     act(&ready_lock);
     act(&tarn__registry_lock);
     act(&tarn__care_large_lock);

@@ -34,6 +34,8 @@ enum tarn__rank {
     TARN__RANK_WORKER,     /* the background thread's queue */
     TARN__RANK_RCU,        /* readers, and calls that wait for a grace period */
     TARN__RANK_SHRINKERS,  /* the list of shrinkers */
+    TARN__RANK_GUARDED,    /* objects with guard pages */
+    TARN__RANK_HARD,       /* hardened mode: a class's free slots; whole pages */
     TARN__RANK_REGISTRY,   /* the list of thread caches */
     TARN__RANK_CACHES,     /* the list of caches */
     TARN__RANK_ZONES,      /* the lists of zones, and of threads' pages */

@@ -58,6 +58,7 @@ struct tarn__rear {
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
+    uint32_t looked_at;                   /* allocs, when sampling looked at them */
     tarn__counter samples, sampled_bytes; /* sizes asked for, recorded at refills */
     tarn__counter reallocs;               /* that left their object where it is */
     uint64_t noted_allocs, noted_frees;   /* already in the ledger */

@@ -1,0 +1,222 @@
+/* Guarded objects: requests, frees, sampling. See guard.h. */
+#include "alloc/guard.h"
+
+#include "alloc/guard_slots.h"
+#include "base/bits.h"
+#include "base/fail.h"
+#include "base/modes.h"
+#include "os/fault.h"
+#include "os/os.h"
+#include "os/random.h"
+#include "os/stack.h"
+#include "os/thread.h"
+
+#include <string.h>
+
+static _Atomic size_t guarded, unguarded, sampled, live;
+
+static void begin(void)
+{
+    tarn__stack_begin();
+    tarn__fault_watch(tarn__guard_seen);
+}
+
+static struct tarn__guard_group *group_of_slot(const struct tarn__guard_slot *slot)
+{
+    unsigned k = (unsigned)(((uintptr_t)slot->p - tarn__guard_base) >> TARN__GUARD_GROUP_BITS);
+    return &tarn__guard_group[k];
+}
+
+/* The object's place at the end of the slot (of one byte if it has none), and its pages. False: they cannot be mapped. */
+static bool place(struct tarn__guard_group *group, struct tarn__guard_slot *slot, size_t size, size_t align)
+{
+    char *first = tarn__guard_address(group, (size_t)(slot - group->slot)), *end = first + group->stride - TARN__PAGE_SIZE;
+    char *p = (char *)tarn__align_down((uintptr_t)end - tarn__max(size, 1), align);
+    char *from = (char *)tarn__align_down((uintptr_t)p, TARN__PAGE_SIZE);
+    char *to = (char *)tarn__align_up((uintptr_t)p + tarn__max(size, 1), TARN__PAGE_SIZE);
+    if (slot->opened) { /* what lies behind its last user is to fault again */
+        tarn__os_unmap(first - TARN__PAGE_SIZE, group->stride);
+        slot->opened = false;
+    }
+    if (!tarn__os_map(from, (size_t)(to - from), TARN__OS_COMMITTED))
+        return false;
+    memset(from, TARN__GUARD_FILL, (size_t)(p - from));
+    memset(p + size, TARN__GUARD_FILL, (size_t)(to - p) - size);
+    slot->p = p;
+    slot->size = size;
+    slot->mapped = from;
+    slot->pages = (size_t)(to - from) / TARN__PAGE_SIZE;
+    return true;
+}
+
+static void *alloc_in(struct tarn__guard_group *group, size_t size, size_t align, const char *pool)
+{
+    struct tarn__guard_slot *slot = tarn__guard_take(group);
+    if (!slot)
+        return NULL;
+    if (!place(group, slot, size, align)) {
+        tarn__guard_give(group, slot, slot->p ? TARN__GUARD_FREED : TARN__GUARD_EMPTY);
+        return NULL;
+    }
+    strncpy(slot->pool, pool, sizeof slot->pool - 1);
+    slot->alloc_stack = tarn__stack_here(1);
+    slot->alloc_thread = tarn__thread_id();
+    slot->free_stack = slot->free_thread = 0;
+    void *p = slot->p;
+    slot->state = TARN__GUARD_LIVE;
+    guarded++;
+    live++;
+    return p;
+}
+
+void *tarn__guard_alloc(size_t size, size_t align, const char *pool)
+{
+    size_t room = tarn__align_up(tarn__max(size, 1), align) + (align > TARN__PAGE_SIZE ? align : 0);
+    size_t pages = tarn__align_up(room, TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
+    unsigned k = tarn__log2_ceil(tarn__max(pages, 1));
+    if (room < size || pages == 0 || k > TARN__GUARD_LARGEST || !tarn__guard_places(begin))
+        return NULL;
+    void *p = alloc_in(&tarn__guard_group[k], size, align, pool);
+    if (!p)
+        unguarded++;
+    return p;
+}
+
+/* What lies on its pages around it is as it was. */
+static const char *first_wrong(const struct tarn__guard_slot *slot)
+{
+    const char *end = slot->mapped + slot->pages * TARN__PAGE_SIZE;
+    for (const char *at = slot->p + slot->size; at < end; at++)
+        if ((unsigned char)*at != TARN__GUARD_FILL)
+            return at;
+    for (const char *at = slot->p; at-- > slot->mapped;)
+        if ((unsigned char)*at != TARN__GUARD_FILL)
+            return at;
+    return NULL;
+}
+
+static void report(enum tarn__crime crime, const char *where, const void *p, const struct tarn__guard_slot *slot,
+                   const char *bad)
+{
+    struct tarn__suspect suspect = {.bad = bad};
+    if (slot)
+        tarn__guard_tell(slot, &suspect);
+    tarn__report(crime, where, p, &suspect);
+}
+
+/* The live slot whose object begins at `p`, now BUSY if `take`; NULL: there is none, which was reported. */
+static struct tarn__guard_slot *live_at(const void *p, const char *where, bool take)
+{
+    struct tarn__guard_slot *slot = tarn__guard_nearest(p);
+    bool starts = slot && slot->p == p, is_live = false;
+    tarn__lock(&tarn__guard_lock);
+    if (starts) {
+        is_live = slot->state == TARN__GUARD_LIVE;
+        if (is_live && take)
+            slot->state = TARN__GUARD_BUSY;
+    }
+    tarn__unlock(&tarn__guard_lock);
+    if (is_live)
+        return slot;
+    report(starts ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, where, p, slot, NULL);
+    return NULL;
+}
+
+bool tarn__guard_free(void *p, size_t size, const char *where)
+{
+    size_t number;
+    if (!tarn__guard_group_of(p, &number))
+        return false;
+    struct tarn__guard_slot *slot = live_at(p, where, true);
+    if (!slot)
+        return true;
+    bool wrong_size = size != (size_t)-1 && size != slot->size;
+    const char *bad = first_wrong(slot);
+    if (wrong_size || bad) {
+        slot->state = TARN__GUARD_LIVE;
+        report(wrong_size ? TARN__WRONG_SIZE : TARN__RED_ZONE, where, p, slot, bad);
+        return true;
+    }
+    slot->free_stack = tarn__stack_here(0);
+    slot->free_thread = tarn__thread_id();
+    size_t bytes = slot->pages * TARN__PAGE_SIZE;
+    if (tarn__os_unmap(slot->mapped, bytes) && tarn__fault_forbid(slot->mapped, bytes) == 0)
+        slot->opened = true; /* to be unmapped before the next use */
+    live--;
+    tarn__guard_give(group_of_slot(slot), slot, TARN__GUARD_FREED);
+    return true;
+}
+
+bool tarn__guard_size(const void *p, const char *where, size_t *size)
+{
+    size_t number;
+    if (!tarn__guard_group_of(p, &number))
+        return false;
+    struct tarn__guard_slot *slot = live_at(p, where, false);
+    *size = slot ? slot->size : 0;
+    return true;
+}
+
+bool tarn__guard_is_live(const void *p)
+{
+    const struct tarn__guard_slot *slot = tarn__guard_nearest(p);
+    return slot && slot->p == p && slot->state == TARN__GUARD_LIVE;
+}
+
+/* Under the lock a live object stays mapped. */
+size_t tarn__guard_check(void)
+{
+    size_t found = 0;
+    for (size_t k = 0; tarn__guard_base && k < TARN__GUARD_GROUPS; k++) {
+        struct tarn__guard_group *group = &tarn__guard_group[k];
+        for (size_t i = 0; i < group->used; i++) {
+            tarn__lock(&tarn__guard_lock);
+            const char *bad = group->slot[i].state == TARN__GUARD_LIVE ? first_wrong(&group->slot[i]) : NULL;
+            tarn__unlock(&tarn__guard_lock);
+            if (!bad)
+                continue;
+            found++;
+            report(TARN__RED_ZONE, "check", group->slot[i].p, &group->slot[i], bad);
+        }
+    }
+    return found;
+}
+
+/* Sampling */
+
+bool tarn__sample_due(size_t weight)
+{
+    static TARN__TLS int64_t left;
+    static TARN__TLS uint64_t random;
+    uint64_t most = 2 * (uint64_t)tarn__sample_rate;
+    if (!random) {
+        random = tarn__random_seed();
+        left = (int64_t)(tarn__random_next(&random) % most);
+    }
+    left -= (int64_t)weight;
+    if (TARN__LIKELY(left >= 0))
+        return false;
+    left = (int64_t)(tarn__random_next(&random) % most);
+    return true;
+}
+
+void *tarn__sample_alloc(size_t size, size_t align, const char *pool)
+{
+    if (tarn__align_up(size, align) > TARN__PAGE_SIZE || size > TARN__PAGE_SIZE || align > TARN__PAGE_SIZE ||
+        !tarn__guard_places(begin))
+        return NULL;
+    void *p = alloc_in(&tarn__guard_group[TARN__GUARD_SAMPLE], size, align, pool);
+    if (p)
+        sampled++;
+    return p;
+}
+
+void tarn__guard_stats(struct tarn__guard_stats *stats)
+{
+    *stats = (struct tarn__guard_stats){.live = live, .guarded = guarded, .unguarded = unguarded, .sampled = sampled};
+    for (size_t k = 0; tarn__guard_base && k < TARN__GUARD_GROUPS; k++)
+        stats->freed += tarn__guard_group[k].used;
+    stats->freed -= stats->live;
+}
+
+void tarn__guard_each_lock(void (*act)(struct tarn__lock *)) { act(&tarn__guard_lock); }
