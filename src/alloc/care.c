@@ -63,7 +63,8 @@ static void empty_bins(unsigned class)
 void tarn__care_begin(void)
 {
     tarn__heap_ready();
-    tarn__stack_begin();
+    if (tarn__letters_anywhere())
+        tarn__stack_begin();
     cared[0].letters = tarn__letters_for("large");
     for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
         char name[TARN_CACHE_NAME_MOST + 1];
@@ -245,7 +246,7 @@ size_t tarn_debug_check(void) { return tarn__care_look("debug_check"); }
 
 void tarn__care_end(void)
 {
-    const unsigned letters = TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P | TARN__LETTER_Q;
+    const unsigned letters = TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P | TARN__LETTER_Q | TARN__LETTER_G;
     if ((tarn__letters_anywhere() & letters) || tarn__hardened || tarn__sample_rate)
         tarn__care_look("exit");
 }
