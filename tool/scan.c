@@ -2,7 +2,8 @@
  * Reaching objects; see scan.h.
  *
  * First all that is definitely reached, so that what is only possible is known to be no more; then that; then each object that is left leads those that it
- * reaches, as in valgrind's report. Objects wait on a stack of our own. The slabs they lie in are read whole, and kept as long as there is room.
+ * reaches, as in valgrind's report. Objects wait on a stack of our own. The slabs they lie in are read whole and kept, as long as there is
+ * room; then each object is read for itself.
  */
 #define _GNU_SOURCE 1
 #include "scan.h"
@@ -15,7 +16,7 @@
 
 #define BUFFER ((size_t)1 << 20)
 #define COPIED ((uint64_t)1 << 16) /* longer extents are read piece by piece, once */
-#define COPIES_LEAST ((uint64_t)64 << 20)
+#define COPIES_MOST ((uint64_t)1 << 30)
 
 static void push(struct tool_object **stack, size_t *count, size_t *room, struct tool_object object)
 {
@@ -166,43 +167,25 @@ static void act_on_lost(struct tool_scan *scan, uintptr_t word)
 
 /* Going through objects */
 
-static void make_room(struct tool_scan *scan, uint64_t bytes)
+/* A copy of an object's slab, if there is room for it. False: there is none. */
+static bool copy_extent(struct tool_scan *scan, struct tool_extent *extent)
 {
-    while (scan->copy_hand < scan->copy_count && scan->copy_bytes + bytes > scan->copy_most) {
-        struct tool_extent *oldest = &scan->heap->extents[scan->copies[scan->copy_hand++]];
-        free(oldest->copy);
-        oldest->copy = NULL;
-        scan->copy_bytes -= oldest->count * oldest->slot;
-    }
-    if (scan->copy_hand > 0 && scan->copy_hand >= scan->copy_count / 2) {
-        scan->copy_count -= scan->copy_hand;
-        memmove(scan->copies, scan->copies + scan->copy_hand, scan->copy_count * sizeof *scan->copies);
-        scan->copy_hand = 0;
-    }
-    if (scan->copy_count == scan->copy_room) {
-        scan->copy_room = scan->copy_room ? 2 * scan->copy_room : 1024;
-        scan->copies = tool_grow(scan->copies, scan->copy_room * sizeof *scan->copies);
-    }
-}
-
-static bool copy_extent(struct tool_scan *scan, size_t number)
-{
-    struct tool_extent *extent = &scan->heap->extents[number];
     uint64_t bytes = extent->count * extent->slot;
 
     if (extent->copy)
         return true;
-    make_room(scan, bytes);
+    if (scan->copy_bytes + bytes > scan->copy_most)
+        return false;
     extent->copy = tool_grow(NULL, bytes);
-    scan->copies[scan->copy_count++] = number;
     scan->copy_bytes += bytes;
     scan->heap_bytes += bytes;
-    return tool_live_read(scan->live, extent->begin, extent->copy, bytes);
+    scan->failed |= !tool_live_read(scan->live, extent->begin, extent->copy, bytes);
+    return true;
 }
 
 static void go_through(struct tool_scan *scan, struct tool_object object, void (*act)(struct tool_scan *, uintptr_t))
 {
-    const struct tool_extent *extent = &scan->heap->extents[object.extent];
+    struct tool_extent *extent = &scan->heap->extents[object.extent];
     uintptr_t at = tool_object_address(extent, object.index);
     uint64_t size = tool_object_size(extent, object.index), skip = (0 - at) % sizeof at;
     uint64_t words = size > skip ? (size - skip) / sizeof at : 0;
@@ -213,11 +196,13 @@ static void go_through(struct tool_scan *scan, struct tool_object object, void (
         tool_scan_range(scan, at, at + size, (uint32_t)object.extent + TOOL_PAGE_EXTENT, false, act);
         return;
     }
-    if (!copy_extent(scan, object.extent)) {
-        scan->failed = true;
-        return;
+    if (copy_extent(scan, extent)) {
+        from = extent->copy + (at - extent->begin) + skip;
+    } else {
+        scan->failed |= !tool_live_read(scan->live, at + skip, scan->buffer, words * sizeof at);
+        scan->heap_bytes += size;
+        from = scan->buffer;
     }
-    from = extent->copy + (at - extent->begin) + skip;
     for (uint64_t i = 0; i < words; i++) {
         uintptr_t word;
         memcpy(&word, from + i * sizeof word, sizeof word);
@@ -274,9 +259,9 @@ bool tool_scan(struct tool_scan *scan, const struct tool_frozen *frozen)
 {
     long pages = sysconf(_SC_AVPHYS_PAGES), page = sysconf(_SC_PAGESIZE);
 
-    scan->copy_most = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 2 : 0;
-    if (scan->copy_most < COPIES_LEAST)
-        scan->copy_most = COPIES_LEAST;
+    scan->copy_most = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page / 4 : 0;
+    if (scan->copy_most > COPIES_MOST)
+        scan->copy_most = COPIES_MOST;
     scan->buffer = tool_grow(NULL, BUFFER);
     scan->pagemap = tool_live_file(scan->live, "pagemap");
     tool_scan_roots(scan, frozen);
@@ -295,6 +280,5 @@ void tool_scan_free(struct tool_scan *scan)
     free(scan->leaders);
     free(scan->stack);
     free(scan->possible);
-    free(scan->copies);
     *scan = (struct tool_scan){.live = NULL};
 }

@@ -39,8 +39,6 @@ struct tool_scan {
     struct tool_object leader;
     int pagemap;
     char *buffer;
-    size_t *copies; /* extents that have one, the oldest from `copy_hand` on */
-    size_t copy_count, copy_room, copy_hand;
     uint64_t copy_bytes, copy_most;
     bool failed;
 };
