@@ -17,20 +17,20 @@
 
 /*
  * TARN_DEBUG with the letter U for all pools: added to each list of letters that is there (src/base/modes.h has their form), and a last list of its own for
- * what none of them names.
+ * what none of them names. Q is taken out: what is in quarantine is freed, and would seem to be lost.
  */
 static char *with_users(const char *before)
 {
     size_t length = before ? strlen(before) : 0;
     char *made = tool_grow(NULL, 2 * length + 8), *to = made;
+    bool letters = true;
 
     for (const char *at = before; length > 0 && *at; at++) {
-        if (at == before || at[-1] == ';') {
-            size_t letters = strcspn(at, ",;");
-            if (!memchr(at, 'U', letters))
-                *to++ = 'U';
-        }
-        *to++ = *at;
+        if (letters && (at == before || at[-1] == ';') && !memchr(at, 'U', strcspn(at, ",;")))
+            *to++ = 'U';
+        letters = *at == ';' || (letters && *at != ',');
+        if (!letters || *at != 'Q')
+            *to++ = *at;
     }
     strcpy(to, length > 0 ? ";U" : "U");
     return made;
