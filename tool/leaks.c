@@ -12,7 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { PLACES = 16 };
+enum { PLACES = 16, FOUND = 4096 };
 
 /* Options */
 
@@ -97,16 +97,40 @@ static bool is_ours(const struct tool_live *live, const struct tool_place *place
     return place->function && strncmp(place->function, "tarn_", 5) == 0;
 }
 
+/* What was found last at an address of this place in the table: stacks have most of their frames in common. */
+struct found {
+    uintptr_t address;
+    size_t count;
+    struct tool_place places[PLACES];
+};
+
+struct names {
+    struct tool_symbols *symbols;
+    struct found *table; /* of FOUND */
+};
+
+static const struct found *find(const struct names *names, uintptr_t address)
+{
+    struct found *found = &names->table[(address ^ address >> 12) % FOUND];
+
+    if (found->address != address || found->count == 0) {
+        found->address = address;
+        found->count = tool_symbols_find(names->symbols, address - 1, found->places, PLACES);
+    }
+    return found;
+}
+
 /* Each address may be several frames, where calls were inlined. */
-static void name_frames(const struct tool_live *live, struct tool_symbols *symbols, struct tool_leak_group *group)
+static void name_frames(const struct tool_live *live, const struct names *names, struct tool_leak_group *group)
 {
     struct tool_frame *named = NULL;
     size_t count = 0;
 
     for (size_t i = 0; i < group->frame_count; i++) {
-        struct tool_place places[PLACES];
         uintptr_t address = group->frames[i].address;
-        size_t found = tool_symbols_find(symbols, address - 1, places, PLACES);
+        const struct found *at = find(names, address);
+        const struct tool_place *places = at->places;
+        size_t found = at->count;
 
         if (count == 0 && i + 1 < group->frame_count && is_ours(live, &places[found - 1]))
             continue;
@@ -126,12 +150,16 @@ static void name_frames(const struct tool_live *live, struct tool_symbols *symbo
 
 static void name_all(const struct tool_live *live, struct tool_leaks *leaks)
 {
-    struct tool_symbols *symbols = leaks->stacks ? tool_symbols_open(live->pid) : NULL;
+    struct names names = {.symbols = leaks->stacks ? tool_symbols_open(live->pid) : NULL};
 
-    for (size_t i = 0; symbols && i < leaks->count; i++)
-        name_frames(live, symbols, &leaks->groups[i]);
-    if (symbols)
-        tool_symbols_close(symbols);
+    if (!names.symbols)
+        return;
+    names.table = tool_grow(NULL, FOUND * sizeof *names.table);
+    memset(names.table, 0, FOUND * sizeof *names.table);
+    for (size_t i = 0; i < leaks->count; i++)
+        name_frames(live, &names, &leaks->groups[i]);
+    free(names.table);
+    tool_symbols_close(names.symbols);
 }
 
 /* Finding */
