@@ -39,7 +39,7 @@ SECTIONS
 {
     .bss.tables (NOLOAD) : {
         *src_alloc_heap.c.o(.bss.tarn__heap .bss.shelves)
-        *(.bss.tarn__sections .bss.taken .bss.depots .bss.tarn__cache_table .bss.first.* .bss.unborn .bss.ended .bss.tarn__unit_cache)
+        *(.bss.tarn__sections .bss.taken .bss.depots .bss.tarn__cache_table .bss.first.* .bss.unborn .bss.ended)
     }
 }
 INSERT AFTER .bss;

@@ -139,12 +139,14 @@ TARN__NOINLINE void tarn__free_slow(void *p)
     if (page && free_page(page, p))
         return;
     struct tarn__slab *slab = tarn__slab_of(p);
-    if (!slab)
-        tarn__fail(TARN__INVALID_FREE, "free", p);
-    if (slab->cache->flags & TARN__DEBUG_FLAGS)
+    if (slab && (slab->cache->flags & TARN__DEBUG_FLAGS)) {
         tarn__debug_free(slab->cache, p, __builtin_return_address(0));
-    else
+    } else if (!slab || tarn__object_is_free(slab, p)) {
+        tarn__misuse(TARN__INVALID_FREE, "free", p);
+    } else {
+        tarn__mark_write(tarn__mark_of(slab, p), false);
         tarn__local_free(slab->cache, p);
+    }
 }
 
 void *tarn_malloc(size_t size) { return tarn__alloc(size); }
@@ -190,7 +192,8 @@ void *tarn_aligned_alloc(size_t align, size_t size)
     return tarn__large_alloc(size, tarn__max(align, TARN__PAGE_SIZE), 0, NULL);
 }
 
-size_t tarn_usable_size(const void *p)
+/* 0: NULL, or what was reported. */
+static inline size_t usable_size(const void *p, const char *where)
 {
     unsigned number = tarn__class_at(p);
     if (number)
@@ -198,9 +201,9 @@ size_t tarn_usable_size(const void *p)
     if (!p)
         return 0;
     size_t own;
-    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_own_size(p, "usable_size", &own))
+    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_own_size(p, where, &own))
         return own;
-    size_t cared = TARN__UNLIKELY(tarn__modes_any) ? tarn__care_size(p, "usable_size") : 0;
+    size_t cared = TARN__UNLIKELY(tarn__modes_any) ? tarn__care_size(p, where) : 0;
     if (cared)
         return cared;
     struct tarn_page *run = tarn__run_at(p);
@@ -208,20 +211,28 @@ size_t tarn_usable_size(const void *p)
         return run->count * TARN__PAGE_SIZE;
     bool free;
     struct tarn__piece *piece = tarn__piece_of(p);
-    struct tarn__slab *slab = piece ? NULL : tarn__slab_of(p);
-    size_t size = piece ? tarn__piece_size(piece, p, &free) : slab ? tarn__object_size(slab->cache) : 0;
-    if (size == 0)
-        tarn__fail(TARN__INVALID_FREE, "usable_size", p);
-    return piece ? tarn__heap_asked(piece, p, "usable_size") : size;
+    if (piece && tarn__piece_size(piece, p, &free) > 0)
+        return tarn__heap_asked(piece, p, where);
+    const struct tarn__slab *slab = piece ? NULL : tarn__slab_of(p);
+    if (slab && !tarn__object_is_free(slab, p))
+        return tarn__object_size(slab->cache);
+    tarn__misuse(piece && free ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, where, p);
+    return 0;
 }
+
+size_t tarn_usable_size(const void *p) { return usable_size(p, "usable_size"); }
 
 void tarn_free_sized(void *p, size_t size)
 {
     if (TARN__UNLIKELY(tarn__modes_any) && p && tarn__care_free(p, size, "free_sized"))
         return;
-    if (p && size > tarn_usable_size(p))
-        tarn__fail(TARN__WRONG_SIZE, "free_sized", p);
-    tarn__free(p);
+    size_t usable = usable_size(p, "free_sized");
+    if (usable == 0)
+        return;
+    if (size > usable)
+        tarn__report(TARN__WRONG_SIZE, "free_sized", p, NULL);
+    else
+        tarn__free(p);
 }
 
 size_t tarn_trim(size_t keep) { return tarn__heap_trim(keep); }

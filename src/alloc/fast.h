@@ -16,7 +16,7 @@ extern TARN__HIDDEN const uint16_t tarn__bin_by_16[TARN__TABLE_MOST / 16 + 1], t
 /* Any size; NULL when there is no memory. */
 void *tarn__alloc_slow(size_t size);
 
-/* Any pointer; ends the process when it is not the start of a live object. Keeps errno. */
+/* Any pointer; reports what is not the start of a live object, and leaves it then. Keeps errno. */
 void tarn__free_slow(void *p);
 
 /*
@@ -31,6 +31,7 @@ static inline __attribute__((always_inline)) void *tarn__pop_or(struct tarn__bin
         return slow(size);
     bin->head = *(void **)object;
     tarn__counter_add(&bin->allocs, 1);
+    tarn__mark_used(object, bin->inverse);
     return object;
 }
 
@@ -47,12 +48,20 @@ static inline void *tarn__alloc(size_t size) { return tarn__alloc_or(size, tarn_
 
 static inline void tarn__free(void *p)
 {
-    size_t unit = ((uintptr_t)p - tarn__window_base) >> TARN__UNIT_BITS;
-    if (TARN__UNLIKELY(unit >= sizeof tarn__unit_cache))
+    size_t unit = tarn__unit_of(p);
+    if (TARN__UNLIKELY(unit >= tarn__units_end))
         return tarn__free_slow(p);
-    struct tarn__bin *bin = &tarn__self->bin[tarn__unit_cache[unit]];
-    if (TARN__UNLIKELY((long)(bin->frees - bin->allocs) >= bin->limit))
+    uintptr_t entry = tarn__unit_entry(unit);
+    struct tarn__bin *bin = &tarn__self->bin[(uint8_t)entry];
+    if (TARN__UNLIKELY(tarn__bin_room(bin) <= 0))
         return tarn__free_slow(p);
+    uint64_t place = tarn__mark_place(p, bin->inverse);
+    if (TARN__UNLIKELY((uint32_t)place >= bin->inverse))
+        return tarn__free_slow(p);
+    uint8_t *mark = tarn__mark_at(entry, place);
+    if (TARN__UNLIKELY(!tarn__mark_read(mark)))
+        return tarn__free_slow(p);
+    tarn__mark_write(mark, false);
     *(void **)p = bin->head; /* NOLINT(clang-analyzer-core.NullDereference): NULL is in no unit that has a bin with room */
     atomic_signal_fence(memory_order_release); /* see local.h: the link before the head */
     bin->head = p;

@@ -133,10 +133,11 @@ static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
     struct tarn__piece *piece = tarn__piece_of(p);
     if (piece)
         return tarn__heap_realloc(piece, p, size);
-    struct tarn__slab *slab = tarn__slab_of(p);
-    if (!slab)
-        tarn__fail(TARN__INVALID_FREE, "realloc", p);
-    return realloc_object(p, tarn__object_size(slab->cache), size);
+    const struct tarn__slab *slab = tarn__slab_of(p);
+    if (slab && !tarn__object_is_free(slab, p))
+        return realloc_object(p, tarn__object_size(slab->cache), size);
+    tarn__misuse(TARN__INVALID_FREE, "realloc", p);
+    return NULL;
 }
 
 void *tarn_realloc(void *p, size_t size)

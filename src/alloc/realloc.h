@@ -7,18 +7,18 @@
 #include "alloc/heap.h"
 
 /*
- * The class of the object that begins at `p`, from the table of units alone; 0: none begins there, or it is no size class's. A slab of a class begins
- * where its unit does, and is no longer.
+ * The class of the live object that begins at `p`, from the table of units alone; 0: none begins there, or it is no size class's. A slab of a class
+ * begins where its unit does, and is no longer.
  */
 static inline unsigned tarn__class_at(const void *p)
 {
-    size_t unit = ((uintptr_t)p - tarn__window_base) >> TARN__UNIT_BITS;
-    unsigned number = unit < TARN__UNITS ? tarn__unit_cache[unit] : 0;
+    uintptr_t entry = tarn__unit_entry_any(p);
+    unsigned number = (uint8_t)entry;
     if (number > TARN__CLASSES)
         return 0;
-    const struct tarn_cache *cache = &tarn__heap.cache[number];
-    size_t offset = (uintptr_t)p & (TARN__UNIT_SIZE - 1), index = tarn__object_index(cache, offset);
-    return index * cache->size == offset && index < cache->objects ? number : 0;
+    uint32_t inverse = tarn__heap.cache[number].inverse; /* class 0's is 0 */
+    uint64_t place = tarn__mark_place(p, inverse);
+    return (uint32_t)place < inverse && tarn__mark_read(tarn__mark_at(entry, place)) ? number : 0;
 }
 
 /* `room` more pages than `size` needs are part of the block, if there is memory for them. `zeroed` as in tarn__pages_alloc. */

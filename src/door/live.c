@@ -98,6 +98,7 @@ __attribute__((used)) struct tarn_live tarn__live = {
                 },
             .slab_cache = TARN_LIVE_FIELD(struct tarn__slab, cache),
             .slab_map = TARN_LIVE_ARRAY(struct tarn__slab, map),
+            .slab_marks = TARN_LIVE_FIELD(struct tarn__slab, marks),
             .page_owner = TARN_LIVE_FIELD(struct tarn_page, lru.next),
         },
     .tail =
@@ -134,7 +135,6 @@ __attribute__((used)) struct tarn_live tarn__live = {
     .own =
         {
             {(uintptr_t)tarn__sections, sizeof tarn__sections},
-            {(uintptr_t)tarn__unit_cache, sizeof tarn__unit_cache},
             {(uintptr_t)tarn__meta_chunks, sizeof tarn__meta_chunks},
         },
     .stacks =

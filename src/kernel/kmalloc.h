@@ -62,6 +62,7 @@ static inline void *tarn__kmalloc(size_t size, tarn_gfp_t flags)
         return tarn__kmalloc_slow(size, flags);
     bin->head = *(void **)object;
     tarn__counter_add(&bin->allocs, 1);
+    tarn__mark_used(object, bin->inverse);
     return object;
 }
 

@@ -46,11 +46,12 @@ static void *memory_of_page(void *page) { return tarn_page_address(page); }
  */
 static void *quick_from_cache(struct tarn_mempool *pool, tarn_gfp_t flags)
 {
-    struct tarn__bin *bin = tarn__quick_bin(pool->pool_data);
+    const struct tarn_cache *cache = pool->pool_data;
+    struct tarn__bin *bin = tarn__quick_bin(cache);
     uint32_t count = bin->count;
     if (TARN__UNLIKELY(count == 0 || (flags & TARN__SLOW_FLAGS)))
         return tarn__mempool_alloc(pool, flags);
-    return tarn__quick_pop(bin, count);
+    return tarn__quick_pop(cache, bin, count);
 }
 
 static void quick_to_cache(void *element, struct tarn_mempool *pool)

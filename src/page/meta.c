@@ -15,6 +15,8 @@ static _Atomic size_t mapped;
 
 size_t tarn__meta_bytes(void) { return atomic_load_explicit(&mapped, memory_order_relaxed); }
 
+void tarn__meta_note(size_t bytes) { atomic_fetch_add_explicit(&mapped, bytes, memory_order_relaxed); }
+
 /* The next `size` bytes of the chunk, or NULL. */
 static void *bump(size_t size, size_t align)
 {

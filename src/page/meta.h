@@ -23,8 +23,9 @@ extern char *tarn__meta_chunks[TARN__META_CHUNKS];
 /* Zeroed memory, or NULL. `align` is a power of two up to TARN__META_ALIGN. One mmap per MiB. Takes its lock under no other. */
 void *tarn__meta_alloc(size_t size, size_t align);
 
-/* Bytes mapped for descriptors so far. */
+/* Bytes mapped for descriptors so far; and what others map to the same end. */
 size_t tarn__meta_bytes(void);
+void tarn__meta_note(size_t bytes);
 
 extern struct tarn__lock tarn__meta_lock;
 

@@ -368,6 +368,18 @@ struct tarn_page *tarn__pages_alloc(struct tarn_zone *zone, size_t count, size_t
     return run;
 }
 
+bool tarn__page_is_free(const void *p)
+{
+    const struct tarn_page *page = tarn__page_of(p);
+    if (!page)
+        return false;
+    const struct tarn__section *section = tarn__page_section(page);
+    tarn__lock(&section->zone->lock);
+    bool is_free = tarn__bit_test(section->free, (size_t)(page - section->page));
+    tarn__unlock(&section->zone->lock);
+    return is_free || (tarn__page_state(page) == TARN__PAGE_SHELVED && (uintptr_t)p % TARN__PAGE_SIZE == 0);
+}
+
 void tarn__pages_mark(struct tarn_page *run, enum tarn__page_state state)
 {
     struct tarn_zone *zone = tarn__page_section(run)->zone;

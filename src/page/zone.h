@@ -128,6 +128,9 @@ void tarn__pages_free(struct tarn_page *run);
 void tarn__pages_free_clean(struct tarn_page *run);
 void tarn__pages_free_partly(struct tarn_page *run, uint64_t dirty);
 
+/* Whether `p` lies in a page that is free, or begins a run on a shelf. Any address may be asked for. Takes its zone's lock. */
+bool tarn__page_is_free(const void *p);
+
 /* Makes a run a slab. */
 void tarn__pages_mark(struct tarn_page *run, enum tarn__page_state state);
 

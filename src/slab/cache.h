@@ -32,9 +32,10 @@
 #define TARN_SLAB_CACHE_H
 
 #include "base/atomic.h"
+#include "base/fail.h"
 #include "os/lock.h"
 #include "page/zone.h"
-#include "source/window.h"
+#include "slab/mark.h"
 #include "tarn/cache.h"
 #include "tarn/rcu.h"
 
@@ -80,7 +81,8 @@ struct tarn__slab {
     uint16_t away;        /* bit i: it was idle, and is being purged */
     struct tarn__list
         idle_link; /* among its cache's slabs that have idle pages: those that have many last, else the latest first */
-    uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here */
+    uint64_t map[TARN__SLAB_WORDS]; /* bit i: object i is free here. Words that no object needs may be marks */
+    uint8_t *marks;                 /* [i]: object i is in use (mark.h) */
 };
 _Static_assert(sizeof(struct tarn__slab) <= TARN__ROOM_SIZE, "a slab's descriptor fits its room");
 
@@ -145,14 +147,6 @@ struct tarn_cache {
     _Atomic uint64_t past_frees, past_samples, past_sampled_bytes, past_reallocs;
 };
 
-#define TARN__UNITS ((size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS))
-
-/*
- * Whose slab each unit of the window is; read on each free. The number of a size class; for users' caches 128 and more, which lead tarn_free
- * to bins that are always full, and tarn_cache_free to the certainty that the object is of the cache it was told; 0: no slab.
- */
-extern TARN__HIDDEN uint8_t tarn__unit_cache[TARN__UNITS];
-
 /*
  * A size class. `depot` is room for TARN__DEPOT_DEPTH magazines, zeroed. `size` is from 8 to 32768, a multiple of 8; objects are aligned
  * to the largest power of two that divides it. `number` is from 1 to TARN__CLASS_NUMBERS - 1. Takes no memory yet. The name is cut to fit.
@@ -216,8 +210,18 @@ struct tarn__slab *tarn__slab_of(const void *p);
 /* Where the object begins whose slot `p` lies in, or NULL: it lies in no slab. */
 void *tarn__object_around(const void *p);
 
-/* Whether the object that begins at `p` is free in its slab. */
+/* The mark of the object that begins at `p` in this slab; and whether it says that it is free. */
+uint8_t *tarn__mark_of(const struct tarn__slab *slab, const void *p);
 bool tarn__object_is_free(const struct tarn__slab *slab, const void *p);
+
+/* Marks what is handed out or taken back away from the fast paths; returns it. */
+void *tarn__object_mark(void *object, bool used);
+
+/*
+ * Reports the free, or use as if it were live, of `p`, which is no live object. What is said to be an invalid free is called a double one where something
+ * that is free now may have begun: an object, or any in pages that are free.
+ */
+void tarn__misuse(enum tarn__crime crime, const char *where, const void *p);
 
 /* Calls `visit` for each object that is not in its slab. The cache must be at rest; `visit` must not free. */
 void tarn__cache_visit(struct tarn_cache *cache, void (*visit)(void *object, void *context), void *context);

@@ -94,12 +94,13 @@ static void lay_out(struct tarn_cache *cache)
 }
 
 /*
- * While failures are injected, no request takes the fast path; nor ever do those of size classes, whose bins are of another kind. The
- * caches' lock is held; the cache may be in use already.
+ * While failures are injected, no request takes the fast path; nor ever do those of size classes, whose bins are of another kind, and of what may
+ * lie outside of the table of units. The caches' lock is held; the cache may be in use already.
  */
 static void set_quick(struct tarn_cache *cache)
 {
-    uint32_t quick = injecting || cache->linked ? 0 : cache->number;
+    bool slow = injecting || cache->linked || !cache->marked || cache->zone != tarn_zone_normal();
+    uint32_t quick = slow ? 0 : cache->number;
     __atomic_store_n(&cache->quick, quick * sizeof(struct tarn__bin), __ATOMIC_RELAXED);
 }
 

@@ -6,11 +6,11 @@
 #include "page/meta.h"
 #include "slab/magazine.h"
 
-#include <limits.h>
-
 enum { QUICK = 64, FIRST_BYTES = 2048, STEPS = 4, WISHES = 8, SELDOM = 16, MOST_SINGLE = 8192 };
 enum { GROWN_BYTES = TARN__THREAD_BYTES / 8 * 7 };
 /* what is left is for bins of a single object */ /* QUICK: magazines' worth of operations */
+
+static const uint32_t always_full = UINT32_C(3) << 30; /* however many are freed before anything is allocated */
 
 static struct tarn__local unborn, ended;
 
@@ -101,10 +101,8 @@ static struct holding take_all(struct tarn__bin *bin, struct tarn__rear *rear, c
     rear->spare = rear->foreign = tarn__no_magazine;
     if (rear->apart)
         return all;
-    if (cache->linked && rear->capacity > 0 && tarn__bin_count(bin, rear, cache) > rear->capacity) {
-        tarn__list_check(bin->head, rear->capacity);
+    if (cache->linked && rear->capacity > 0 && tarn__bin_count(bin, rear, cache) > rear->capacity)
         all.magazine[1] = tarn__bin_split(bin, rear, cache);
-    }
     all.magazine[0] = tarn__bin_take(bin, rear, cache);
     return all;
 }
@@ -228,7 +226,9 @@ static void begin_bin(struct tarn__local *local, const struct tarn_cache *cache)
     rear->epoch = atomic_load_explicit(&cache->epoch, memory_order_relaxed);
     rear->apart = true;
     if (cache->linked)
-        local->bin[cache->number].limit = LONG_MIN;
+        local->bin[cache->number].limit = always_full;
+    if (cache->linked)
+        local->bin[cache->number].inverse = cache->inverse;
 }
 
 /* Moves a thread's counts to the cache, and makes its bin, which is empty, one of zeros. */
@@ -447,7 +447,7 @@ void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags)
         return NULL;
     tarn__atomic_add(&cache->past_allocs, 1);
     tarn__ledger_note((int64_t)cache->size);
-    return object;
+    return tarn__object_mark(object, true);
 }
 
 /* Whether the calling thread has a bin of this cache; begins it. */
@@ -490,14 +490,14 @@ void *tarn__local_alloc(struct tarn_cache *cache, size_t requested, tarn_gfp_t f
         tarn__counter_add(&rear->samples, 1);
         tarn__counter_add(&rear->sampled_bytes, requested);
     }
-    return tarn__bin_pop(bin, cache);
+    return tarn__object_mark(tarn__bin_pop(bin, cache), true);
 }
 
 /* Free */
 
 void tarn__direct_free(struct tarn_cache *cache, void *object)
 {
-    tarn__cache_put(cache, object);
+    tarn__cache_put(cache, tarn__object_mark(object, false));
     tarn__atomic_add(&cache->past_frees, 1);
     tarn__ledger_note(-(int64_t)cache->size);
 }

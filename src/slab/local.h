@@ -4,6 +4,7 @@
  *     bin of a size class     head ──> object ──> object ──> NULL     the magazine in use: a list
  *                             allocs, frees                           by this thread, ever
  *                             limit                                   frees - allocs at which the magazine is full
+ *                             inverse                                 of the objects' size: for their marks (mark.h)
  *     bin of a users' cache   array ──> object, object, … room        the magazine in use: an array, `count` of it filled
  *                             allocs, frees
  *
@@ -13,8 +14,8 @@
  * its objects (tarn__cache_bound) capacities shrink, down to none: what is freed goes to its slab at once, as each object
  * that is kept would keep its page.
  *
- * In a size class, malloc is: pop, allocs++; free is: compare frees - allocs with limit, push, frees++. The number of objects in the
- * magazine is most - (limit - (frees - allocs)). So the counts, which are exact, cost nothing extra.
+ * In a size class, malloc is: pop, allocs++, mark; free is: compare frees - allocs with limit, compare the mark and clear it, push, frees++. The number
+ * of objects in the magazine is most - (limit - (frees - allocs)). So the counts, which are exact, cost nothing extra.
  *
  * A bin of zeros is at once empty and full: so the first operation on it takes the slow path, which begins it. A thread begins
  * with a shared set of such bins, in whose place the slow path puts its own; a thread that has ended its cache gets another such set:
@@ -40,12 +41,20 @@ struct tarn__bin {
     };
     tarn__counter allocs, frees;
     union {
-        long limit;
+        struct {
+            uint32_t limit, inverse;
+        };
         struct {
             uint32_t count, room;
         };
     };
 };
+
+/* How many more objects a bin that is a list may take. Counted round: a thread may free any number more than it allocates. */
+static inline int32_t tarn__bin_room(const struct tarn__bin *bin)
+{
+    return (int32_t)(bin->limit - (uint32_t)(bin->frees - bin->allocs));
+}
 
 /* Behind each bin, for the slow path. */
 struct tarn__rear {

@@ -52,7 +52,7 @@ void tarn__bin_install(struct tarn__bin *bin, struct tarn__rear *rear, const str
     atomic_signal_fence(memory_order_release);
     if (cache->linked) {
         rear->most = magazine.count > 0 && rear->spare.count == 0 && rear->capacity > 1 ? 2 * rear->capacity : rear->capacity;
-        bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->most - (long)magazine.count;
+        bin->limit = (uint32_t)(bin->frees - bin->allocs) + rear->most - magazine.count;
     } else {
         bin->count = magazine.count;
         bin->room = magazine.head ? rear->capacity : 0;
@@ -63,23 +63,12 @@ struct tarn__magazine tarn__bin_take(struct tarn__bin *bin, struct tarn__rear *r
 {
     struct tarn__magazine magazine = {bin->head, tarn__bin_count(bin, rear, cache)};
     if (cache->linked)
-        bin->limit = (long)(bin->frees - bin->allocs) + (long)rear->most;
+        bin->limit = (uint32_t)(bin->frees - bin->allocs) + rear->most;
     else
         bin->count = bin->room = 0;
     atomic_signal_fence(memory_order_release);
     bin->head = NULL;
     return magazine;
-}
-
-/* Then the next is one of those before it. */
-void tarn__list_check(void *head, uint32_t count)
-{
-    void *next = head;
-    for (uint32_t i = 0; i < count; i++)
-        next = *link_of(next);
-    for (void *object = head; count > 0; count--, object = *link_of(object))
-        if (object == next)
-            tarn__fail(TARN__DOUBLE_FREE, "free", object);
 }
 
 struct tarn__magazine tarn__magazine_split(struct tarn__magazine *magazine, uint32_t keep)
@@ -98,7 +87,7 @@ struct tarn__magazine tarn__bin_split(struct tarn__bin *bin, const struct tarn__
 {
     struct tarn__magazine all = {bin->head, tarn__bin_count(bin, rear, cache)};
     struct tarn__magazine rest = tarn__magazine_split(&all, rear->capacity);
-    bin->limit += (long)rest.count;
+    bin->limit += rest.count;
     return rest;
 }
 

@@ -17,9 +17,6 @@ struct tarn__magazine tarn__magazine_make(struct tarn_cache *cache, void **objec
 /* Cuts a list that has more than `keep` objects, which is at least 1, after so many. Returns the rest. */
 struct tarn__magazine tarn__magazine_split(struct tarn__magazine *magazine, uint32_t keep);
 
-/* Ends the process if one of a list's first `count` objects is in it twice, so that its links lead back to it: for before a list is cut. */
-void tarn__list_check(void *head, uint32_t count);
-
 /* Adds an object, of which there are less than the capacity. False: no memory for its array. */
 bool tarn__magazine_push(struct tarn_cache *cache, struct tarn__magazine *magazine, void *object);
 
@@ -29,7 +26,7 @@ static inline uint32_t tarn__bin_count(const struct tarn__bin *bin, const struct
 {
     if (!cache->linked)
         return bin->count;
-    return rear->apart ? 0 : (uint32_t)((long)rear->most - (bin->limit - (long)(bin->frees - bin->allocs)));
+    return rear->apart ? 0 : (uint32_t)((int32_t)rear->most - tarn__bin_room(bin));
 }
 
 /*
@@ -44,7 +41,7 @@ static inline uint32_t tarn__bin_most(const struct tarn__rear *rear, const struc
 /* Changes what a bin that is a list may hold. */
 static inline void tarn__bin_set_most(struct tarn__bin *bin, struct tarn__rear *rear, uint32_t most)
 {
-    bin->limit += (long)most - (long)rear->most;
+    bin->limit += most - rear->most;
     rear->most = most;
 }
 

@@ -51,14 +51,16 @@ TARN__NOINLINE void tarn__cache_free_slow(struct tarn_cache *cache, void *object
     if (!object)
         return;
     struct tarn__slab *slab = tarn__slab_of(object);
-    if (!slab)
-        tarn__fail(TARN__INVALID_FREE, "cache_free", object);
-    if (slab->cache != cache)
-        tarn__fail(TARN__WRONG_CACHE, "cache_free", object);
-    if (cache->flags & TARN__DEBUG_FLAGS)
+    if (slab && slab->cache != cache) {
+        tarn__misuse(TARN__WRONG_CACHE, "cache_free", object);
+    } else if (slab && (cache->flags & TARN__DEBUG_FLAGS)) {
         tarn__debug_free(cache, object, caller);
-    else
+    } else if (!slab || tarn__object_is_free(slab, object)) {
+        tarn__misuse(TARN__INVALID_FREE, "cache_free", object);
+    } else {
+        tarn__mark_write(tarn__mark_of(slab, object), false);
         tarn__local_free(cache, object);
+    }
 }
 
 void tarn_cache_free(struct tarn_cache *cache, void *object) { tarn__cache_free(cache, object); }
@@ -75,6 +77,8 @@ static size_t pop_many(struct tarn_cache *cache, size_t count, void **objects)
     bin->count -= (uint32_t)got;
     memcpy(objects, bin->array + bin->count, got * sizeof *objects);
     tarn__counter_add(&bin->allocs, got);
+    for (size_t i = 0; i < got; i++)
+        tarn__mark_used(objects[i], cache->inverse);
     return got;
 }
 
@@ -102,8 +106,10 @@ static size_t push_many(struct tarn_cache *cache, size_t count, void **objects)
 {
     struct tarn__bin *bin = tarn__quick_bin(cache);
     size_t room = bin->room > bin->count ? bin->room - bin->count : 0, done = 0;
-    for (; done < tarn__min(count, room) && tarn__cache_has(cache, objects[done]); done++)
+    for (uint8_t *mark; done < tarn__min(count, room) && (mark = tarn__quick_mark(cache, objects[done])) != NULL; done++) {
+        tarn__mark_write(mark, false);
         bin->array[bin->count + done] = objects[done];
+    }
     if (done == 0)
         return 0;
     atomic_signal_fence(memory_order_release);
@@ -117,7 +123,7 @@ void tarn_cache_free_bulk(struct tarn_cache *cache, size_t count, void **objects
     for (size_t done = 0; done < count;) {
         struct tarn_cache *of = cache ? cache : tarn_cache_of(objects[done]);
         if (!of && objects[done])
-            tarn__fail(TARN__INVALID_FREE, "cache_free_bulk", objects[done]);
+            tarn__misuse(TARN__INVALID_FREE, "cache_free_bulk", objects[done]);
         size_t pushed = of ? push_many(of, count - done, objects + done) : 0;
         if (pushed == 0 && of)
             tarn__cache_free_slow(of, objects[done], __builtin_return_address(0));

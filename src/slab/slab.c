@@ -18,8 +18,6 @@ enum {
     FADE_MS = 100
 };
 
-uint8_t tarn__unit_cache[TARN__UNITS];
-
 /*
  * Where the system's pages are larger than ours nearly no slab would have one free of objects, and what is counted as idle could not be given back.
  */
@@ -77,14 +75,6 @@ static struct tarn__slab *slab_in_room(struct tarn__section *section, size_t uni
     return (struct tarn__slab *)section->room[unit];
 }
 
-/* Lets frees find the cache from an address. What lies outside of the window is found by the section table. */
-static void mark_unit(const struct tarn_cache *cache, const char *base, bool on)
-{
-    size_t unit = ((uintptr_t)base - tarn__window_base) >> TARN__UNIT_BITS;
-    if (unit < TARN__UNITS && cache->marked)
-        tarn__unit_cache[unit] = on ? (uint8_t)tarn__min(cache->tag, TARN__SHARED_TAG) : 0;
-}
-
 /* A new slab, all of it free, on no list. */
 static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags)
 {
@@ -108,8 +98,11 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
     if (cache->flags & TARN__DEBUG_FLAGS)
         tarn__debug_prepare(cache, base);
+    if (!tarn__marks_begin(slab) && (tarn__zone_trim(cache->zone, 0) == 0 || !tarn__marks_begin(slab))) {
+        tarn__pages_free(run);
+        return NULL;
+    }
     tarn__pages_mark(run, TARN__PAGE_SLAB);
-    mark_unit(cache, base, true);
     return slab;
 }
 
@@ -120,7 +113,7 @@ static void give_up(struct tarn__slab *slab)
         tarn__debug_leave(slab->cache, slab->base);
     for (size_t i = 0; slab->cache->dtor && i < slab->constructed; i++)
         slab->cache->dtor(tarn__object_at(slab, i));
-    mark_unit(slab->cache, slab->base, false);
+    tarn__marks_end(slab);
     struct tarn_page *run = &section->page[(size_t)(slab->base - section->base) >> TARN__PAGE_BITS];
     if (slab->cache->purges)
         tarn__pages_free_partly(run, slab->resident);
@@ -510,12 +503,24 @@ void tarn__cache_idle_return(struct tarn__slab *slab, uint16_t pages, uint16_t c
         tarn__slab_destroy(slab);
 }
 
-bool tarn__object_is_free(const struct tarn__slab *slab, const void *p)
+uint8_t *tarn__mark_of(const struct tarn__slab *slab, const void *p) { return &slab->marks[index_in(slab, p)]; }
+
+bool tarn__object_is_free(const struct tarn__slab *slab, const void *p) { return !tarn__mark_read(tarn__mark_of(slab, p)); }
+
+void *tarn__object_mark(void *object, bool used)
 {
-    tarn__lock(&slab->cache->slabs_lock);
-    bool is_free = tarn__bit_test(slab->map, index_in(slab, p));
-    tarn__unlock(&slab->cache->slabs_lock);
-    return is_free;
+    const struct tarn__slab *slab = tarn__slab_of(object);
+    if (!slab)
+        tarn__fail(TARN__CORRUPT_LIST, "malloc", object);
+    tarn__mark_write(tarn__mark_of(slab, object), used);
+    return object;
+}
+
+void tarn__misuse(enum tarn__crime crime, const char *where, const void *p)
+{
+    const struct tarn__slab *slab = tarn__slab_of(p);
+    bool was = slab ? tarn__object_is_free(slab, p) : (uintptr_t)p % sizeof(void *) == 0 && tarn__page_is_free(p);
+    tarn__report(crime == TARN__INVALID_FREE && was ? TARN__DOUBLE_FREE : crime, where, p, NULL);
 }
 
 static void visit_list(struct tarn__list *head, void (*visit)(void *object, void *context), void *context)
@@ -557,7 +562,6 @@ static void check_slab(const struct tarn_cache *cache, const struct tarn__slab *
     TARN__ASSERT(slab->free < slab->leaves_at || slab->away, "a slab leaves its group in time");
     TARN__ASSERT(tarn__slab_of(tarn__object_at(slab, 0)) == slab, "a slab is found from its first object");
     TARN__ASSERT(slab->free > 0 && (slab->free < cache->objects || slab->away), "a listed slab is neither full nor empty");
-    TARN__ASSERT(tarn__bits_count(slab->map, 0, TARN__SLAB_WORDS * 64) >= slab->free, "a slab has a bit for each free object");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, cache->objects) == slab->free, "the count of a slab's free objects is right");
     TARN__ASSERT(tarn__bits_count(slab->map, 0, slab->hint * 64u) == 0, "nothing is free below the hint");
     TARN__ASSERT(((slab->idle | slab->away) & ~slab->resident) == 0, "pages that are idle, or away to be purged, are resident");

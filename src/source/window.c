@@ -16,6 +16,7 @@
 enum { TRIES = 4, MOST_FOREIGN = 64 }; /* candidates for the window's place; foreign mappings that one request gets around */
 
 uintptr_t tarn__window_base;
+size_t tarn__window_slots = TARN__WINDOW_SLOTS;
 struct tarn__lock tarn__window_lock = TARN__LOCK_INIT(TARN__RANK_SOURCE);
 
 static uint64_t taken[TARN__WINDOW_SLOTS / 64]; /* mapped by tarn, or found to belong to others */
@@ -91,12 +92,13 @@ static void *map_by_system(size_t size, size_t align)
     if (!p)
         return NULL;
     if (placing == UNPLACED) {
-        uintptr_t half = (uintptr_t)1 << (TARN__WINDOW_BITS - 1);
+        uintptr_t half = (uintptr_t)1 << (TARN__WINDOW_FOUND_BITS - 1);
         tarn__window_base = sizeof(uintptr_t) == 4 || (uintptr_t)p < half ? 0 : (uintptr_t)p - half;
+        tarn__window_slots = (size_t)1 << (TARN__WINDOW_FOUND_BITS - TARN__SLOT_BITS);
         placing = BY_SYSTEM;
     }
     size_t slot = ((uintptr_t)p - tarn__window_base) / TARN__SLOT_SIZE;
-    if ((uintptr_t)p < tarn__window_base || slot + size / TARN__SLOT_SIZE > TARN__WINDOW_SLOTS) {
+    if ((uintptr_t)p < tarn__window_base || slot + size / TARN__SLOT_SIZE > tarn__window_slots) {
         tarn__os_unmap(p, size);
         return NULL;
     }

@@ -12,9 +12,11 @@
 #include "tarn/source.h"
 
 #if UINTPTR_MAX > 0xffffffff
-#define TARN__WINDOW_BITS 40 /* 1 TiB */
+#define TARN__WINDOW_BITS 40       /* 1 TiB */
+#define TARN__WINDOW_FOUND_BITS 36 /* where the system places it: around its first mapping */
 #else
 #define TARN__WINDOW_BITS 32 /* all there is */
+#define TARN__WINDOW_FOUND_BITS 32
 #endif
 #define TARN__SLOT_BITS 22
 #define TARN__SLOT_SIZE ((size_t)1 << TARN__SLOT_BITS)
@@ -22,6 +24,9 @@
 
 /* First address of the window; set before the first memory is handed out, then constant. A multiple of 4 MiB. */
 extern TARN__HIDDEN uintptr_t tarn__window_base;
+
+/* How many slots the window has; changed with its base. */
+extern TARN__HIDDEN size_t tarn__window_slots;
 
 /* Taken by each operation of the window's source, under no other lock; the fork hooks hold it too. */
 extern struct tarn__lock tarn__window_lock;

@@ -73,28 +73,52 @@ static void usable_stack(void)
 static void sized_too_large(void) { free_sized(named(malloc(100)), 100000); }
 static void sized_large_too_large(void) { free_sized(named(large()), 1 << 20); }
 
-/* Small objects are looked at when their magazine goes back: by malloc_trim at the latest. */
+/* The program ends at the call: what follows would be seen in its status. */
 static void free_inside_object(void)
 {
     char *p = malloc(500);
     free(named(p + 32));
-    malloc_trim(0);
+    _exit(3);
 }
 
 static void free_unaligned(void)
 {
     char *p = malloc(500);
     free(named(p + 8));
-    malloc_trim(0);
+    _exit(3);
 }
 
 static void free_small_twice(void)
 {
+    char *p = malloc(500);
+    free(p);
+    memset(p, 1, 500);
+    free(named(p));
+    _exit(3);
+}
+
+static void free_after_trim(void)
+{
     char *p = malloc(500), *keep = malloc(500);
     free(p);
-    free(named(p));
     malloc_trim(0);
+    free(named(p));
     free(keep);
+}
+
+static void realloc_freed_small(void)
+{
+    char *p = malloc(500);
+    free(p);
+    free(realloc(named(p), 400));
+}
+
+static void usable_size_freed(void)
+{
+    char *p = malloc(500);
+    free(p);
+    if (malloc_usable_size(named(p)))
+        _exit(3);
 }
 
 #define INVALID "tarn: invalid free: not the start of a live object "
@@ -115,15 +139,18 @@ static const struct crime {
     {"free inside the first page of a large block", free_inside_page, INVALID "(free of "},
     {"free of a page inside a large block", free_inside_large, INVALID "(free of "},
     {"free of a page inside a huge block", free_inside_mapped, INVALID "(free of "},
-    {"free of a large block twice", free_large_twice, NULL},
+    {"free of a large block twice", free_large_twice, DOUBLE "(free of "},
     {"realloc of the stack", realloc_stack, INVALID "(realloc of "},
-    {"realloc of a large block that is free", realloc_freed_large, NULL},
+    {"realloc of a large block that is free", realloc_freed_large, DOUBLE "(realloc of "},
     {"malloc_usable_size of the stack", usable_stack, INVALID "(usable_size of "},
     {"free_sized with too large a size", sized_too_large, WRONG "(free_sized of "},
     {"free_sized with too large a size, large", sized_large_too_large, WRONG "(free_sized of "},
     {"free inside a small object", free_inside_object, INVALID "(free of "},
     {"free of an unaligned address", free_unaligned, INVALID "(free of "},
     {"free of a small object twice", free_small_twice, DOUBLE "(free of "},
+    {"free of a small object twice, after malloc_trim", free_after_trim, DOUBLE "(free of "},
+    {"realloc of a small object that is free", realloc_freed_small, DOUBLE "(realloc of "},
+    {"malloc_usable_size of a small object that is free", usable_size_freed, DOUBLE "(usable_size of "},
 };
 
 struct outcome {

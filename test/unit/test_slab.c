@@ -85,7 +85,7 @@ static void check_objects(size_t size, size_t count)
         assert_non_null(slab);
         assert_ptr_equal(slab->cache, &cache);
         assert_true(object >= slab->base && object + size <= slab->base + TARN__UNIT_SIZE);
-        assert_int_equal(tarn__unit_cache[((uintptr_t)object - tarn__window_base) >> TARN__UNIT_BITS], NUMBER);
+        assert_int_equal((uint8_t)tarn__unit_entry_any(object), NUMBER);
     }
 }
 
@@ -132,7 +132,7 @@ static void finds_starts_only(void **state)
         }
         put(0, 1);
         assert_null(tarn__slab_of(objects[0]));
-        assert_int_equal(tarn__unit_cache[((uintptr_t)objects[0] - tarn__window_base) >> TARN__UNIT_BITS], 0);
+        assert_int_equal((uint8_t)tarn__unit_entry_any(objects[0]), 0);
     }
     assert_null(tarn__slab_of(NULL));
     assert_null(tarn__slab_of(&cache));
