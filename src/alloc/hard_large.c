@@ -9,8 +9,8 @@
 #include "page/section.h"
 
 enum { CHAINS = 4096, KEPT_BLOCKS = 64, ALIGN = 64 };
-#define CLEARED_MOST ((size_t)256 << 10) /* bytes up to which a block is cleared by writing */
-#define KEPT_BYTES ((size_t)4 << 20)     /* of such blocks */
+#define CLEARED_MOST ((size_t)1 << 20) /* bytes up to which a block is cleared by writing */
+#define KEPT_BYTES ((size_t)8 << 20)   /* of such blocks */
 
 enum state { LIVE, BUSY, KEPT };
 

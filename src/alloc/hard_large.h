@@ -4,7 +4,7 @@
  *     unmapped or no access | zeros | object, at a multiple of 64 or its alignment | canary | no access
  *
  * So an overflow meets the canary, of less than the alignment, and then the guard page. What is freed is all zero and stays mapped for the next request of such a length, oldest first:
- * up to 256 KiB it is cleared by writing; above that its pages are given back, and an access faults. What is kept is bounded, by 4 MiB of the former and 64 blocks in all.
+ * up to 1 MiB it is cleared by writing; above that its pages are given back, and an access faults. What is kept is bounded, by 8 MiB of the former and 64 blocks in all.
  */
 #ifndef TARN_ALLOC_HARD_LARGE_H
 #define TARN_ALLOC_HARD_LARGE_H

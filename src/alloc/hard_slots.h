@@ -166,10 +166,13 @@ static inline bool tarn__hard_zero(const char *p, size_t size)
     return any == 0;
 }
 
-/* Whether the word in front of a slot is as it should be. Others may be changing it from the canary to zero or back. */
+/*
+ * Whether the word in front of a slot is as it should be. Others may be changing it from the canary to zero or back. Where it would be another line of the
+ * processor's caches, it is left to the looks at the slot in front, if that was ever used.
+ */
 static inline bool tarn__hard_front_intact(const struct tarn__hard_class *class, const char *p, uint32_t index)
 {
-    if (((uintptr_t)p & (4096 - 1)) == 0 && tarn__hard_state(class, index - 1) == TARN__HARD_GAP)
+    if (((uintptr_t)p & (TARN__CACHE_LINE - 1)) == 0 && tarn__hard_state(class, index - 1) != TARN__HARD_NEVER)
         return true;
     uint64_t word = __atomic_load_n((const tarn__hard_word *)(p - 8), __ATOMIC_RELAXED);
     return word == 0 || word == tarn__hard_canary(tarn__hard_slot(class, index - 1));

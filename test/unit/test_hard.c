@@ -181,12 +181,14 @@ static bool overwrite(char *p, long offset, size_t count, int value)
         tarn_free(p);
         return true;
     }
-    bool found = below(50) ? ends(free_it, p, "red zone") : ends(check_all, NULL, NULL);
-    if (!found)
+    said[0] = '\0';
+    bool freed = below(50) && !ends(free_it, p, "red zone");
+    if ((freed || said[0] == '\0') && !ends(check_all, NULL, NULL))
         return false;
     for (size_t i = 0; i < count; i++)
         p[offset + (long)i] = old[i];
-    tarn_free(p);
+    if (!freed)
+        tarn_free(p);
     return true;
 }
 
