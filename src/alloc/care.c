@@ -145,6 +145,8 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
 
 bool tarn__care_free(void *p, size_t size, const char *where)
 {
+    if (TARN__LIKELY(only_hardened) && tarn__hard_free(p, size, where))
+        return true;
     if (tarn__guard_free(p, size, where) || (tarn__hardened && tarn__hard_free(p, size, where)))
         return true;
     if (size != TARN__HARD_ANY)

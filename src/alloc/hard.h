@@ -19,7 +19,7 @@
  *
  * Threads. A bin is its thread's; an object that another thread frees goes through that one's queue. Nothing is locked but to exchange half a bin.
  *
- * Wrong if: correct programs are reported, or programs' time grows by more than a few per cent (docs/decisions/0015-hardened.md).
+ * Wrong if: correct programs are reported. What it costs: docs/decisions/0015-hardened.md.
  */
 #ifndef TARN_ALLOC_HARD_H
 #define TARN_ALLOC_HARD_H
