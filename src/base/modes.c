@@ -13,6 +13,12 @@ struct list {
     const char *names, *end;
 };
 
+#ifdef TARN_HARDEN_DEFAULT
+static const bool hardened_by_default = true;
+#else
+static const bool hardened_by_default = false;
+#endif
+
 bool tarn__modes_any, tarn__hardened;
 unsigned tarn__sample_rate;
 
@@ -109,7 +115,7 @@ static bool set_letters(const char *value)
 
 static bool set_hardened(const char *value)
 {
-    tarn__hardened = value && strcmp(value, "1") == 0;
+    tarn__hardened = value ? strcmp(value, "1") == 0 : hardened_by_default;
     return !value || tarn__hardened || *value == '\0' || strcmp(value, "0") == 0;
 }
 
