@@ -51,7 +51,7 @@ check "leaks: command lines that are wrong, and help" leaks_usage
 
 wrong_suppressions() {
     for text in 'at f' 'suppress a\n  only never' 'suppress a\n  at' 'suppress a\n  to f' 'suppress a\n at f in'; do
-        printf "# known\n$text\n" >wrong
+        printf '# known\n%b\n' "$text" >wrong
         status_is 2 "$tarn" leaks --suppressions wrong 1 && grep -q '^tarn: wrong:[23]: ' err || fail "accepted: $text" || return 1
     done
 }
@@ -63,7 +63,8 @@ leaks_unreadable() {
     [ "$(id -u)" -eq 0 ] && command -v setpriv >/dev/null || return 0
     start_leaks TARN_DEBUG=U || return
     setpriv --reuid 65534 --clear-groups "$tarn" leaks "$pid" >out 2>err
-    [ $? -eq 125 ] && grep -q "may not be read\|cannot be read" err && lines_are err 1 || fail "no clear word: $(cat err)"
+    status=$?
+    { [ $status -eq 125 ] && grep -q "may not be read\|cannot be read" err && lines_are err 1; } || fail "no clear word: $(cat err)"
 }
 check "leaks: processes that cannot be read" leaks_unreadable
 
@@ -76,7 +77,7 @@ of_process() {
     status_is 7 "$tarn" leaks --error-exitcode 7 "$pid" && has out ", 3 threads, stopped for " || return 1
     # What is only an address behind a count of elements is good enough, but not with --strict.
     status_is 0 "$tarn" leaks --json --strict "$pid" && by_size out '("possible", 248, 1, 0) in g' || return 1
-    grep -q '^State:.*[SR]' "/proc/$pid/status" && grep -q '^TracerPid:.*	0$' "/proc/$pid/status" ||
+    { grep -q '^State:.*[SR]' "/proc/$pid/status" && grep -q '^TracerPid:.*	0$' "/proc/$pid/status"; } ||
         fail "the process was not let go on"
 }
 check "leaks: what is lost and what is reached in a process" of_process
@@ -84,7 +85,7 @@ check "leaks: what is lost and what is reached in a process" of_process
 of_plain_process() { # no lengths and stacks, but the same objects
     start_leaks A=1 || return
     status_is 0 "$tarn" leaks --show-indirect "$pid" || return 1
-    ! grep -q "count as allocated" out || skip "what magazines hold is not told" || return
+    has_not out "count as allocated" || return 1
     has out "shows where they were allocated" || return 1
     groups out | awk '{ n[$1] += $3; i[$1] += $4 } END { print n["definitely"], i["definitely"], n["indirectly"], n["possibly"] }' >got
     echo "11 5 5 1" >want
@@ -194,6 +195,7 @@ not_looked_at() {
     until_true test -s number
     kill -KILL "$victim"
     wait "$victim" 2>/dev/null
+    # shellcheck disable=SC2016
     until_true sh -c '! kill -0 "$(cat number)" 2>/dev/null' || fail "the program waits for ever"
 }
 check "run --leaks: programs that are not looked at" not_looked_at
