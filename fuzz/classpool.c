@@ -103,7 +103,9 @@ static void step(const uint8_t *bytes)
     }
     case 5: /* anywhere, or where a pointer may have gone */
         spoilt = 1;
-        *(bytes[0] & 8 && blocks[i].p ? blocks[i].p + (signed char)bytes[2] : at) = bytes[3];
+        if (bytes[0] & 8 && blocks[i].p && blocks[i].p + (signed char)bytes[2] < memory + EDGE + ROOM)
+            at = blocks[i].p + (signed char)bytes[2];
+        *at = bytes[3];
         break;
     case 6: {
         void *p = bytes[0] & 8 ? memory + EDGE + (at - memory) / 16 * 16 : at;

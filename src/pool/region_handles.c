@@ -48,11 +48,17 @@ bool tarn__handle_names(struct tarn_region *region, size_t number, const struct 
     return place->used && place->where == (uintptr_t)(head + 1);
 }
 
-/* Frees a table without a trace in the counters. */
+/* Frees a table without a trace in the counters. One that is not sound, or lies beside what is not, stays as it is. */
 static void drop_table(struct tarn_region *region, struct tarn__handle *table)
 {
     struct tarn__block block;
+    struct tarn__handle *other = region->handles.table;
     if (!table || tarn__region_locate(region, table, 0, &block))
+        return;
+    region->handles.table = table; /* its header names the one in use */
+    bool sound = !region->flags || !tarn__region_prepare(region, &block, block.at, block.granules);
+    region->handles.table = other;
+    if (!sound)
         return;
     block.range->tags[block.at + 1] = TARN__INSIDE;
     tarn__region_free_granules(region, block.range, block.at, block.granules);
@@ -124,12 +130,27 @@ tarn_region_handle tarn_region_handle_alloc(struct tarn_region *region, size_t s
     return handle;
 }
 
+/* Finds a block that has a handle, or is the table. */
+static int find_movable(struct tarn_region *region, const void *p, struct tarn__block *block)
+{
+    int error = tarn__region_locate(region, p, 0, block);
+    return error || !block->head || !tarn__zone_intact(region, block) ? TARN_POOL_CORRUPT : 0;
+}
+
+/* With TARN_POOL_CHECK: whether the table leads to a block whose header leads back. */
+static bool where_sound(struct tarn_region *region, tarn_region_handle handle, const struct tarn__handle *place)
+{
+    struct tarn__block block;
+    return !(region->flags & TARN_POOL_CHECK) ||
+           (!find_movable(region, (void *)place->where, &block) && tarn__mark_handle(region, block.head) == number_of(handle));
+}
+
 void *tarn_region_handle_lock(struct tarn_region *region, tarn_region_handle handle)
 {
     void *p = NULL;
     tarn__guard_take(&region->guard);
     struct tarn__handle *place = place_of(region, handle);
-    if (place && place->locks < UINT16_MAX) {
+    if (place && place->locks < UINT16_MAX && where_sound(region, handle, place)) {
         place->locks++;
         p = (void *)place->where;
     }
@@ -146,13 +167,6 @@ int tarn_region_handle_unlock(struct tarn_region *region, tarn_region_handle han
         place->locks--;
     tarn__guard_drop(&region->guard);
     return error;
-}
-
-/* Finds a block that has a handle, or is the table. */
-static int find_movable(struct tarn_region *region, const void *p, struct tarn__block *block)
-{
-    int error = tarn__region_locate(region, p, 0, block);
-    return error || !block->head || !tarn__zone_intact(region, block) ? TARN_POOL_CORRUPT : 0;
 }
 
 int tarn_region_handle_free(struct tarn_region *region, tarn_region_handle handle)

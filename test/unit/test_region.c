@@ -400,6 +400,45 @@ static void strategies_differ(void **state)
     }
 }
 
+/* The table of handles goes with the last one, without a count: what lies beside it may be overwritten as what lies beside others. */
+static void beside_the_table(struct tarn_region *region)
+{
+    char *p = tarn_region_alloc(region, 64);
+    tarn_region_handle handle = tarn_region_handle_alloc(region, 64);
+    void *behind = tarn_region_alloc(region, 64);
+    assert_true(p && handle && behind);
+    assert_int_equal(tarn_region_free(region, p), 0);
+    memset(p, 0x71, 16);
+    assert_int_equal(tarn_region_check(region), TARN_POOL_CORRUPT);
+    tarn_region_handle_free(region, handle);
+    assert_int_equal(tarn_region_check(region), TARN_POOL_CORRUPT);
+    memset(memory, 0, sizeof memory);
+}
+
+/* What the table says of a block's address is not believed. */
+static void a_table_that_lies(void **state)
+{
+    (void)state;
+    struct tarn_region_options options = {.flags = TARN_POOL_CHECK};
+    struct tarn_region *region = tarn_region_create(memory, sizeof memory, &options);
+    tarn_region_handle handle = tarn_region_handle_alloc(region, 64);
+    char *p = tarn_region_handle_lock(region, handle);
+    assert_non_null(p);
+    for (char *at = memory; at < memory + sizeof memory; at += sizeof p)
+        if (memcmp(at, &p, sizeof p) == 0)
+            memset(at, 0x71, sizeof p);
+    assert_null(tarn_region_handle_lock(region, handle));
+}
+
+static void the_table_beside_what_was_overwritten(void **state)
+{
+    (void)state;
+    for (size_t i = 0; i < sizeof strategies / sizeof *strategies; i++) {
+        struct tarn_region_options options = {.strategy = strategies[i], .flags = TARN_POOL_CHECK};
+        beside_the_table(tarn_region_create(memory, sizeof memory, &options));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -412,6 +451,8 @@ int main(void)
         cmocka_unit_test(growth),
         cmocka_unit_test(flags_find_it),
         cmocka_unit_test(movable_blocks),
+        cmocka_unit_test(the_table_beside_what_was_overwritten),
+        cmocka_unit_test(a_table_that_lies),
         cmocka_unit_test(what_is_live_is_shown),
         cmocka_unit_test(strategies_differ),
     };
