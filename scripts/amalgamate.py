@@ -71,7 +71,7 @@ def libraries():
     meson = read("meson.build")
     floors = dict(re.findall(r"'(\w+)': files\(([^)]*)\)", meson))
     sources = {name: re.findall(r"'([^']+)'", text) for name, text in floors.items()}
-    pools = [path for path in sources["pool"] if not path.endswith("/host.c")]
+    pools = [path for path in sources["pool"] if not path.endswith(("/host.c", "/watch.c"))]
     alone = ["api.h", "pool.h", "source.h", "region.h", "classpool.h", "levelpool.h", "blockpool.h", "bump.h"]
     return (Library("tarn", LIBRARY_WORDS, ["tarn.h"], sum(sources.values(), [])),
             Library("tarn-pools", POOLS_WORDS, alone, sorted(pools + ["src/pool/bare.c"]), part_of_source=True))
@@ -235,7 +235,8 @@ def make_source(library, gathering):
             parts.append("\n/* ---- %s ---- */\n\n%s" % (path, text))
     return "".join([
         opening(library.name + ".c", library.words), GNU_SOURCE if gathering.gnu else "", '#include "%s.h"\n\n' % library.name,
-        system_lines(gathering.system), '\n#ifndef TARN_VERSION\n#define TARN_VERSION "%s"\n#endif\n' % version(),
+        system_lines(gathering.system), "\n#define TARN__POOLS_ALONE\n" if library.part_of_source else "",
+        '\n#ifndef TARN_VERSION\n#define TARN_VERSION "%s"\n#endif\n' % version(),
         "\n/* Not every part uses all of what the small headers have. What parts share is nobody else's. */\n"
         '#pragma GCC diagnostic ignored "-Wunused-function"\n#pragma GCC visibility push(hidden)\n',
         "".join(parts), "\n#pragma GCC visibility pop\n", closing()])

@@ -38,6 +38,8 @@ enum tarn_pool_error {
     TARN_POOL_INSIDE = -33,       /**< EDOM: the address is inside a block, not its beginning */
     TARN_POOL_WRONG_SIZE = -90,   /**< EMSGSIZE: the block has another size than the one named */
     TARN_POOL_CORRUPT = -117,     /**< EUCLEAN: the pool's or the block's own words were overwritten */
+    TARN_POOL_RACE = -35,         /**< EDEADLK: with TARN_POOL_CHECK: another call is under way in a pool without lock */
+    TARN_POOL_DESTROYED = -43,    /**< EIDRM: with TARN_POOL_CHECK: the pool has ended */
 };
 
 /** A few words for an error; never NULL. */

@@ -3,10 +3,13 @@
  * it adds is safety at forks, what the environment asks for, and, in libtarn-malloc, the publishing of counters.
  */
 #include "alloc/care.h"
+#include "alloc/guard.h"
 #include "alloc/heap.h"
+#include "base/tools.h"
 #include "os/background.h"
 #include "os/pressure.h"
 #include "os/thread.h"
+#include "pool/watch.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -37,8 +40,11 @@ __attribute__((constructor(200))) static void start(void)
 {
     tarn__heap_ready();
     read_modes();
+    tarn__tools_begin();
     if (tarn__modes_any)
         tarn__care_begin();
+    tarn__watch_guard_alloc = tarn__guard_alloc;
+    tarn__watch_guard_free = tarn__guard_free;
     tarn__thread_at_fork(tarn__heap_fork_prepare, tarn__heap_fork_parent, tarn__heap_fork_child);
     tarn__pressure_begin(option("TARN_PRESSURE", true));
     if (option("TARN_BACKGROUND", false))

@@ -25,6 +25,7 @@ enum tarn__rank {
     TARN__RANK_GUARD_RACE, /* pools that stand alone: who makes one first */
     TARN__RANK_GUARDS,     /* their list */
     TARN__RANK_GUARD,      /* one of them */
+    TARN__RANK_WATCH,      /* what is known of watched ones */
     TARN__RANK_HEAPS,      /* the tree of users' heaps */
     TARN__RANK_HEAP,       /* a user's heap */
     TARN__RANK_POOLS,      /* the list of dma pools */

@@ -45,6 +45,7 @@ struct tarn_blockpool *tarn_blockpool_create_in(void *memory, size_t size, const
     if (!possible(as, size))
         return NULL;
     struct tarn_blockpool model = template_of(as);
+    model.flags |= tarn__watch_flags(tarn__blockpool_watched.kind);
     size_t open = memory ? SIZE_MAX : tarn__max(size / model.block_size, 1);
     uintptr_t at = tarn__align_up((uintptr_t)memory, ALIGN), end = (uintptr_t)memory + size;
     if (!memory) {
@@ -66,6 +67,8 @@ struct tarn_blockpool *tarn_blockpool_create_in(void *memory, size_t size, const
     pool->own = !memory;
     tarn__segment_reseal(pool->first);
     pool->seal = tarn__blockpool_seal(pool);
+    if (tarn__is_watched(pool))
+        tarn__watch_begin(&tarn__blockpool_watched, pool, pool->flags);
     return pool;
 }
 
@@ -103,16 +106,20 @@ int tarn_blockpool_destroy(struct tarn_blockpool *pool)
 {
     if (!pool)
         return 0;
+    if (tarn__is_watched(pool))
+        tarn__watch_empty(pool);
     if (!tarn__blockpool_enter(pool))
         return TARN_POOL_CORRUPT;
-    bool busy = pool->allocations != pool->frees;
+    bool busy = pool->allocations != pool->frees, seen = tarn__is_watched(pool);
     tarn__guard_drop(&pool->guard);
     if (busy)
-        return TARN_POOL_BUSY;
+        return seen ? tarn__watch_wrong(pool, TARN_POOL_BUSY, "tarn_blockpool_destroy", pool) : TARN_POOL_BUSY;
     for (struct tarn__segment *segment = pool->first; segment; segment = segment->next)
         if (segment->next && !tarn__segment_after(pool, segment))
             return TARN_POOL_CORRUPT;
     tarn__guard_end(&pool->guard);
+    if (seen)
+        tarn__watch_end(pool);
     pool->mode = 0;
     struct tarn_source *source = pool->source;
     struct tarn__segment *kept = NULL, *first = pool->first;
@@ -179,6 +186,8 @@ static size_t longest_free(const struct tarn__segment *segment)
 void tarn_blockpool_stats(struct tarn_blockpool *pool, struct tarn_pool_stats *stats)
 {
     *stats = (struct tarn_pool_stats){.size = 0};
+    if (tarn__is_watched(pool))
+        tarn__watch_empty(pool);
     if (!tarn__blockpool_enter(pool))
         return;
     size_t longest = 0, size = pool->block_size;
@@ -211,6 +220,8 @@ static bool next_run(struct tarn__run *run)
 
 void tarn_blockpool_each(struct tarn_blockpool *pool, tarn_pool_visit *visit, void *context)
 {
+    if (tarn__is_watched(pool))
+        tarn__watch_empty(pool);
     if (!tarn__blockpool_enter(pool))
         return;
     for (struct tarn__segment *segment = pool->first; segment; segment = tarn__segment_after(pool, segment)) {
@@ -312,5 +323,5 @@ int tarn_blockpool_check(struct tarn_blockpool *pool)
     holds = holds && sum.blocks * pool->block_size == tarn__peak_live(&pool->bytes) && !pool->parked &&
             tarn__peak_live(&pool->bytes) <= pool->bytes.most && sum.runs == pool->allocations - pool->frees;
     tarn__guard_drop(&pool->guard);
-    return holds ? 0 : TARN_POOL_CORRUPT;
+    return holds ? 0 : tarn__watch_wrong(pool, TARN_POOL_CORRUPT, "tarn_blockpool_check", pool);
 }

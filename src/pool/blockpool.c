@@ -145,7 +145,7 @@ static void poison(const struct tarn_blockpool *pool, const struct tarn__segment
 
 /* The interface */
 
-static __attribute__((noinline)) void *alloc_slowly(struct tarn_blockpool *pool, size_t size)
+static void *alloc_here(struct tarn_blockpool *pool, size_t size)
 {
     struct tarn__place place = {NULL, NULL, 0};
     size_t number = 0, count = 0;
@@ -175,6 +175,11 @@ static __attribute__((noinline)) void *alloc_slowly(struct tarn_blockpool *pool,
     return p;
 }
 
+static __attribute__((noinline)) void *alloc_slowly(struct tarn_blockpool *pool, size_t size)
+{
+    return tarn__is_watched(pool) ? tarn__watch_alloc(pool, 1, size) : alloc_here(pool, size);
+}
+
 /* Makes a run free, that is counted so. */
 static void release(struct tarn_blockpool *pool, const struct tarn__run *run)
 {
@@ -190,12 +195,10 @@ void tarn__blockpool_unpark(struct tarn_blockpool *pool)
     release(pool, &(struct tarn__run){segment, number, tarn__run_length(segment, number)});
 }
 
-static __attribute__((noinline)) int free_slowly(struct tarn_blockpool *pool, void *p)
+static int free_here(struct tarn_blockpool *pool, void *p)
 {
     struct tarn__run run;
     void *where;
-    if (!p)
-        return 0;
     if (!tarn__blockpool_enter(pool))
         return TARN_POOL_CORRUPT;
     int error = look_up(pool, p, &run);
@@ -209,6 +212,13 @@ static __attribute__((noinline)) int free_slowly(struct tarn_blockpool *pool, vo
     }
     tarn__guard_drop(&pool->guard);
     return error;
+}
+
+static __attribute__((noinline)) int free_slowly(struct tarn_blockpool *pool, void *p)
+{
+    if (!p)
+        return 0;
+    return tarn__is_watched(pool) ? tarn__watch_free(pool, p, TARN__ANY_SIZE, "tarn_blockpool_free") : free_here(pool, p);
 }
 
 /* A short run in the word where the search begins, if that has one: it is what a search would find. Else all of a search. */
@@ -334,6 +344,8 @@ void *tarn_blockpool_realloc(struct tarn_blockpool *pool, void *p, size_t size)
             tarn_blockpool_free(pool, p);
         return p ? NULL : tarn_blockpool_alloc(pool, size);
     }
+    if (tarn__is_watched(pool))
+        return tarn__watch_realloc(pool, p, size, "tarn_blockpool_realloc");
     if (!tarn__blockpool_enter(pool))
         return NULL;
     int error = size > TARN__MOST_BYTES ? TARN_POOL_INVALID : look_up(pool, p, &run);
@@ -355,7 +367,7 @@ void *tarn_blockpool_realloc(struct tarn_blockpool *pool, void *p, size_t size)
     return moved;
 }
 
-size_t tarn_blockpool_usable_size(struct tarn_blockpool *pool, const void *p)
+static size_t usable(struct tarn_blockpool *pool, const void *p)
 {
     struct tarn__run run;
     void *where;
@@ -366,6 +378,11 @@ size_t tarn_blockpool_usable_size(struct tarn_blockpool *pool, const void *p)
     return size == SIZE_MAX ? 0 : size;
 }
 
+size_t tarn_blockpool_usable_size(struct tarn_blockpool *pool, const void *p)
+{
+    return tarn__is_watched(pool) ? tarn__watch_usable(pool, p) : usable(pool, p);
+}
+
 size_t tarn_blockpool_used(struct tarn_blockpool *pool)
 {
     if (!tarn__blockpool_enter(pool))
@@ -374,3 +391,38 @@ size_t tarn_blockpool_used(struct tarn_blockpool *pool)
     tarn__guard_drop(&pool->guard);
     return used;
 }
+
+/* What watched pools are asked */
+
+static void *watched_alloc(void *pool, size_t align, size_t size)
+{
+    (void)align;
+    return alloc_here(pool, size);
+}
+
+static int watched_free(void *pool, void *p, size_t size)
+{
+    (void)size;
+    return free_here(pool, p);
+}
+
+static int watched_look(void *at, const void *p)
+{
+    struct tarn_blockpool *pool = at;
+    struct tarn__run run;
+    void *where;
+    if (!tarn__blockpool_enter(pool))
+        return TARN_POOL_CORRUPT;
+    int error = look_up(pool, p, &run);
+    if (!error && tarn__run_bytes(pool, &run, &where) == SIZE_MAX)
+        error = TARN_POOL_CORRUPT;
+    tarn__guard_drop(&pool->guard);
+    return error;
+}
+
+static size_t watched_usable(void *pool, const void *p) { return usable(pool, p); }
+
+static size_t watched_align(const void *pool) { return tarn_blockpool_align(pool); }
+
+const struct tarn__watched tarn__blockpool_watched = {"blockpool",    watched_alloc, watched_free, watched_look,
+                                                      watched_usable, watched_align, false};

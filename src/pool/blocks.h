@@ -13,6 +13,7 @@
 #include "pool/host.h"
 #include "pool/peak.h"
 #include "pool/spans.h"
+#include "pool/watch.h"
 #include "tarn/blockpool.h"
 
 typedef unsigned long tarn__bits;
@@ -63,6 +64,8 @@ struct tarn_blockpool {
     uint64_t allocations, frees, failures;
 };
 
+extern const struct tarn__watched tarn__blockpool_watched;
+
 /* The modes: no flags and no lock; flags or a lock, but no TARN_POOL_CHECK; with that. */
 static inline uintptr_t tarn__mode_plain(const struct tarn_blockpool *pool) { return (uintptr_t)pool; }
 static inline uintptr_t tarn__mode_careful(const struct tarn_blockpool *pool) { return ~(uintptr_t)pool; }
@@ -70,6 +73,8 @@ static inline uintptr_t tarn__mode_checked(const struct tarn_blockpool *pool)
 {
     return ((uintptr_t)pool >> 4) * (uintptr_t)UINT64_C(0x9e3779b97f4a7c15);
 }
+
+static inline bool tarn__is_watched(const struct tarn_blockpool *pool) { return pool->flags & TARN__WATCHED; }
 
 static inline bool tarn__is_checked(const struct tarn_blockpool *pool) { return pool->mode == tarn__mode_checked(pool); }
 

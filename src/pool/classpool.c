@@ -137,7 +137,7 @@ static void fill_new(const struct tarn_classpool *pool, char *from, const char *
     tarn__bytes_fill(from, pool->flags & TARN_POOL_ZERO ? 0 : TARN__FRESH, (size_t)(to - from));
 }
 
-static void *alloc_slow(struct tarn_classpool *pool, size_t size)
+static void *alloc_here(struct tarn_classpool *pool, size_t size)
 {
     bool large = size > TARN_CLASSPOOL_MOST;
     tarn__guard_take(&pool->guard);
@@ -153,7 +153,13 @@ static void *alloc_slow(struct tarn_classpool *pool, size_t size)
     tarn__guard_drop(&pool->guard);
     if (p)
         fill_new(pool, p, p + size);
-    else if (pool->notify)
+    return p;
+}
+
+static void *alloc_slow(struct tarn_classpool *pool, size_t size)
+{
+    void *p = pool->flags & TARN__WATCHED ? tarn__watch_alloc(pool, 1, size) : alloc_here(pool, size);
+    if (!p && pool->notify)
         pool->notify(pool->notify_context, size);
     return p;
 }
@@ -170,10 +176,8 @@ static int find_live(const struct tarn_classpool *pool, const void *p)
     return tarn__class_guard_sound(pool, p) ? 0 : TARN_POOL_CORRUPT;
 }
 
-static int free_slow(struct tarn_classpool *pool, void *p)
+static int free_here(struct tarn_classpool *pool, void *p)
 {
-    if (!p)
-        return 0;
     tarn__guard_take(&pool->guard);
     bool passed = false;
     size_t size;
@@ -192,6 +196,13 @@ static int free_slow(struct tarn_classpool *pool, void *p)
     if (passed)
         tarn__passed_give(&pool->passed, p, size);
     return error;
+}
+
+static int free_slow(struct tarn_classpool *pool, void *p)
+{
+    if (!p)
+        return 0;
+    return pool->flags & TARN__WATCHED ? tarn__watch_free(pool, p, TARN__ANY_SIZE, "tarn_classpool_free") : free_here(pool, p);
 }
 
 static size_t extent_of(const struct tarn_classpool *pool, const void *p)
@@ -215,6 +226,8 @@ void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size_t size)
         tarn_classpool_free(pool, p);
         return NULL;
     }
+    if (pool->flags & TARN__WATCHED)
+        return tarn__watch_realloc(pool, p, size, "tarn_classpool_realloc");
     size_t had = 0;
     bool stays = false;
     tarn__guard_take(&pool->guard);
@@ -244,7 +257,7 @@ void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size_t size)
 }
 
 /* Who knows the class's size may use it; so the guard moves behind it. */
-size_t tarn_classpool_usable_size(struct tarn_classpool *pool, const void *p)
+static size_t usable(struct tarn_classpool *pool, const void *p)
 {
     size_t size = 0;
     tarn__guard_take(&pool->guard);
@@ -260,3 +273,38 @@ size_t tarn_classpool_usable_size(struct tarn_classpool *pool, const void *p)
     tarn__guard_drop(&pool->guard);
     return size;
 }
+
+size_t tarn_classpool_usable_size(struct tarn_classpool *pool, const void *p)
+{
+    return pool->flags & TARN__WATCHED ? tarn__watch_usable(pool, p) : usable(pool, p);
+}
+
+/* What watched pools are asked */
+
+static void *watched_alloc(void *pool, size_t align, size_t size)
+{
+    (void)align;
+    return alloc_here(pool, size);
+}
+
+static int watched_free(void *pool, void *p, size_t size)
+{
+    (void)size;
+    return free_here(pool, p);
+}
+
+static int watched_look(void *at, const void *p)
+{
+    struct tarn_classpool *pool = at;
+    tarn__guard_take(&pool->guard);
+    int error = find_live(pool, p);
+    if (error == TARN_POOL_FOREIGN && tarn__passed_find(&pool->passed, p))
+        error = 0;
+    tarn__guard_drop(&pool->guard);
+    return error;
+}
+
+static size_t watched_usable(void *pool, const void *p) { return usable(pool, p); }
+
+const struct tarn__watched tarn__classpool_watched = {"classpool",    watched_alloc, watched_free, watched_look,
+                                                      watched_usable, NULL,          true};

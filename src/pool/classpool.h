@@ -29,6 +29,7 @@
 #include "base/scan.h"
 #include "pool/passed.h"
 #include "pool/peak.h"
+#include "pool/watch.h"
 #include "tarn/classpool.h"
 
 enum {
@@ -84,6 +85,8 @@ struct tarn_classpool {
     size_t size;
     struct tarn_source *source; /* that it came from; NULL: the caller's */
 };
+
+extern const struct tarn__watched tarn__classpool_watched;
 
 /* A guard, at any address. */
 typedef uint32_t __attribute__((aligned(1), may_alias)) tarn__class_guard;

@@ -32,6 +32,8 @@ static size_t rest_of(const struct tarn_classpool *pool, size_t *largest)
 void tarn_classpool_stats(struct tarn_classpool *pool, struct tarn_pool_stats *stats)
 {
     tarn__bytes_fill(stats, 0, sizeof *stats);
+    if (pool->flags & TARN__WATCHED)
+        tarn__watch_empty(pool);
     tarn__guard_take(&pool->guard);
     stats->size = pool->size;
     stats->segments = 1;
@@ -70,6 +72,8 @@ int tarn_classpool_class(struct tarn_classpool *pool, unsigned index, struct tar
 /* One whose header was overwritten is passed over: nobody knows its size any more. */
 void tarn_classpool_each(struct tarn_classpool *pool, tarn_pool_visit *visit, void *context)
 {
+    if (pool->flags & TARN__WATCHED)
+        tarn__watch_empty(pool);
     tarn__guard_take(&pool->guard);
     for (size_t at = next_start(pool, 0); at < pool->carved; at = next_start(pool, at + TARN__CLASS_GRAIN)) {
         char *p = pool->base + at;
@@ -140,5 +144,5 @@ int tarn_classpool_check(struct tarn_classpool *pool)
     tarn__guard_take(&pool->guard);
     bool sound = pool_sound(pool);
     tarn__guard_drop(&pool->guard);
-    return sound ? 0 : TARN_POOL_CORRUPT;
+    return sound ? 0 : tarn__watch_wrong(pool, TARN_POOL_CORRUPT, "tarn_classpool_check", pool);
 }

@@ -41,15 +41,17 @@ static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_
     pool->room = end - at;
     pool->carved = TARN__CLASS_GRAIN;
     pool->secret = new_secret(memory);
-    pool->flags = options->flags;
+    pool->flags = options->flags | tarn__watch_flags(tarn__classpool_watched.kind);
     pool->notify = options->notify;
     pool->notify_context = options->notify_context;
     if (!zero)
         tarn__bytes_fill(pool->starts, 0, words * sizeof *pool->starts);
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
-    pool->special = pool->guard.lock.acquire || (pool->flags & KNOWN_FLAGS & ~(unsigned)TARN_POOL_RED_ZONE);
+    pool->special = pool->guard.lock.acquire || (pool->flags & (KNOWN_FLAGS | TARN__WATCHED) & ~(unsigned)TARN_POOL_RED_ZONE);
     pool->short_limit = pool->special ? 0 : TARN_CLASSPOOL_MOST;
+    if (pool->flags & TARN__WATCHED)
+        tarn__watch_begin(&tarn__classpool_watched, pool, pool->flags);
     return pool;
 }
 
@@ -106,7 +108,9 @@ int tarn_classpool_close(struct tarn_classpool **pool, struct tarn_pool_stats *l
         tarn__host_unlock();
         return TARN_POOL_INVALID;
     }
-    bool last = --ending->opens == 0;
+    bool last = --ending->opens == 0, seen = last && ending->flags & TARN__WATCHED;
+    if (seen)
+        tarn__watch_empty(ending);
     tarn_classpool_stats(ending, &stats);
     struct tarn__passed passed;
     tarn__bytes_copy(&passed, &ending->passed, sizeof passed);
@@ -124,6 +128,10 @@ int tarn_classpool_close(struct tarn_classpool **pool, struct tarn_pool_stats *l
         *left = stats;
     if (!last)
         return 0;
+    if (seen) {
+        tarn__watch_wrong(ending, stats.live_blocks ? TARN_POOL_BUSY : 0, "tarn_classpool_close", ending);
+        tarn__watch_end(ending);
+    }
     tarn__passed_each(&passed, give_back, &passed);
     tarn__passed_end(&passed);
     if (source)

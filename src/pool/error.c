@@ -24,6 +24,10 @@ const char *tarn_pool_error_text(int error)
         return "wrong size: the block has another";
     case TARN_POOL_CORRUPT:
         return "overwritten: a word of the pool's own has another value";
+    case TARN_POOL_RACE:
+        return "data race: two calls at once in a pool without lock";
+    case TARN_POOL_DESTROYED:
+        return "the pool has ended";
     default:
         return "an unknown error";
     }

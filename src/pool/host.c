@@ -71,4 +71,5 @@ void tarn__guards_each_lock(void (*act)(struct tarn__lock *))
     act(&list_lock);
     for (struct tarn__list *link = guards.next; link != &guards; link = link->next)
         act((struct tarn__lock *)(void *)TARN__CONTAINER(link, struct tarn__guard, link)->word);
+    tarn__watch_each_lock(act);
 }

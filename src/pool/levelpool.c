@@ -107,7 +107,7 @@ static void fill_new(const struct tarn_levelpool *pool, char *p, size_t size)
         tarn__bytes_fill(p, pool->flags & TARN_POOL_ZERO ? 0 : TARN__FRESH, size);
 }
 
-static void *alloc_slow(struct tarn_levelpool *pool, size_t size)
+static void *alloc_here(struct tarn_levelpool *pool, size_t size)
 {
     void *p = NULL;
     bool passes = size > pool->largest;
@@ -128,6 +128,11 @@ static void *alloc_slow(struct tarn_levelpool *pool, size_t size)
     if (p)
         fill_new(pool, p, passes ? size : tarn__level_size(number));
     return p;
+}
+
+static void *alloc_slow(struct tarn_levelpool *pool, size_t size)
+{
+    return pool->flags & TARN__WATCHED ? tarn__watch_alloc(pool, 1, size) : alloc_here(pool, size);
 }
 
 /* What an address is at which no live block begins. Blocks have at most 64 grains, so few bits are looked at. */
@@ -156,10 +161,8 @@ static int find_live(struct tarn_levelpool *pool, const void *p, struct tarn__le
     return zones && !tarn__level_zones_sound(p, size) ? TARN_POOL_CORRUPT : 0;
 }
 
-static int free_slow(struct tarn_levelpool *pool, void *p)
+static int free_here(struct tarn_levelpool *pool, void *p)
 {
-    if (!p)
-        return 0;
     struct tarn__level_segment *segment;
     bool passed = false;
     size_t size;
@@ -180,6 +183,13 @@ static int free_slow(struct tarn_levelpool *pool, void *p)
     if (passed)
         tarn__passed_give(&pool->passed, p, size);
     return error;
+}
+
+static int free_slow(struct tarn_levelpool *pool, void *p)
+{
+    if (!p)
+        return 0;
+    return pool->flags & TARN__WATCHED ? tarn__watch_free(pool, p, TARN__ANY_SIZE, "tarn_levelpool_free") : free_here(pool, p);
 }
 
 /* 0 and the bytes that may be used of a live block, or of one that was passed on; else what is wrong. */
@@ -208,6 +218,8 @@ void *tarn_levelpool_realloc(struct tarn_levelpool *pool, void *p, size_t size)
         tarn_levelpool_free(pool, p);
         return NULL;
     }
+    if (pool->flags & TARN__WATCHED)
+        return tarn__watch_realloc(pool, p, size, "tarn_levelpool_realloc");
     if (size_of(pool, p, &has) != 0)
         return NULL;
     bool passed = has > pool->largest;
@@ -221,8 +233,36 @@ void *tarn_levelpool_realloc(struct tarn_levelpool *pool, void *p, size_t size)
     return moved;
 }
 
-size_t tarn_levelpool_usable_size(struct tarn_levelpool *pool, const void *p)
+static size_t usable(void *pool, const void *p)
 {
     size_t size;
     return size_of(pool, p, &size) == 0 ? size : 0;
 }
+
+size_t tarn_levelpool_usable_size(struct tarn_levelpool *pool, const void *p)
+{
+    return pool->flags & TARN__WATCHED ? tarn__watch_usable(pool, p) : usable(pool, p);
+}
+
+/* What watched pools are asked */
+
+static void *watched_alloc(void *pool, size_t align, size_t size)
+{
+    (void)align;
+    return alloc_here(pool, size);
+}
+
+static int watched_free(void *pool, void *p, size_t size)
+{
+    (void)size;
+    return free_here(pool, p);
+}
+
+static int watched_look(void *pool, const void *p)
+{
+    size_t size;
+    return size_of(pool, p, &size);
+}
+
+const struct tarn__watched tarn__levelpool_watched = {"levelpool", watched_alloc, watched_free, watched_look,
+                                                      usable,      NULL,          false};

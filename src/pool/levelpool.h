@@ -22,6 +22,7 @@
 #include "pool/passed.h"
 #include "pool/peak.h"
 #include "pool/spans.h"
+#include "pool/watch.h"
 #include "tarn/levelpool.h"
 
 enum {
@@ -79,6 +80,8 @@ struct tarn_levelpool {
     bool own_memory;          /* the first segment is the source's, too */
     struct tarn__level levels[];
 };
+
+extern const struct tarn__watched tarn__levelpool_watched;
 
 /* Blocks of the class that wait to be handed out. */
 static inline size_t tarn__level_ready(const struct tarn__level *level) { return level->given - level->taken; }

@@ -231,6 +231,8 @@ static struct tarn_levelpool *make(void *memory, size_t size, const struct tarn_
     tarn__guard_init(&pool->guard, options->lock);
     pool->special = pool->guard.lock.acquire || pool->flags;
     pool->short_limit = pool->special ? 0 : pool->largest;
+    if (pool->flags & TARN__WATCHED)
+        tarn__watch_begin(&tarn__levelpool_watched, pool, pool->flags);
     return pool;
 }
 
@@ -242,6 +244,7 @@ struct tarn_levelpool *tarn_levelpool_create(void *memory, size_t size, const st
         options = *given;
     if (!complete(&options) || size > PTRDIFF_MAX / 2 || (uintptr_t)memory + size < size)
         return NULL;
+    options.flags |= tarn__watch_flags(tarn__levelpool_watched.kind);
     if (memory)
         return make(memory, size, &options, options.source, false);
     struct tarn_source *source = options.source ? options.source : tarn__host_source();
@@ -258,6 +261,9 @@ struct tarn_levelpool *tarn_levelpool_create(void *memory, size_t size, const st
 int tarn_levelpool_destroy(struct tarn_levelpool *pool)
 {
     size_t live;
+    bool seen = pool->flags & TARN__WATCHED;
+    if (seen)
+        tarn__watch_empty(pool);
     tarn__guard_take(&pool->guard);
     live = pool->passed.count;
     for (unsigned number = 0; number < pool->classes; number++) {
@@ -266,7 +272,9 @@ int tarn_levelpool_destroy(struct tarn_levelpool *pool)
     }
     tarn__guard_drop(&pool->guard);
     if (live)
-        return TARN_POOL_BUSY;
+        return seen ? tarn__watch_wrong(pool, TARN_POOL_BUSY, "tarn_levelpool_destroy", pool) : TARN_POOL_BUSY;
+    if (seen)
+        tarn__watch_end(pool);
     tarn__guard_end(&pool->guard);
     tarn__passed_end(&pool->passed);
     release_segments(pool);

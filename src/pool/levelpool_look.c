@@ -27,6 +27,8 @@ size_t tarn_levelpool_ready(struct tarn_levelpool *pool, size_t size)
 void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *stats)
 {
     tarn__bytes_fill(stats, 0, sizeof *stats);
+    if (pool->flags & TARN__WATCHED)
+        tarn__watch_empty(pool);
     tarn__guard_take(&pool->guard);
     size_t zone = tarn__level_zone(pool->flags), rest = untouched(pool), largest = tarn__level_stride(pool, pool->classes - 1);
     for (const struct tarn__level_segment *segment = pool->segment; segment; segment = segment->next)
@@ -56,6 +58,8 @@ static size_t bits_taken(const struct tarn__level_segment *segment) { return seg
 
 void tarn_levelpool_each(struct tarn_levelpool *pool, tarn_pool_visit *visit, void *context)
 {
+    if (pool->flags & TARN__WATCHED)
+        tarn__watch_empty(pool);
     tarn__guard_take(&pool->guard);
     for (const struct tarn__level_segment *segment = pool->segment; segment; segment = segment->next)
         for (size_t bit = tarn__bitmap_next(segment->live, 0, bits_taken(segment)); bit < bits_taken(segment);
@@ -138,5 +142,5 @@ int tarn_levelpool_check(struct tarn_levelpool *pool)
     tarn__guard_take(&pool->guard);
     bool sound = pool_sound(pool);
     tarn__guard_drop(&pool->guard);
-    return sound ? 0 : TARN_POOL_CORRUPT;
+    return sound ? 0 : tarn__watch_wrong(pool, TARN_POOL_CORRUPT, "tarn_levelpool_check", pool);
 }

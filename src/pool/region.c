@@ -7,6 +7,7 @@
 #include "pool/bytes.h"
 #include "pool/region_care.h"
 #include "pool/region_ranges.h"
+#include "pool/watch.h"
 
 enum {
     PAGE = 4096,
@@ -15,6 +16,7 @@ enum {
 };
 
 static const struct tarn_region_options no_options;
+static const struct tarn__watched watched;
 
 /* Nothing is live, and no strategy knows of a block. Ranges stay. */
 static void begin(struct tarn_region *region)
@@ -53,34 +55,40 @@ static struct tarn_region *make(char *memory, size_t size, const struct tarn_reg
 
 struct tarn_region *tarn_region_create(void *memory, size_t size, const struct tarn_region_options *options)
 {
-    if (!options)
-        options = &no_options;
-    if (size < TARN_REGION_LEAST || size > SIZE_MAX / 2 || (unsigned)options->strategy >= TARN__STRATEGIES ||
-        (options->flags & ~(unsigned)FLAGS))
+    struct tarn_region_options as = options ? *options : no_options;
+    if (size < TARN_REGION_LEAST || size > SIZE_MAX / 2 || (unsigned)as.strategy >= TARN__STRATEGIES ||
+        (as.flags & ~(unsigned)FLAGS) || size > SIZE_MAX - (uintptr_t)memory)
         return NULL;
-    if (memory)
-        return size > SIZE_MAX - (uintptr_t)memory ? NULL : make(memory, size, options);
-    struct tarn_source *source = options->source;
-    size = tarn__align_up(size, PAGE);
-    memory = source ? source->ops->acquire(source, size, PAGE) : NULL;
-    if (!memory)
-        return NULL;
-    struct tarn_region *region = make(memory, size, options);
-    if (region)
-        region->owns_first = true;
-    else
-        source->ops->release(source, memory, size);
+    as.flags |= tarn__watch_flags(watched.kind);
+    bool own = !memory;
+    if (own) {
+        size = tarn__align_up(size, PAGE);
+        memory = as.source ? as.source->ops->acquire(as.source, size, PAGE) : NULL;
+    }
+    struct tarn_region *region = memory ? make(memory, size, &as) : NULL;
+    if (region) {
+        region->owns_first = own;
+        if (as.flags & TARN__WATCHED)
+            tarn__watch_begin(&watched, region, as.flags);
+    } else if (own && memory) {
+        as.source->ops->release(as.source, memory, size);
+    }
     return region;
 }
 
 /* The first range goes last: the region lies in it. */
 int tarn_region_destroy(struct tarn_region *region)
 {
+    bool seen = region->flags & TARN__WATCHED;
+    if (seen)
+        tarn__watch_empty(region);
     tarn__guard_take(&region->guard);
     bool busy = tarn__region_live(region) != 0;
     tarn__guard_drop(&region->guard);
     if (busy)
-        return TARN_POOL_BUSY;
+        return seen ? tarn__watch_wrong(region, TARN_POOL_BUSY, "tarn_region_destroy", region) : TARN_POOL_BUSY;
+    if (seen)
+        tarn__watch_end(region);
     tarn__guard_end(&region->guard);
     struct tarn_source *source = region->source;
     struct tarn__range *first = NULL, *range;
@@ -101,6 +109,8 @@ int tarn_region_destroy(struct tarn_region *region)
 void tarn_region_reset(struct tarn_region *region)
 {
     struct tarn__range *range = NULL;
+    if (region->flags & TARN__WATCHED)
+        tarn__watch_reset(region);
     tarn__guard_take(&region->guard);
     begin(region);
     for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
@@ -125,6 +135,8 @@ static char *serve(struct tarn_region *region, const struct tarn__ask *ask)
 static __attribute__((noinline)) void *alloc_any(struct tarn_region *region, size_t size, bool sized)
 {
     struct tarn__ask ask = tarn__ask_for(region, size, 1, sized, 0);
+    if (region->flags & TARN__WATCHED)
+        return tarn__watch_alloc(region, !sized, size);
     return serve(region, &ask);
 }
 
@@ -189,6 +201,8 @@ void *tarn_region_alloc_aligned(struct tarn_region *region, size_t align, size_t
 {
     if (!tarn__is_pow2(align))
         return NULL;
+    if (region->flags & TARN__WATCHED)
+        return tarn__watch_alloc(region, align, size);
     struct tarn__ask ask = tarn__ask_for(region, size, align, false, 0);
     return serve(region, &ask);
 }
@@ -232,11 +246,9 @@ TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block
 }
 
 /* Frees a block in any region. `sized`: it has to have `size` bytes. */
-static __attribute__((noinline)) int free_any(struct tarn_region *region, void *p, bool sized, size_t size)
+static int free_here(struct tarn_region *region, void *p, bool sized, size_t size)
 {
     struct tarn__block block;
-    if (!p)
-        return 0;
     tarn__guard_take(&region->guard);
     int error = tarn__region_locate(region, p, sized ? tarn__granules_of(size) : 0, &block);
     if (!error && sized && !tarn__has_size(region, &block, size))
@@ -247,6 +259,16 @@ static __attribute__((noinline)) int free_any(struct tarn_region *region, void *
         return give(region, &block, false, false);
     tarn__guard_drop(&region->guard);
     return error;
+}
+
+static __attribute__((noinline)) int free_any(struct tarn_region *region, void *p, bool sized, size_t size)
+{
+    if (!p)
+        return 0;
+    if (region->flags & TARN__WATCHED)
+        return tarn__watch_free(region, p, sized ? size : TARN__ANY_SIZE,
+                                sized ? "tarn_region_free_sized" : "tarn_region_free");
+    return free_here(region, p, sized, size);
 }
 
 static __attribute__((noinline)) int free_guarded(struct tarn_region *region, void *p)
@@ -283,7 +305,7 @@ int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
     return free_any(region, p, true, size);
 }
 
-size_t tarn_region_usable_size(struct tarn_region *region, const void *p)
+static size_t usable(struct tarn_region *region, const void *p)
 {
     struct tarn__block block;
     tarn__guard_take(&region->guard);
@@ -291,3 +313,34 @@ size_t tarn_region_usable_size(struct tarn_region *region, const void *p)
     tarn__guard_drop(&region->guard);
     return bytes;
 }
+
+size_t tarn_region_usable_size(struct tarn_region *region, const void *p)
+{
+    return region->flags & TARN__WATCHED ? tarn__watch_usable(region, p) : usable(region, p);
+}
+
+/* What watched regions are asked */
+
+static void *watched_alloc(void *pool, size_t align, size_t size)
+{
+    struct tarn__ask ask = tarn__ask_for(pool, size, align + !align, !align, 0);
+    return serve(pool, &ask);
+}
+
+static int watched_free(void *pool, void *p, size_t size) { return free_here(pool, p, size != TARN__ANY_SIZE, size); }
+
+static int watched_look(void *pool, const void *p)
+{
+    struct tarn_region *region = pool;
+    struct tarn__block block;
+    tarn__guard_take(&region->guard);
+    int error = tarn__region_locate(region, p, 0, &block);
+    if (!error)
+        error = verify(region, &block);
+    tarn__guard_drop(&region->guard);
+    return error;
+}
+
+static size_t watched_usable(void *pool, const void *p) { return usable(pool, p); }
+
+static const struct tarn__watched watched = {"region", watched_alloc, watched_free, watched_look, watched_usable, NULL, false};

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "pool/region_care.h"
 #include "pool/region_ranges.h"
+#include "pool/watch.h"
 
 /* The largest free block, by tags alone: no links are followed. */
 static size_t largest_by_tags(struct tarn_region *region)
@@ -50,6 +51,8 @@ static size_t largest_request(const struct tarn_region *region, size_t granules)
 void tarn_region_stats(struct tarn_region *region, struct tarn_pool_stats *stats)
 {
     struct tarn__range *range = NULL;
+    if (region->flags & TARN__WATCHED)
+        tarn__watch_empty(region);
     tarn__guard_take(&region->guard);
     *stats = (struct tarn_pool_stats){
         .live_bytes = region->live_bytes,
@@ -82,6 +85,8 @@ static struct tarn__block block_at(struct tarn__range *range, size_t at, size_t 
 void tarn_region_each(struct tarn_region *region, tarn_pool_visit *visit, void *context)
 {
     struct tarn__range *range = NULL;
+    if (region->flags & TARN__WATCHED)
+        tarn__watch_empty(region);
     tarn__guard_take(&region->guard);
     for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
         for (size_t at = 0, next; at < range->granules; at = next) {
@@ -216,5 +221,5 @@ int tarn_region_check(struct tarn_region *region)
     right = right && structure_right(region, tally.free) && tally.live == tarn__region_live(region) &&
             tally.bytes == region->live_bytes;
     tarn__guard_drop(&region->guard);
-    return right ? 0 : TARN_POOL_CORRUPT;
+    return right ? 0 : tarn__watch_wrong(region, TARN_POOL_CORRUPT, "tarn_region_check", region);
 }

@@ -7,6 +7,7 @@
 #include "base/bits.h"
 #include "pool/bytes.h"
 #include "pool/region_care.h"
+#include "pool/watch.h"
 
 /* Frees the end of a block. @return whether flags found nothing wrong */
 static bool shrink(struct tarn_region *region, const struct tarn__block *block, size_t granules)
@@ -71,6 +72,8 @@ void *tarn_region_realloc(struct tarn_region *region, void *p, size_t size)
         tarn_region_free(region, p);
         return NULL;
     }
+    if (region->flags & TARN__WATCHED)
+        return tarn__watch_realloc(region, p, size, "tarn_region_realloc");
     tarn__guard_take(&region->guard);
     bool valid =
         !tarn__region_locate(region, p, 0, &block) && tarn__zone_intact(region, &block) && !tarn__is_movable(region, &block);

@@ -426,7 +426,7 @@ static void a_table_that_lies(void **state)
     assert_non_null(p);
     for (char *at = memory; at < memory + sizeof memory; at += sizeof p)
         if (memcmp(at, &p, sizeof p) == 0)
-            memset(at, 0x71, sizeof p);
+            memset(at, 0x71, sizeof(void *));
     assert_null(tarn_region_handle_lock(region, handle));
 }
 
