@@ -68,7 +68,7 @@ struct tarn_blockpool *tarn_blockpool_create_in(void *memory, size_t size, const
     tarn__segment_reseal(pool->first);
     pool->seal = tarn__blockpool_seal(pool);
     if (tarn__is_watched(pool))
-        tarn__watch_begin(&tarn__blockpool_watched, pool, pool->flags);
+        tarn__watch_begin(&tarn__blockpool_watched, pool, pool->flags | (as->lock ? 0 : TARN__WATCH_ALONE));
     return pool;
 }
 

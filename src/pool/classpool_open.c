@@ -51,7 +51,7 @@ static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_
     pool->special = pool->guard.lock.acquire || (pool->flags & (KNOWN_FLAGS | TARN__WATCHED) & ~(unsigned)TARN_POOL_RED_ZONE);
     pool->short_limit = pool->special ? 0 : TARN_CLASSPOOL_MOST;
     if (pool->flags & TARN__WATCHED)
-        tarn__watch_begin(&tarn__classpool_watched, pool, pool->flags);
+        tarn__watch_begin(&tarn__classpool_watched, pool, pool->flags | (options->lock ? 0 : TARN__WATCH_ALONE));
     return pool;
 }
 

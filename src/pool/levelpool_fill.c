@@ -232,7 +232,7 @@ static struct tarn_levelpool *make(void *memory, size_t size, const struct tarn_
     pool->special = pool->guard.lock.acquire || pool->flags;
     pool->short_limit = pool->special ? 0 : pool->largest;
     if (pool->flags & TARN__WATCHED)
-        tarn__watch_begin(&tarn__levelpool_watched, pool, pool->flags);
+        tarn__watch_begin(&tarn__levelpool_watched, pool, pool->flags | (options->lock ? 0 : TARN__WATCH_ALONE));
     return pool;
 }
 

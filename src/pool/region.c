@@ -69,7 +69,7 @@ struct tarn_region *tarn_region_create(void *memory, size_t size, const struct t
     if (region) {
         region->owns_first = own;
         if (as.flags & TARN__WATCHED)
-            tarn__watch_begin(&watched, region, as.flags);
+            tarn__watch_begin(&watched, region, as.flags | (as.lock ? 0 : TARN__WATCH_ALONE));
     } else if (own && memory) {
         as.source->ops->release(as.source, memory, size);
     }

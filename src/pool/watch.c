@@ -46,6 +46,8 @@ struct watch {
     void *pool;
     unsigned letters;
     bool zero, ended;
+    bool alone;               /* the pool has no lock: one thread at a time */
+    _Atomic(uint32_t) inside; /* then, the thread that is */
     struct entry *table;
     size_t places, used; /* used: not empty */
     char *waiting[WAIT_BLOCKS];
@@ -86,13 +88,23 @@ static struct watch *find_locked(const void *pool)
     return watch;
 }
 
-/* The same for a call: one that has ended answers, and is not found. */
-static struct watch *find_open(void *pool, const char *where, const void *p)
+/* A call begins. @return 0, or why it must not go on, which was reported */
+static int come(void *pool, const char *where, const void *p, struct watch **found)
 {
-    struct watch *watch = find_locked(pool);
-    if (watch && watch->ended)
-        tarn__watch_wrong(pool, TARN_POOL_DESTROYED, where, p);
-    return watch && !watch->ended ? watch : NULL;
+    struct watch *watch = *found = find_locked(pool);
+    uint32_t nobody = 0;
+    if (!watch || watch->ended)
+        return tarn__watch_wrong(pool, TARN_POOL_DESTROYED, where, p);
+    if (!watch->alone || atomic_compare_exchange_strong_explicit(&watch->inside, &nobody, tarn__thread_id(),
+                                                                 memory_order_relaxed, memory_order_relaxed))
+        return 0;
+    return tarn__watch_wrong(pool, TARN_POOL_RACE, where, p);
+}
+
+static void go(struct watch *watch)
+{
+    if (watch->alone)
+        atomic_store_explicit(&watch->inside, 0, memory_order_relaxed);
 }
 
 /* The table */
@@ -313,18 +325,15 @@ static void *alloc_entry(struct watch *watch, struct entry *block, size_t align)
     return p ? p + block->front : NULL;
 }
 
-void *tarn__watch_alloc(void *pool, size_t align, size_t size)
+static void *allocate(struct watch *watch, size_t align, size_t size)
 {
     bool sized = align == 0;
-    struct watch *watch = find_open(pool, "alloc", pool);
-    if (!watch)
-        return NULL;
     struct entry block = {.size = size, .state = LIVE, .sized = sized};
     char *p = alloc_entry(watch, &block, align);
     if (!p)
         return NULL;
     block.hidden = ~(uintptr_t)p;
-    block.alloc_stack = watch->letters & TARN__LETTER_U ? tarn__stack_here(1) : 0;
+    block.alloc_stack = watch->letters & TARN__LETTER_U ? tarn__stack_here(2) : 0;
     block.alloc_thread = tarn__thread_id();
     enter(watch, &block);
     if (tarn__tools) {
@@ -338,7 +347,7 @@ void *tarn__watch_alloc(void *pool, size_t align, size_t size)
 /* Makes a block that is live wait, or be freed. @return 0, or why it may not be freed; *block: as it was */
 static int retire(struct watch *watch, void *p, size_t size, struct entry *block)
 {
-    uint32_t stack = watch->letters & TARN__LETTER_U ? tarn__stack_here(2) : 0;
+    uint32_t stack = watch->letters & TARN__LETTER_U ? tarn__stack_here(3) : 0;
     int error = 0;
     tarn__lock(&watch_lock);
     struct entry *entry = entry_of(watch, p);
@@ -404,12 +413,10 @@ static int free_unknown(struct watch *watch, void *p, size_t size, int error, co
     return tarn__watch_wrong(watch->pool, its, where, p);
 }
 
-int tarn__watch_free(void *pool, void *p, size_t size, const char *where)
+static int release(struct watch *watch, void *p, size_t size, const char *where)
 {
-    struct watch *watch = find_open(pool, where, p);
     struct entry block;
-    if (!watch)
-        return TARN_POOL_DESTROYED;
+    void *pool = watch->pool;
     int error = retire(watch, p, size, &block);
     if (error == TARN_POOL_WRONG_SIZE || (error == TARN_POOL_DOUBLE_FREE && (block.state == WAITING || block.guarded)))
         return tarn__watch_wrong(pool, error, where, p);
@@ -437,21 +444,10 @@ static struct entry known(struct watch *watch, const void *p)
     return block;
 }
 
-size_t tarn__watch_usable(void *pool, const void *p)
-{
-    struct watch *watch = p ? find_open(pool, "usable_size", p) : NULL;
-    if (!watch)
-        return 0;
-    struct entry block = known(watch, p);
-    return block.state == LIVE ? block.size : block.state == EMPTY ? watch->kind->usable(pool, p) : 0;
-}
-
 /* A block that changes its size moves, so that who keeps the old address is found out. */
-void *tarn__watch_realloc(void *pool, void *p, size_t size, const char *where)
+static void *reallocate(struct watch *watch, void *p, size_t size, const char *where)
 {
-    struct watch *watch = find_open(pool, where, p);
-    if (!watch)
-        return NULL;
+    void *pool = watch->pool;
     struct entry block = known(watch, p);
     int error = block.state == LIVE && block.guarded          ? 0
                 : block.state == LIVE || block.state == EMPTY ? watch->kind->look(pool, (char *)p - block.front)
@@ -461,12 +457,54 @@ void *tarn__watch_realloc(void *pool, void *p, size_t size, const char *where)
         return NULL;
     }
     size_t had = block.state == LIVE ? block.size : watch->kind->usable(pool, p);
-    void *moved = tarn__watch_alloc(pool, 1, size);
+    void *moved = allocate(watch, 1, size);
     if (!moved)
         return NULL;
     tarn__bytes_copy(moved, p, tarn__min(had, size));
-    tarn__watch_free(pool, p, TARN__ANY_SIZE, where);
+    release(watch, p, TARN__ANY_SIZE, where);
     return moved;
+}
+
+void *tarn__watch_alloc(void *pool, size_t align, size_t size)
+{
+    struct watch *watch;
+    if (come(pool, "alloc", pool, &watch))
+        return NULL;
+    void *p = allocate(watch, align, size);
+    go(watch);
+    return p;
+}
+
+int tarn__watch_free(void *pool, void *p, size_t size, const char *where)
+{
+    struct watch *watch;
+    int error = come(pool, where, p, &watch);
+    if (error)
+        return error;
+    error = release(watch, p, size, where);
+    go(watch);
+    return error;
+}
+
+void *tarn__watch_realloc(void *pool, void *p, size_t size, const char *where)
+{
+    struct watch *watch;
+    if (come(pool, where, p, &watch))
+        return NULL;
+    void *moved = reallocate(watch, p, size, where);
+    go(watch);
+    return moved;
+}
+
+size_t tarn__watch_usable(void *pool, const void *p)
+{
+    struct watch *watch;
+    if (!p || come(pool, "usable_size", p, &watch))
+        return 0;
+    struct entry block = known(watch, p);
+    size_t size = block.state == LIVE ? block.size : block.state == EMPTY ? watch->kind->usable(pool, p) : 0;
+    go(watch);
+    return size;
 }
 
 /* Beginning and end */
@@ -502,6 +540,7 @@ void tarn__watch_begin(const struct tarn__watched *kind, void *pool, unsigned fl
         if (watch->table)
             tarn__os_unmap(watch->table, table_bytes(watch->places));
         *watch = (struct watch){.kind = kind, .pool = pool, .next = next, .zero = flags & TARN_POOL_ZERO};
+        watch->alone = flags & TARN__WATCH_ALONE;
         watch->letters = tarn__modes_any ? tarn__letters_for(kind->kind) : 0;
     }
     tarn__unlock(&watch_lock);

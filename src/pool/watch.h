@@ -32,7 +32,7 @@ struct tarn__watched {
 
 #ifdef TARN__POOLS_ALONE
 
-enum { TARN__WATCHED = 0 };
+enum { TARN__WATCHED = 0, TARN__WATCH_ALONE = 0 };
 static inline unsigned tarn__watch_flags(const char *kind) { return (void)kind, 0; }
 static inline void tarn__watch_begin(const struct tarn__watched *kind, void *pool, unsigned flags)
 {
@@ -61,7 +61,10 @@ static inline int tarn__watch_wrong(void *pool, int error, const char *where, co
 
 #else
 
-enum { TARN__WATCHED = 1 << 30 }; /* among a pool's flags */
+enum {
+    TARN__WATCHED = 1 << 30,     /* among a pool's flags */
+    TARN__WATCH_ALONE = 1 << 29, /* for tarn__watch_begin: it has no lock, and two calls at once are a misuse */
+};
 
 /* Guard pages: set by the floor that has them. Until then the letter G adds nothing. */
 extern void *(*tarn__watch_guard_alloc)(size_t size, size_t align, const char *pool);

@@ -1,0 +1,150 @@
+/* Planted errors in pools that stand alone, one a run: for what watches a process. The pool and the error are named by the arguments. */
+#include "tarn/blockpool.h"
+#include "tarn/classpool.h"
+#include "tarn/levelpool.h"
+#include "tarn/region.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static _Alignas(4096) char memory[1 << 18];
+static struct tarn_classpool *classes;
+static void *pool;
+void *keeps; /* memcheck looks for leaks only where anything is allocated */
+static const char *kind;
+
+static void *take(size_t size)
+{
+    switch (*kind) {
+    case 'r':
+        return tarn_region_alloc(pool, size);
+    case 'c':
+        return tarn_classpool_alloc(pool, size);
+    case 'l':
+        return tarn_levelpool_alloc(pool, size);
+    default:
+        return tarn_blockpool_alloc(pool, size);
+    }
+}
+
+static int give(void *p)
+{
+    switch (*kind) {
+    case 'r':
+        return tarn_region_free(pool, p);
+    case 'c':
+        return tarn_classpool_free(pool, p);
+    case 'l':
+        return tarn_levelpool_free(pool, p);
+    default:
+        return tarn_blockpool_free(pool, p);
+    }
+}
+
+static int end(void)
+{
+    switch (*kind) {
+    case 'r':
+        return tarn_region_destroy(pool);
+    case 'c':
+        return tarn_classpool_close(&classes, NULL);
+    case 'l':
+        return tarn_levelpool_destroy(pool);
+    default:
+        return tarn_blockpool_destroy(pool);
+    }
+}
+
+static void begin(void)
+{
+    struct tarn_blockpool_options blocks = {.block_size = 32};
+    if (*kind == 'c')
+        tarn_classpool_open(&classes, memory, sizeof memory, NULL);
+    pool = *kind == 'r'   ? (void *)tarn_region_create(memory, sizeof memory, NULL)
+           : *kind == 'c' ? (void *)classes
+           : *kind == 'l' ? (void *)tarn_levelpool_create(memory, sizeof memory, NULL)
+                          : (void *)tarn_blockpool_create_in(memory, sizeof memory, &blocks);
+}
+
+/* A source in which a second thread finds the pool in use. */
+static void *other_thread(void *p) { return p ? take(40) : NULL; }
+
+static void *slow(struct tarn_source *source, size_t size, size_t align)
+{
+    pthread_t thread;
+    void *got = NULL;
+    (void)source, (void)size, (void)align;
+    if (pthread_create(&thread, NULL, other_thread, pool) == 0)
+        pthread_join(thread, &got);
+    return NULL;
+}
+
+/* Two threads at once in a region without lock: the second comes while the first waits for its source. */
+static int race(void)
+{
+    static const struct tarn_source_ops ops = {.acquire = slow};
+    static struct tarn_source source = {.ops = &ops};
+    struct tarn_region_options options = {.source = &source};
+    pool = tarn_region_create(memory, 16384, &options);
+    void *p = tarn_region_alloc(pool, 65536);
+    return printf("end %d\n", p != NULL), 0;
+}
+
+/* A pool is used after its end. */
+static int ended(void *p, void *q)
+{
+    give(p);
+    give(q);
+    end();
+    return printf("end %d\n", take(40) != NULL), 0;
+}
+
+static int commit(const char *crime, volatile char *p, volatile char *q)
+{
+    volatile char *byte;
+    if (!strcmp(crime, "overflow"))
+        p[40] = 1;
+    else if (!strcmp(crime, "underflow"))
+        q[-1] = 1;
+    else if (!strcmp(crime, "after-free"))
+        give((void *)p), p[8] = 1;
+    else if (!strcmp(crime, "read-after-free"))
+        give((void *)p), printf("%d\n", p[8]);
+    else if (!strcmp(crime, "uninitialised"))
+        puts(p[8] ? "set" : "not set");
+    else if (!strcmp(crime, "double"))
+        give((void *)p), printf("%d\n", give((void *)p));
+    else if (!strcmp(crime, "inside"))
+        printf("%d\n", give((void *)(p + 8)));
+    else if (!strcmp(crime, "foreign"))
+        printf("%d\n", give((void *)&byte));
+    else if (!strcmp(crime, "leak"))
+        return 0;
+    else if (!strcmp(crime, "busy"))
+        return printf("%d\n", end()), 0;
+    give((void *)q);
+    if (strstr(crime, "free") == NULL && strcmp(crime, "double") && strcmp(crime, "leak"))
+        give((void *)p);
+    return printf("end %d\n", end()), 0;
+}
+
+int main(int count, char **arguments)
+{
+    if (count != 3)
+        return 2;
+    kind = arguments[1];
+    keeps = malloc(16);
+    begin();
+    char *p = take(40), *q = take(40);
+    if (!p || !q)
+        return 3;
+    if (!strcmp(arguments[2], "race"))
+        return race();
+    if (!strcmp(arguments[2], "ended"))
+        return ended(p, q);
+    if (strcmp(arguments[2], "uninitialised") != 0)
+        memset(p, 1, 40);
+    return commit(arguments[2], p, q);
+}

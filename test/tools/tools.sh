@@ -1,0 +1,84 @@
+#!/bin/sh
+# Planted errors in pools: found by the letters of TARN_DEBUG, by AddressSanitizer and by memcheck; and nothing is found where there is none.
+#
+#   tools.sh letters|asan|memcheck PROGRAM
+set -u
+what=$1 program=$2
+kinds='region classpool levelpool blockpool'
+number=0
+failures=0
+
+skip() {
+    echo "1..0 # SKIP $1"
+    exit 0
+}
+
+# case_of NAME OUTPUT PATTERN: one case: what was said has the pattern.
+case_of() {
+    number=$((number + 1))
+    if printf '%s\n' "$2" | grep -q -E -e "$3"; then
+        echo "ok $number $1"
+    else
+        printf '%s\n' "$2" | head -20 | sed 's/^/# /'
+        echo "not ok $number $1"
+        failures=$((failures + 1))
+    fi
+}
+
+# letters LETTERS ERROR PATTERN [KIND...]: in each kind of pool.
+letters() {
+    with=$1 crime=$2 pattern=$3
+    shift 3
+    for kind in "${@:-}"; do
+        for one in ${kind:-$kinds}; do
+            case_of "$with: $crime in a $one" "$( (TARN_DEBUG=$with "$program" "$one" "$crime") 2>&1)" "$pattern"
+        done
+    done
+}
+
+all_letters() {
+    for with in F FZ FZP FZPUQ FZPUQG; do letters $with none '^end 0'; done
+    for with in F U Q FZPUQ; do
+        letters $with double 'double free.*_free of'
+        letters $with inside 'invalid free.*_free of'
+        letters $with foreign 'invalid free.*_free of'
+        letters $with busy 'live objects'
+    done
+    letters Z overflow 'red zone overwritten'
+    letters Z underflow 'red zone overwritten'
+    letters F overflow 'red zone overwritten' classpool
+    letters FZPQ after-free 'poison overwritten'
+    letters FZ ended 'destroyed pool'
+    letters F race 'data race' region
+    letters 'F,blockpool' double '^-114' region
+    letters 'F,region' double 'double free' region
+}
+
+asan() {
+    for kind in $kinds; do
+        case_of "asan: nothing in a $kind" "$("$program" "$kind" none 2>&1)" '^end 0'
+        for crime in overflow underflow after-free read-after-free; do
+            case_of "asan: $crime in a $kind" "$("$program" "$kind" $crime 2>&1)" 'AddressSanitizer: use-after-poison'
+        done
+    done
+}
+
+memcheck() {
+    command -v valgrind >/dev/null 2>&1 || skip 'no valgrind'
+    for kind in $kinds; do
+        for crime in none 'overflow:Invalid write' 'underflow:Invalid write' 'after-free:Invalid write' \
+            'read-after-free:Invalid read' 'uninitialised:depends on uninitialised' 'leak:definitely lost: 80 bytes in 2 blocks'; do
+            pattern=${crime#*:}
+            [ "$crime" != none ] || pattern='ERROR SUMMARY: 0 errors'
+            case_of "memcheck: ${crime%%:*} in a $kind" "$(valgrind --leak-check=full "$program" "$kind" "${crime%%:*}" 2>&1)" "$pattern"
+        done
+    done
+}
+
+case $what in
+letters) all_letters ;;
+asan) asan ;;
+memcheck) memcheck ;;
+esac
+echo "1..$number"
+[ "$failures" -eq 0 ]
