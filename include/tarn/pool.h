@@ -6,7 +6,8 @@
  * blockpool.h (runs of neighbouring blocks) and bump.h (allocate forward, reset at once). Each stands on a caller's buffer or on a page source
  * (source.h), keeps its own struct at the beginning of that memory, and needs no C library: in dist/tarn-pools.c they are alone.
  *
- * A pool's functions never print and never end the process; misuse is an answer, and changes nothing. They do not touch errno.
+ * A pool's functions never print and never end the process; misuse is an answer, and changes nothing. They do not touch errno. But where TARN_DEBUG in
+ * the environment names the kind of pool (tarn_pool(7)), misuse is reported as that of malloc's is, and ends the process unless a handler says otherwise.
  *
  * Threads: as the lock given at creation says. Without one, a pool is used by one thread at a time. Callbacks (fallbacks, notifiers, cleanups) are
  * called with no lock held, and may use the pool; visitors are called with the lock held, and may not.
@@ -38,8 +39,8 @@ enum tarn_pool_error {
     TARN_POOL_INSIDE = -33,       /**< EDOM: the address is inside a block, not its beginning */
     TARN_POOL_WRONG_SIZE = -90,   /**< EMSGSIZE: the block has another size than the one named */
     TARN_POOL_CORRUPT = -117,     /**< EUCLEAN: the pool's or the block's own words were overwritten */
-    TARN_POOL_RACE = -35,         /**< EDEADLK: with TARN_POOL_CHECK: another call is under way in a pool without lock */
-    TARN_POOL_DESTROYED = -43,    /**< EIDRM: with TARN_POOL_CHECK: the pool has ended */
+    TARN_POOL_RACE = -35,         /**< EDEADLK: where TARN_DEBUG names the pool: another thread is in a pool without lock */
+    TARN_POOL_DESTROYED = -43,    /**< EIDRM: where TARN_DEBUG names the pool: it has ended */
 };
 
 /** A few words for an error; never NULL. */

@@ -48,6 +48,7 @@ struct watch {
     bool zero, ended;
     bool alone;               /* the pool has no lock: one thread at a time */
     _Atomic(uint32_t) inside; /* then, the thread that is */
+    uint32_t deeper;          /* its calls within calls: callbacks may use the pool */
     struct entry *table;
     size_t places, used; /* used: not empty */
     char *waiting[WAIT_BLOCKS];
@@ -98,12 +99,17 @@ static int come(void *pool, const char *where, const void *p, struct watch **fou
     if (!watch->alone || atomic_compare_exchange_strong_explicit(&watch->inside, &nobody, tarn__thread_id(),
                                                                  memory_order_relaxed, memory_order_relaxed))
         return 0;
-    return tarn__watch_wrong(pool, TARN_POOL_RACE, where, p);
+    if (nobody != tarn__thread_id())
+        return tarn__watch_wrong(pool, TARN_POOL_RACE, where, p);
+    watch->deeper++;
+    return 0;
 }
 
 static void go(struct watch *watch)
 {
-    if (watch->alone)
+    if (watch->deeper)
+        watch->deeper--;
+    else if (watch->alone)
         atomic_store_explicit(&watch->inside, 0, memory_order_relaxed);
 }
 
