@@ -57,7 +57,7 @@ struct watch {
 };
 
 void *(*tarn__watch_guard_alloc)(size_t size, size_t align, const char *pool);
-bool (*tarn__watch_guard_free)(void *p);
+bool (*tarn__watch_guard_free)(void *p, size_t size, const char *where);
 
 static struct tarn__lock watch_lock = TARN__LOCK_INIT(TARN__RANK_WATCH);
 static struct watch *watches;
@@ -429,7 +429,7 @@ static int release(struct watch *watch, void *p, size_t size, const char *where)
     if (error)
         return free_unknown(watch, p, size, error, where);
     if (block.guarded)
-        return tarn__watch_guard_free && tarn__watch_guard_free(p) ? 0 : TARN_POOL_CORRUPT;
+        return tarn__watch_guard_free && tarn__watch_guard_free(p, TARN__ANY_SIZE, where) ? 0 : TARN_POOL_CORRUPT;
     error = watch->kind->look(pool, start_of(&block) - block.front);
     if (error == TARN_POOL_WRONG_SIZE && block.sized && size != TARN__ANY_SIZE)
         error = 0; /* that was asked without naming the size */

@@ -48,6 +48,8 @@ all_letters() {
     letters Z underflow 'red zone overwritten'
     letters F overflow 'red zone overwritten' classpool
     letters FZPQ after-free 'poison overwritten'
+    letters G overflow 'out of bounds'
+    letters G after-free 'use after free'
     letters FZ ended 'destroyed pool'
     letters F race 'data race' region
     letters 'F,blockpool' double '^-114' region
@@ -76,7 +78,7 @@ memcheck() {
     done
     under region underflow 'Invalid write'
     under region read-after-free 'Invalid read'
-    under region uninitialised 'depends on uninitialised'
+    under region uninitialised 'uninitialised value'
     under classpool leak 'definitely lost: 80 bytes in 2 blocks'
 }
 
