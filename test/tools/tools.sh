@@ -48,7 +48,7 @@ all_letters() {
     letters Z underflow 'red zone overwritten'
     letters F overflow 'red zone overwritten' classpool
     letters FZPQ after-free 'poison overwritten'
-    letters G overflow 'out of bounds'
+    letters G overflow 'red zone overwritten|out of bounds'
     letters G after-free 'use after free'
     letters FZ ended 'destroyed pool'
     letters F race 'data race' region
