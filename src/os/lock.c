@@ -17,6 +17,7 @@ void tarn__lock_init(struct tarn__lock *lock, enum tarn__rank rank)
 
 #ifdef TARN_DEBUG_BUILD
 TARN__TLS uint32_t tarn__ranks_held;
+void (*tarn__lock_taken)(const struct tarn__lock *lock);
 
 void tarn__lock_note(const struct tarn__lock *lock)
 {
@@ -25,7 +26,12 @@ void tarn__lock_note(const struct tarn__lock *lock)
     TARN__ASSERT(tarn__ranks_held >> lock->rank == 0, "a lock is taken only under locks of lower rank");
 }
 
-void tarn__locked_note(const struct tarn__lock *lock) { tarn__ranks_held |= tarn__forking ? 0 : 1u << lock->rank; }
+void tarn__locked_note(const struct tarn__lock *lock)
+{
+    tarn__ranks_held |= tarn__forking ? 0 : 1u << lock->rank;
+    if (tarn__lock_taken)
+        tarn__lock_taken(lock);
+}
 
 void tarn__unlock_note(const struct tarn__lock *lock) { tarn__ranks_held &= ~(tarn__forking ? 0 : 1u << lock->rank); }
 #endif

@@ -65,6 +65,8 @@ void tarn__lock_init(struct tarn__lock *lock, enum tarn__rank rank);
 /* Ranks that the calling thread holds, one bit each. Kept by development builds only. */
 #ifdef TARN_DEBUG_BUILD
 extern TARN__TLS uint32_t tarn__ranks_held;
+/* For tests: called by whoever has just taken a lock, between the fork hooks too; NULL: nothing. It must not take one. Set before there are threads. */
+extern void (*tarn__lock_taken)(const struct tarn__lock *lock);
 void tarn__lock_note(const struct tarn__lock *lock);
 void tarn__locked_note(const struct tarn__lock *lock);
 void tarn__unlock_note(const struct tarn__lock *lock);
