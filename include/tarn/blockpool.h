@@ -9,6 +9,8 @@
  *     void *p = tarn_blockpool_alloc(pool, 8);         one block of the sixteen: 64 bytes are used
  *     tarn_blockpool_free(pool, p);
  *     tarn_blockpool_destroy(pool);
+ *
+ * Threads, forks and signal handlers: pool.h.
  */
 #ifndef TARN_BLOCKPOOL_H
 #define TARN_BLOCKPOOL_H

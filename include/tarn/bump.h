@@ -10,6 +10,8 @@
  *     char *line = tarn_bump_alloc(bump, 80);
  *     tarn_bump_rewind(bump, mark);
  *     tarn_bump_destroy(bump);
+ *
+ * Threads, forks and signal handlers: pool.h.
  */
 #ifndef TARN_BUMP_H
 #define TARN_BUMP_H

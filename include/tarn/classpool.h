@@ -11,6 +11,8 @@
  *     void *p = tarn_classpool_alloc(pool, 100);
  *     tarn_classpool_free(pool, p);
  *     tarn_classpool_close(&pool, NULL);                       each module, as it ends
+ *
+ * Threads, forks and signal handlers: pool.h.
  */
 #ifndef TARN_CLASSPOOL_H
 #define TARN_CLASSPOOL_H

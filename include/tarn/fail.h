@@ -2,7 +2,7 @@
  * @file fail.h
  * Failures on demand, for tests: the kernel's failslab, fail_page_alloc and fail_mempool_alloc; and where warnings go.
  *
- * While nothing is set, no path is slower for it.
+ * While nothing is set, no path is slower for it. Any thread may call these functions, and the child of a fork; none is async-signal-safe.
  */
 #ifndef TARN_FAIL_H
 #define TARN_FAIL_H

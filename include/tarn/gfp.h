@@ -4,6 +4,8 @@
  *
  * A flag word says what the caller can bear: to sleep, to dip into reserves, which zone, which neighbours. The numeric values are private,
  * except that the zone flags are the lowest four bits and that TARN_GFP_BITS bounds all of them.
+ *
+ * The functions are of the calling thread alone; none is async-signal-safe.
  */
 #ifndef TARN_GFP_H
 #define TARN_GFP_H

@@ -5,6 +5,8 @@
  * Classes of 8, 16, 24 … 128 bytes; 20 blocks of each are prepared when the pool is made. An allocation that takes a class below its low-water mark prepares
  * more of it, so that the next ones find some; larger requests are passed on. Blocks have no header: the pool knows a block's class by the chunk it lies in,
  * and whether it is live by a bit. A ready block holds one pointer; where a program overwrote that, what was ready behind it stays out of use.
+ *
+ * Threads, forks and signal handlers: pool.h.
  */
 #ifndef TARN_LEVELPOOL_H
 #define TARN_LEVELPOOL_H

@@ -8,6 +8,8 @@
  *
  * A reader may not wait for a grace period. The work that follows one is done by tarn's background thread, which is started
  * when first needed; where it cannot be, by whoever asks.
+ *
+ * Any thread may call these functions, and the child of a fork; none is async-signal-safe.
  */
 #ifndef TARN_RCU_H
 #define TARN_RCU_H

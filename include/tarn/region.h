@@ -14,6 +14,8 @@
  *     struct tarn_region *region = tarn_region_create(memory, sizeof memory, NULL);
  *     char *text = tarn_region_alloc(region, 100);
  *     tarn_region_free(region, text);
+ *
+ * Threads, forks and signal handlers: pool.h.
  */
 #ifndef TARN_REGION_H
 #define TARN_REGION_H

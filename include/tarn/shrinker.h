@@ -4,6 +4,8 @@
  *
  * They run in a thread whose request allows it (TARN_GFP_DIRECT_RECLAIM) and in the background reclaimer, with no lock of
  * tarn's held: they may allocate and free. Pressure, batches and deferral are the kernel's.
+ *
+ * Any thread may call these functions, and the child of a fork; none is async-signal-safe.
  */
 #ifndef TARN_SHRINKER_H
 #define TARN_SHRINKER_H

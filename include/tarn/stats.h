@@ -3,7 +3,7 @@
  * What tarn's heap holds, as counters that are exact.
  *
  * Objects and requests are counted by each thread for itself and added up on reading; so a reading beside running threads
- * is a moment's sum, and exact once they pause.
+ * is a moment's sum, and exact once they pause. Any thread may read, and the child of a fork; none of the functions is async-signal-safe.
  */
 #ifndef TARN_STATS_H
 #define TARN_STATS_H

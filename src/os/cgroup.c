@@ -189,6 +189,14 @@ void tarn__cgroup_find(struct tarn__cgroup *group, unsigned version, const char 
 
 static int use_of(uint64_t use, uint64_t limit) { return use > limit - limit / 10 ? 2 : use > limit - limit / 4 ? 1 : 0; }
 
+uint64_t tarn__cgroup_limit(const struct tarn__cgroup *group)
+{
+    uint64_t least = UINT64_MAX;
+    for (uint32_t i = 0; i < group->levels; i++)
+        least = group->level[i].limit < least ? group->level[i].limit : least;
+    return least;
+}
+
 int tarn__cgroup_use(const struct tarn__cgroup *group)
 {
     bool second = group->version == 2;

@@ -43,6 +43,9 @@ void tarn__cgroup_find(struct tarn__cgroup *group, unsigned version, const char 
 /* How near the most pressed group is to its limit: 0, 1 (above 3/4) or 2 (above 9/10). Files that the kernel can drop at once do not count. */
 int tarn__cgroup_use(const struct tarn__cgroup *group);
 
+/* The least of its limits in bytes; UINT64_MAX: it has none. */
+uint64_t tarn__cgroup_limit(const struct tarn__cgroup *group);
+
 /* The path of a file in the group whose directory is the first `length` bytes of the path; false when it is too long. */
 bool tarn__cgroup_file(const struct tarn__cgroup *group, uint32_t length, const char *name, char to[TARN__CGROUP_PATH]);
 

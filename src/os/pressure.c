@@ -27,6 +27,7 @@ enum { LONG_SHARE = 1, LONG_WAIT = 10000 };
 static _Atomic uint32_t asked;  /* when it was read last, | 1; 0: never */
 static _Atomic uint32_t level;  /* what was found */
 static _Atomic uint32_t reader; /* the number of the thread that reads */
+static _Atomic uint32_t room;   /* UINT32_MAX - the least limit in KiB */
 static _Atomic bool begun, unwanted, filtered_first;
 
 /* What follows is the reader's. */
@@ -91,6 +92,12 @@ static int stalls(struct psi *psi, const char *path)
 
 static int worse(int a, int b) { return a > b ? a : b; }
 
+static void note_limit(void)
+{
+    uint64_t a = tarn__cgroup_limit(&first) >> 10, b = tarn__cgroup_limit(&second) >> 10, least = a < b ? a : b;
+    atomic_store_explicit(&room, least < UINT32_MAX ? UINT32_MAX - (uint32_t)least : 0, memory_order_relaxed);
+}
+
 static int look(void)
 {
     int most = TARN__PRESSURE_CALM;
@@ -103,6 +110,7 @@ static int look(void)
         found = now;
         tarn__cgroup_find(&second, 2, prefix);
         tarn__cgroup_find(&first, 1, prefix);
+        note_limit();
     }
     most = worse(most, tarn__cgroup_use(&second));
     most = worse(most, tarn__cgroup_use(&first));
@@ -125,6 +133,8 @@ static bool may_look(void)
 }
 
 int tarn__os_pressure_known(void) { return (int)atomic_load_explicit(&level, memory_order_relaxed); }
+
+uint32_t tarn__os_limit_known(void) { return UINT32_MAX - atomic_load_explicit(&room, memory_order_relaxed); }
 
 int tarn__os_pressure(void)
 {
@@ -164,5 +174,6 @@ void tarn__pressure_look_below(const char *its_prefix)
     begun = false;
     prefix = its_prefix;
     atomic_store_explicit(&level, TARN__PRESSURE_CALM, memory_order_relaxed);
+    atomic_store_explicit(&room, 0, memory_order_relaxed);
     tarn__pressure_child();
 }

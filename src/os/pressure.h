@@ -5,6 +5,7 @@
 #define TARN_OS_PRESSURE_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 enum tarn__pressure {
     TARN__PRESSURE_CALM,
@@ -21,6 +22,9 @@ int tarn__os_pressure(void);
 
 /* What was found last, however long ago: one load, for under locks. */
 int tarn__os_pressure_known(void);
+
+/* The least limit that was found then, in KiB, at most UINT32_MAX (4 TiB), which also says: none. One load. */
+uint32_t tarn__os_limit_known(void);
 
 /*
  * For the door, at the start. Not wanted: it is calm for ever. When the process filters its own system calls from now on, files are not read any

@@ -14,6 +14,7 @@ enum {
     SHARE = 16,
     AT_ONCE = 64,
     SHORT_SHARE = 4,
+    LIMIT_SHARE = 8,
     LESSON = 8,
     CREDIT = 8192,
     TICK_MS = 100,
@@ -24,8 +25,8 @@ size_t (*_Atomic tarn__purge_slabs)(struct tarn_zone *zone, size_t pages);
 
 void tarn__idle_begin(struct tarn_zone *zone)
 {
-    zone->learned = CREDIT;
-    zone->faded = tarn__os_now() / TICK_MS;
+    zone->learned = CREDIT + FORGOTTEN;
+    zone->faded = tarn__os_now() / TICK_MS - 1; /* so that the first look at what is idle is at the system's limits, too */
 }
 
 /* What was given back is no mistake any more after a while. Whether a tick has passed. */
@@ -77,10 +78,17 @@ static size_t least_allowance(const struct tarn_zone *zone)
     return tarn__max(LEAST, (used - tarn__min(used, none)) / SHARE);
 }
 
+/* What was learned, as far as there is room for it. */
+static size_t worth_keeping(const struct tarn_zone *zone)
+{
+    size_t limit = tarn__os_limit_known() / (TARN__PAGE_SIZE >> 10);
+    return tarn__min(zone->learned, limit / LIMIT_SHARE);
+}
+
 /* Where memory is short less may, and at last nothing. */
 static size_t allowance(const struct tarn_zone *zone)
 {
-    size_t calm = least_allowance(zone) + zone->learned;
+    size_t calm = least_allowance(zone) + worth_keeping(zone);
     int pressure = tarn__os_pressure_known();
     return pressure == TARN__PRESSURE_CALM ? calm : pressure == TARN__PRESSURE_SOME ? calm / SHORT_SHARE : 0;
 }

@@ -9,7 +9,8 @@
  * The first part follows what is in use down, so a program that frees nearly all it has ends with little more than what it still uses, without
  * another call. The second part is for programs that swing: whenever a page must be got from the system although one was given back before, that
  * was a mistake; eight times the pages of the mistake are added to `learned`. It is at most one and a half times the peak, and
- * forgets 20 000 pages (80 MB) a second, which an eighth as many mistakes make up for; one costs a microsecond or two. Where memory is short
+ * forgets 20 000 pages (80 MB) a second, which an eighth as many mistakes make up for; one costs a microsecond or two. Of the memory that a control group
+ * allows no more than an eighth is kept for that; the limit is looked for as soon as more than 512 KiB is idle. Where memory is short
  * the allowance is a quarter of this, or nothing; yet the first 512 KiB alone are never looked for. Free pages and slabs each give in proportion to what they have.
  *
  * Wrong if: a load that frees and allocates again at once spends more than that in madvise and page faults; or what is idle outlasts a burst of frees.

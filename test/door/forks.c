@@ -1,6 +1,8 @@
 /*
  * fork, while other threads allocate and inside a signal handler that interrupts allocation. A child must be able to allocate, to
  * free what its parent had, to start threads, and to end. A child that hangs is killed by its alarm and counts as a failure.
+ *
+ *     forks [FORKS [THREADS]]     so many of the first kind, beside so many threads
  */
 #include "check.h"
 
@@ -11,7 +13,10 @@
 #include <sys/wait.h>
 #include <time.h>
 
-enum { THREADS = 4, KEPT = 200, FORKS = 300, HANDLER_FORKS = 200, CHILD_SECONDS = 20 };
+enum { THREADS = 4, MOST_THREADS = 64, KEPT = 200, FORKS = 300, HANDLER_FORKS = 200, CHILD_SECONDS = 20 };
+
+static unsigned thread_count = THREADS;
+static int fork_count = FORKS;
 
 static _Atomic bool stop;
 
@@ -38,20 +43,20 @@ static void *churn(void *seed)
 }
 
 struct load {
-    pthread_t threads[THREADS];
+    pthread_t threads[MOST_THREADS];
 };
 
 static void begin(struct load *load)
 {
     atomic_store(&stop, false);
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < thread_count; i++)
         pthread_create(&load->threads[i], NULL, churn, (void *)(uintptr_t)(i + 77));
 }
 
 static void end(struct load *load)
 {
     atomic_store(&stop, true);
-    for (unsigned i = 0; i < THREADS; i++)
+    for (unsigned i = 0; i < thread_count; i++)
         pthread_join(load->threads[i], NULL);
 }
 
@@ -134,7 +139,7 @@ static void fork_under_threads(void)
     struct load load;
     keep_objects();
     begin(&load);
-    for (int i = 0; i < FORKS && check_failures == 0; i++) {
+    for (int i = 0; i < fork_count && check_failures == 0; i++) {
         pid_t pid = fork();
         ENOUGH(pid >= 0, "fork: %s", strerror(errno));
         if (pid == 0)
@@ -232,7 +237,7 @@ static void fork_in_handler(void)
     CHECK(drop_objects(), "the parent's objects were changed");
 }
 
-int main(void)
+int main(int argc, char **argv)
 {
     static const struct check_case cases[] = {
         {"fork while threads allocate", fork_under_threads},
@@ -240,6 +245,10 @@ int main(void)
         {"fork inside a handler that interrupts allocation", fork_in_handler},
     };
     check_preloaded();
-    alarm(200);
+    if (argc > 1)
+        fork_count = atoi(argv[1]);
+    if (argc > 2 && atoi(argv[2]) <= MOST_THREADS)
+        thread_count = (unsigned)atoi(argv[2]);
+    alarm(200 + (unsigned)fork_count / 8);
     return CASES(cases);
 }
