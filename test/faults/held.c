@@ -19,8 +19,28 @@
 enum { RANKS = TARN__RANK_SOURCE + 1, OBJECTS = 3000, CHILD_SECONDS = 30, FORKS = 3 };
 
 static const char *const names[RANKS] = {
-    "guard race", "guards",   "guard",  "heaps", "heap",  "dma pools", "dma pool", "mempools", "mempool", "worker", "rcu",
-    "shrinkers",  "registry", "caches", "zones", "slabs", "depot",     "shelf",    "zone",     "meta",    "source",
+    [TARN__RANK_GUARD_RACE] = "a pool's first use",
+    [TARN__RANK_GUARDS] = "list of pools",
+    [TARN__RANK_GUARD] = "pool",
+    [TARN__RANK_HEAPS] = "tree of heaps",
+    [TARN__RANK_HEAP] = "heap",
+    [TARN__RANK_POOLS] = "list of dma pools",
+    [TARN__RANK_POOL] = "dma pool",
+    [TARN__RANK_MEMPOOLS] = "list of mempools",
+    [TARN__RANK_MEMPOOL] = "mempool",
+    [TARN__RANK_WORKER] = "worker",
+    [TARN__RANK_RCU] = "rcu",
+    [TARN__RANK_SHRINKERS] = "shrinkers",
+    [TARN__RANK_REGISTRY] = "registry",
+    [TARN__RANK_CACHES] = "list of caches",
+    [TARN__RANK_ZONES] = "list of zones",
+    [TARN__RANK_QUARANTINE] = "quarantine",
+    [TARN__RANK_SLABS] = "slabs",
+    [TARN__RANK_DEPOT] = "depot",
+    [TARN__RANK_SHELF] = "shelf",
+    [TARN__RANK_ZONE] = "zone",
+    [TARN__RANK_META] = "descriptors",
+    [TARN__RANK_SOURCE] = "source",
 };
 
 static struct {
@@ -274,7 +294,7 @@ int main(void)
         char name[80];
         for (int i = 0; i < FORKS && fork_under(rank); i++)
             continue;
-        snprintf(name, sizeof name, "a fork while a lock is held: %s", names[rank]);
+        snprintf(name, sizeof name, "a fork while a lock is held: %s", names[rank] ? names[rank] : "unnamed");
         check_result(name);
     }
     over = true;

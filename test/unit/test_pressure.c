@@ -106,6 +106,25 @@ static void the_lower_of_high_and_max(void **state)
     assert_int_equal(found(), TARN__PRESSURE_SOME);
 }
 
+/* In KiB; what there is no limit for, or one of more than 4 TiB, is UINT32_MAX. */
+static void the_least_limit_is_known(void **state)
+{
+    (void)state;
+    assert_int_equal(found(), TARN__PRESSURE_CALM);
+    assert_int_equal(tarn__os_limit_known(), UINT32_MAX);
+    set_v2();
+    file("/sys/fs/cgroup/a.slice/b/memory.max", "8388608");
+    file("/sys/fs/cgroup/a.slice/memory.max", "4194304");
+    assert_int_equal(found(), TARN__PRESSURE_CALM);
+    assert_int_equal(tarn__os_limit_known(), 4096);
+    file("/sys/fs/cgroup/a.slice/memory.max", "max");
+    assert_int_equal(found(), TARN__PRESSURE_CALM);
+    assert_int_equal(tarn__os_limit_known(), 8192);
+    file("/sys/fs/cgroup/a.slice/b/memory.max", "9000000000000");
+    assert_int_equal(found(), TARN__PRESSURE_CALM);
+    assert_int_equal(tarn__os_limit_known(), UINT32_MAX);
+}
+
 /* Files that can be dropped at once do not count, but only those. */
 static void without_inactive_files(void **state)
 {
@@ -646,6 +665,7 @@ int main(void)
         PRESSURE_TEST(without_files_calm),
         PRESSURE_TEST(thresholds),
         PRESSURE_TEST(the_lower_of_high_and_max),
+        PRESSURE_TEST(the_least_limit_is_known),
         PRESSURE_TEST(without_inactive_files),
         PRESSURE_TEST(groups_above_count),
         PRESSURE_TEST(no_limit),
