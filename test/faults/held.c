@@ -18,6 +18,7 @@
 #define MIB ((size_t)1 << 20)
 enum { RANKS = TARN__RANK_SOURCE + 1, OBJECTS = 3000, CHILD_SECONDS = 30, FORKS = 3 };
 
+/* Locks of modes that are off here have no name: nobody need take them. */
 static const char *const names[RANKS] = {
     [TARN__RANK_GUARD_RACE] = "a pool's first use",
     [TARN__RANK_GUARDS] = "list of pools",
@@ -251,9 +252,11 @@ static bool fork_under(int rank)
     int status = -1;
     held = forking = false;
     wanted = rank;
-    for (int i = 0; i < 20000 && !held; i++)
+    for (int i = 0; i < (names[rank] ? 20000 : 2000) && !held; i++)
         rest(1);
     wanted = -1;
+    if (!held && !names[rank])
+        return false;
     if (!CHECK(held, "nobody takes such a lock"))
         return false;
     forking = true;
@@ -294,7 +297,8 @@ int main(void)
         char name[80];
         for (int i = 0; i < FORKS && fork_under(rank); i++)
             continue;
-        snprintf(name, sizeof name, "a fork while a lock is held: %s", names[rank] ? names[rank] : "unnamed");
+        snprintf(name, sizeof name, "a fork while a lock is held: %s",
+                 names[rank] ? names[rank] : "of a mode, if anybody takes it");
         check_result(name);
     }
     over = true;
