@@ -82,8 +82,9 @@ struct tarn_live_cache {
 /* What is noted of each object of a debugged cache, behind it. */
 struct tarn_live_tail {
     uint32_t bytes;
-    uint32_t users;               /* bit of the cache's flags that says that the last two are there */
-    struct tarn_live_field asked; /* bytes asked for */
+    uint32_t users; /* bit of the cache's flags that says that the last two are there */
+    struct tarn_live_field
+        asked; /* bytes asked for; the highest of 32 bits is set while the program does not have the object */
     struct tarn_live_field stack; /* number of the stack that allocated it */
     struct tarn_live_field thread;
 };

@@ -21,7 +21,8 @@ static const char general[] =
 
 static const char run_usage[] =
     "Usage:\n"
-    "  tarn run [--report FILE] [--json] [--] PROGRAM [ARGUMENTS]\n"
+    "  tarn run [--debug LETTERS[,NAME...]] [--harden] [--sample N]\n"
+    "           [--report FILE] [--json] [--] PROGRAM [ARGUMENTS]\n"
     "  tarn run --leaks [--children] [OPTIONS FOR LEAKS] [--report FILE] [--json]\n"
     "           [--] PROGRAM [ARGUMENTS]\n"
     "  tarn run --compare [--with NAME,...] [--rounds N] [--report FILE] [--json]\n"
@@ -39,6 +40,12 @@ static const char run_usage[] =
     "  --leaks          look for leaks when it ends, and report these instead; see\n"
     "                   'tarn leaks --help' for the options\n"
     "  --children       with --leaks: in each process that it starts, too\n"
+    "  --debug LETTERS[,NAME...]\n"
+    "                   look for misuse: F checks, Z red zones, P poison, U stacks,\n"
+    "                   Q quarantine, G guard pages; of all pools, or of those named\n"
+    "                   (tarn-debug(7))\n"
+    "  --harden         find misuse at a small cost\n"
+    "  --sample N       give about one allocation in N guard pages\n"
     "  --report FILE    write the report to FILE instead of standard error\n"
     "  --json           the report as one JSON document\n"
     "  -h, --help       this text\n"
@@ -56,6 +63,8 @@ static const char run_status[] =
     "\n"
     "Environment:\n"
     "  TARN_LIBRARY     path of libtarn-malloc.so, if not beside tarn or in ../lib\n"
+    "  TARN_DEBUG, TARN_HARDEN, TARN_SAMPLE\n"
+    "                   what --debug, --harden and --sample set\n"
     "  LD_PRELOAD       kept; libtarn-malloc.so is put in front of it\n"
     "  NO_COLOR         if set and not empty, no colour on terminals either\n"
     "  TMPDIR           where --compare keeps standard input\n";

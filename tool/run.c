@@ -56,6 +56,30 @@ static int take_value(char ***at, const char *name, const char **value)
     return -1;
 }
 
+/* What is left to the library is told it by its variables. Returns as take_value. */
+static int take_mode(char ***at)
+{
+    const char *value;
+    int taken;
+
+    if (strcmp(**at, "--harden") == 0)
+        return setenv("TARN_HARDEN", "1", 1) == 0 ? 1 : -1;
+    if ((taken = take_value(at, "--debug", &value)) == 1) {
+        size_t letters = strspn(value, "FZPUQG");
+        if (letters > 0 && (value[letters] == 0 || value[letters] == ',' || value[letters] == ';'))
+            return setenv("TARN_DEBUG", value, 1) == 0 ? 1 : -1;
+        tool_complain("run: --debug takes letters of FZPUQG, and names behind commas, not '%s'", value);
+        return -1;
+    }
+    if (taken == 0 && (taken = take_value(at, "--sample", &value)) == 1) {
+        if (value[strspn(value, "0123456789")] == 0 && strlen(value) < 10)
+            return setenv("TARN_SAMPLE", value, 1) == 0 ? 1 : -1;
+        tool_complain("run: --sample takes a number below 1000000000, not '%s'", value);
+        return -1;
+    }
+    return taken;
+}
+
 static int take_option(char ***at, struct options *options)
 {
     const char *word = **at;
@@ -80,6 +104,8 @@ static int take_option(char ***at, struct options *options)
             taken = take_value(at, "--rounds", &options->rounds_text);
         if (taken == 0)
             taken = take_value(at, "--report", &options->report);
+        if (taken == 0)
+            taken = take_mode(at);
         if (taken == 0)
             tool_complain("run: unknown option '%s'; see 'tarn run --help'", word);
         return taken == 1 ? 0 : -1;

@@ -139,6 +139,18 @@ static void make_notes(struct tool_extent *extent)
     extent->stacks = tool_grow(NULL, extent->count * sizeof *extent->stacks);
 }
 
+#define ASKED_NOT_LIVE UINT32_C(0x80000000)
+
+/* Those that their tails say the program does not have: they may lie in magazines, or in quarantine. */
+static void heed_tails(struct tool_extent *extent)
+{
+    for (uint32_t i = 0; extent->asked && i < extent->count; i++)
+        if (extent->asked[i] == ASKED_NOT_LIVE) {
+            extent->asked[i] = extent->size;
+            extent->states[i] = TOOL_OBJECT_FREE;
+        }
+}
+
 /* What is noted behind the objects of a slab. */
 static void read_tails(const struct walk *walk, struct tool_extent *extent)
 {
@@ -156,7 +168,7 @@ static void read_tails(const struct walk *walk, struct tool_extent *extent)
         for (uint32_t i = 0; i < extent->count; i++) {
             const char *tail = copy + i * extent->slot + cache->tail;
             uint64_t asked = t->asked.count ? tool_live_value(tail, t->asked, 0) : extent->size;
-            extent->asked[i] = asked < extent->size ? asked : extent->size;
+            extent->asked[i] = asked & ASKED_NOT_LIVE ? ASKED_NOT_LIVE : asked < extent->size ? asked : extent->size;
             extent->stacks[i] = users ? (uint32_t)tool_live_value(tail, t->stack, 0) : 0;
         }
     }
@@ -230,10 +242,12 @@ static void add_slab(struct walk *walk, const char *slab, uintptr_t begin, uint6
     if (marks && tool_live_read(walk->heap->live, marks, extent->states, extent->count)) {
         for (uint32_t i = 0; i < extent->count; i++)
             extent->states[i] = extent->states[i] ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
+        heed_tails(extent);
         return;
     }
     take_map(extent, slab + s->slab_map.offset, (size_t)s->slab_map.size * s->slab_map.count);
-    walk->heap->exact &= extent->asked != NULL; /* a debugged cache has no magazines */
+    heed_tails(extent);
+    walk->heap->exact &= extent->asked != NULL; /* what of a debugged cache is in magazines its tails tell */
 }
 
 /* What a page of a heap leads to: its slab is added when its first page is met. */

@@ -200,12 +200,11 @@ static inline size_t usable_size(const void *p, const char *where)
         return tarn__class_size(number);
     if (!p)
         return 0;
-    size_t own;
-    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_own_size(p, where, &own))
-        return own;
-    size_t cared = TARN__UNLIKELY(tarn__modes_any) ? tarn__care_size(p, where) : 0;
-    if (cared)
+    size_t cared;
+    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_own_size(p, where, &cared))
         return cared;
+    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_size(p, where, &cared))
+        return cared == SIZE_MAX ? 0 : cared;
     struct tarn_page *run = tarn__run_at(p);
     if (run)
         return run->count * TARN__PAGE_SIZE;

@@ -147,6 +147,11 @@ bool tarn__care_free(void *p, size_t size, const char *where)
 {
     if (TARN__LIKELY(only_hardened) && tarn__hard_free(p, size, where))
         return true;
+    const struct tarn__slab *slab = size == TARN__HARD_ANY ? tarn__slab_of(p) : NULL;
+    if (slab && slab->cache->exact) {
+        tarn__debug_free(slab->cache, p, NULL);
+        return true;
+    }
     if (tarn__guard_free(p, size, where) || (tarn__hardened && tarn__hard_free(p, size, where)))
         return true;
     if (size != TARN__HARD_ANY)
@@ -165,15 +170,16 @@ bool tarn__care_own_size(const void *p, const char *where, size_t *size)
     return tarn__guard_size(p, where, size) || (tarn__hardened && tarn__hard_size(p, where, size));
 }
 
-size_t tarn__care_size(const void *p, const char *where)
+bool tarn__care_size(const void *p, const char *where, size_t *size)
 {
-    size_t size = 0;
-    if (cared[0].letters)
-        size = tarn__care_large_size(p, where);
-    if (size > 0 || tarn__class_at(p) || tarn__run_at(p) || tarn__piece_of(p))
-        return size;
-    struct tarn__slab *slab = tarn__slab_of(p);
-    return slab && (slab->cache->flags & TARN__DEBUG_FLAGS) ? tarn__debug_size(slab->cache, p, where) : 0;
+    const struct tarn__slab *slab = tarn__slab_of(p);
+    if (slab && (slab->cache->flags & TARN__DEBUG_FLAGS))
+        *size = tarn__debug_size(slab->cache, p, where);
+    else if (cared[0].letters && tarn__care_large_has(p))
+        *size = tarn__care_large_size(p, where);
+    else
+        return false;
+    return true;
 }
 
 /* An object keeps its place as long as it fills half of it. */
@@ -194,32 +200,33 @@ static void *move(void *p, size_t had, size_t size)
     return to;
 }
 
+/* In place. False: it cannot be, or `p` is no such object. */
+static bool resize(void *p, size_t size)
+{
+    const struct tarn__slab *slab = tarn__slab_of(p);
+    if (slab && slab->cache->exact)
+        return fits(slab->cache, size) && tarn__debug_resize(slab->cache, p, size);
+    return cared[0].letters && tarn__care_large_has(p) && tarn__care_large_resize(p, size);
+}
+
 bool tarn__care_realloc(void *p, size_t size, void **moved)
 {
-    size_t guarded_size;
+    size_t had;
     if (tarn__hardened && tarn__hard_realloc(p, size, moved))
         return true;
-    if (tarn__guard_size(p, "realloc", &guarded_size)) {
-        *moved = guarded_size || tarn__guard_is_live(p) ? move(p, guarded_size, size) : NULL;
+    if (tarn__guard_size(p, "realloc", &had)) {
+        *moved = had || tarn__guard_is_live(p) ? move(p, had, size) : NULL;
         return true;
     }
-    const struct tarn__slab *slab = tarn__slab_of(p);
-    if (slab && slab->cache->exact && fits(slab->cache, size)) {
-        *moved = tarn__debug_resize(slab->cache, p, size) ? p : NULL;
-        return true;
-    }
-    if (cared[0].letters && tarn__care_large_resize(p, size)) {
-        *moved = p;
-        return true;
-    }
-    size_t had = tarn__care_size(p, "realloc");
-    if (had == 0 && ((slab && (slab->cache->flags & TARN__DEBUG_FLAGS)) || tarn__care_large_has(p))) {
-        *moved = NULL; /* it was reported */
-        return true;
-    }
-    if (had == 0)
+    *moved = NULL;
+    if (!tarn__care_size(p, "realloc", &had))
         return false;
-    *moved = move(p, had, size);
+    if (had == SIZE_MAX) /* it was reported */
+        return true;
+    bool stays = resize(p, size);
+    if (stays)
+        tarn__atomic_add(&tarn__heap.reallocs_in_place, 1);
+    *moved = stays ? p : move(p, had, size);
     return true;
 }
 

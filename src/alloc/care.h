@@ -34,8 +34,8 @@ bool tarn__care_free(void *p, size_t size, const char *where);
 /* *size: bytes of a guarded or hardened object, 0 if that was reported. False: it is none of these. */
 bool tarn__care_own_size(const void *p, const char *where, size_t *size);
 
-/* Bytes that may be used, if it is not an ordinary object; 0: it is, or none at all. */
-size_t tarn__care_size(const void *p, const char *where);
+/* To *size the bytes that may be used, SIZE_MAX where it was reported. False: an ordinary object, or none at all. */
+bool tarn__care_size(const void *p, const char *where, size_t *size);
 
 /* Reallocates what should not stay or grow in the ordinary way: to *moved, NULL if there is no memory. False: all is ordinary. */
 bool tarn__care_realloc(void *p, size_t size, void **moved);

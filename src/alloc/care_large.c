@@ -319,7 +319,7 @@ size_t tarn__care_large_size(const void *p, const char *where)
 {
     bool reported;
     struct tarn__care_block *block = claim_sound(p, where, &reported);
-    size_t size = block ? usable(block) : 0;
+    size_t size = block ? usable(block) : SIZE_MAX;
     if (block)
         set_state(block, TARN__CARE_LIVE);
     return size;

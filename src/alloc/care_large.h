@@ -44,7 +44,7 @@ bool tarn__care_large_free(void *p);
 /* Whether such a block begins there, in whatever state. */
 bool tarn__care_large_has(const void *p);
 
-/* Bytes that may be used; 0: no such block begins there, or it was reported. */
+/* Bytes that may be used; SIZE_MAX: it was reported. There is such a block. */
 size_t tarn__care_large_size(const void *p, const char *where);
 
 /* Gives a block another size where it is. False: it cannot be, or there is no such block. */

@@ -4,6 +4,7 @@
 #include "alloc/fast.h"
 #include "alloc/heap.h"
 #include "base/fail.h"
+#include "base/modes.h"
 
 #include <string.h>
 
@@ -13,6 +14,13 @@ static struct tarn__list roots = {&roots, &roots};
 static struct tarn__heaps_sums ended; /* of heaps that are gone; under the tree's lock */
 
 static const unsigned known_flags = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_POOL_POISON | TARN_POOL_ZERO;
+
+/* As flags: what TARN_DEBUG says of a heap's name. */
+static unsigned letters(const char *name)
+{
+    unsigned letters = tarn__letters_for(name ? name : "");
+    return (letters & TARN__LETTER_Z ? TARN_POOL_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_POOL_POISON : 0);
+}
 
 static uint64_t load(_Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_relaxed); }
 
@@ -65,7 +73,7 @@ struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options)
     memset(heap, 0, sizeof *heap);
     heap->leaf = true;
     heap->depth = (uint16_t)depth;
-    heap->flags = wanted->flags & ~(unsigned)TARN_POOL_CHECK; /* what that asks for is always done */
+    heap->flags = (wanted->flags & ~(unsigned)TARN_POOL_CHECK) | letters(wanted->name); /* what is left out is always done */
     heap->zone = wanted->zone ? wanted->zone : &tarn__heap.zone;
     heap->parent = wanted->parent;
     heap->hard_limit = wanted->hard_limit;

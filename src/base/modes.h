@@ -6,7 +6,7 @@
  *     TARN_DEBUG=FZ,malloc-64,region*     for those whose name is listed; a name that ends in * stands for all that begin so
  *     TARN_DEBUG=FZ;Q,region     several such lists; for a pool the first counts that names it, or that names none
  *
- * Names: of caches, heaps and mempools their own; of size classes malloc-SIZE and kmalloc-SIZE; "large" for malloc's whole pages; "pages"; of pools that
+ * Names: of caches and heaps their own; of mempools "mempool"; of size classes malloc-SIZE and kmalloc-SIZE; "large" for malloc's whole pages; "pages"; of pools that
  * stand alone what they are: region, classpool, levelpool, blockpool, bump, dmapool, genpool.
  */
 #ifndef TARN_BASE_MODES_H

@@ -11,6 +11,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/fail.h"
+#include "base/modes.h"
 #include "base/warn.h"
 #include "mempool/reserve.h"
 #include "tarn/source.h"
@@ -228,6 +229,8 @@ static int form(struct tarn_mempool *pool, int min_nr, tarn_mempool_alloc_t *all
     if (!give_array(pool, pool->min_nr))
         return -ENOMEM;
     int error = fill_reserve(pool, flags);
+    if (!error && (tarn__letters_for("mempool") & (TARN__LETTER_F | TARN__LETTER_P)))
+        tarn_mempool_poison(pool, 0); /* as far as the size of elements is known */
     if (error)
         dissolve(pool);
     else

@@ -83,7 +83,7 @@ int tarn__cache_enter(struct tarn_cache *cache, unsigned first, unsigned end)
             if (!number_taken[i])
                 cache->number = i;
         if (cache->number)
-            cache->tag = tag_of(cache->number);
+            cache->tag = cache->flags & TARN__DEBUG_FLAGS ? TARN__SHARED_TAG + 1 : tag_of(cache->number);
         else
             cache->purges = false; /* nobody would find it to do that */
         put_into_table(cache);

@@ -99,7 +99,7 @@ static void lay_out(struct tarn_cache *cache)
  */
 static void set_quick(struct tarn_cache *cache)
 {
-    bool slow = injecting || cache->linked || !cache->marked || cache->zone != tarn_zone_normal();
+    bool slow = injecting || (cache->flags & TARN__DEBUG_FLAGS) || cache->linked || !cache->marked || cache->zone != tarn_zone_normal();
     uint32_t quick = slow ? 0 : cache->number;
     __atomic_store_n(&cache->quick, quick * sizeof(struct tarn__bin), __ATOMIC_RELAXED);
 }
@@ -217,12 +217,15 @@ static void keep_memory(struct tarn_cache *cache)
 }
 
 /*
- * Debugged caches have no bins, so that no check is passed by. Nor have those of objects that are slabs of their own, unless a size of magazines
+ * Debugged caches have no bins, so that what is freed goes to its slab; but for malloc's classes, which are used by all threads: theirs are not
+ * looked at by the fast paths, so that no check is passed by. Nor have those of objects that are slabs of their own, unless a size of magazines
  * was asked for: a thread would keep megabytes idle, and save little beside what it does with such an object.
  */
 static bool has_bins(const struct tarn_cache *cache)
 {
-    return !(cache->flags & TARN__DEBUG_FLAGS) && (cache->size <= TARN__UNIT_SIZE || cache->capacity > 0 || cache->ctor);
+    if (cache->flags & TARN__DEBUG_FLAGS)
+        return cache->exact && cache->align <= MOST_NATURAL_ALIGN;
+    return cache->size <= TARN__UNIT_SIZE || cache->capacity > 0 || cache->ctor;
 }
 
 /* Gives a description memory and a place among the caches. */

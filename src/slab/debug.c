@@ -13,6 +13,8 @@
 
 enum { FREE = 0x0f4ee0f4, LIVE = 0x11fe511f, QUARANTINED = 0x2a4a4a2a, BUSY = 0x3b5e3b5e, MOST_FOUND = 16, INNER = 8 };
 
+#define TURN UINT32_C(0xff) /* of a seal */
+
 static struct tarn__tail *tail_of(const struct tarn_cache *cache, const void *object)
 {
     return (struct tarn__tail *)((char *)object + cache->tracks);
@@ -20,30 +22,37 @@ static struct tarn__tail *tail_of(const struct tarn_cache *cache, const void *ob
 
 /* States */
 
+/* The lowest byte is a number that changes each time the object becomes busy. While it is, `asked` may change. */
 static uint32_t seal(const void *object, uint32_t asked, uint32_t state)
 {
-    uint64_t mixed = ((uint64_t)(uintptr_t)object ^ (uint64_t)asked << 40) * UINT64_C(0x9e3779b97f4a7c15);
-    return (uint32_t)(mixed >> 32) ^ state;
+    uint64_t rest = state == BUSY ? 0 : (uint64_t)asked << 32;
+    uint64_t mixed = ((uint64_t)(uintptr_t)object ^ rest) * UINT64_C(0x9e3779b97f4a7c15);
+    return ((uint32_t)(mixed >> 32) ^ state) & ~TURN;
+}
+
+static uint32_t read_seal(const struct tarn_cache *cache, const void *object)
+{
+    return atomic_load_explicit(&tail_of(cache, object)->seal, memory_order_acquire);
 }
 
 static bool is_in(const struct tarn_cache *cache, const void *object, uint32_t state)
 {
-    struct tarn__tail *tail = tail_of(cache, object);
-    return atomic_load_explicit(&tail->seal, memory_order_acquire) == seal(object, tail->asked, state);
+    return (read_seal(cache, object) & ~TURN) == seal(object, tail_of(cache, object)->asked, state);
 }
 
 static void set_state(const struct tarn_cache *cache, const void *object, uint32_t state)
 {
     struct tarn__tail *tail = tail_of(cache, object);
-    atomic_store_explicit(&tail->seal, seal(object, tail->asked, state), memory_order_release);
+    uint32_t turn = (read_seal(cache, object) + (state == BUSY)) & TURN;
+    atomic_store_explicit(&tail->seal, seal(object, tail->asked, state) | turn, memory_order_release);
 }
 
 /* False: another thread was first, or it was not so. What is written to the object next is not written before. */
 static bool make_busy(const struct tarn_cache *cache, const void *object, uint32_t from)
 {
     struct tarn__tail *tail = tail_of(cache, object);
-    uint32_t was = seal(object, tail->asked, from);
-    return atomic_compare_exchange_strong(&tail->seal, &was, seal(object, tail->asked, BUSY));
+    uint32_t was = read_seal(cache, object), busy = seal(object, 0, BUSY) | ((was + 1) & TURN);
+    return (was & ~TURN) == seal(object, tail->asked, from) && atomic_compare_exchange_strong(&tail->seal, &was, busy);
 }
 
 bool tarn__debug_is_live(const struct tarn_cache *cache, const void *object) { return is_in(cache, object, LIVE); }
@@ -51,7 +60,7 @@ bool tarn__debug_is_live(const struct tarn_cache *cache, const void *object) { r
 /* What was asked for; the cache's size where that was overwritten. */
 static size_t asked_of(const struct tarn_cache *cache, const void *object)
 {
-    return tarn__min(tail_of(cache, object)->asked, cache->object_size);
+    return tarn__min(tail_of(cache, object)->asked & ~TARN__ASKED_NOT_LIVE, cache->object_size);
 }
 
 /* Tracks */
@@ -235,7 +244,7 @@ void tarn__debug_prepare(const struct tarn_cache *cache, char *base)
     for (size_t i = 0; i < cache->objects; i++) {
         char *object = base + i * cache->size + cache->start;
         memset(tail_of(cache, object), 0, tail);
-        tail_of(cache, object)->asked = cache->object_size;
+        tail_of(cache, object)->asked = cache->object_size | TARN__ASKED_NOT_LIVE;
         paint(cache, object, cache->object_size, TARN__RED_FREE);
         poison(cache, (unsigned char *)object);
         set_state(cache, object, FREE);
@@ -271,20 +280,22 @@ void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *
 
 void *tarn__debug_alloc_exact(struct tarn_cache *cache, size_t size, tarn_gfp_t flags, const void *caller)
 {
-    void *object = tarn__direct_alloc(cache, flags);
+    void *object = tarn__local_alloc(cache, size, flags);
     return object ? dress(cache, object, size, caller) : NULL;
 }
 
-/* Whether an address is that of a live object that is as it should be. */
+/* Whether an object of the cache is live and as it should be. */
 static bool is_sound(const struct tarn_cache *cache, const void *object, const char *where)
 {
+    if (is_in(cache, object, LIVE))
+        return tell(look_at_live(cache, object), where);
     const struct tarn__slab *slab = tarn__slab_of(object);
     if (!slab) {
         tarn__report(TARN__INVALID_FREE, where, object, NULL);
         return false;
     }
-    if (!is_in(cache, object, LIVE) && (is_in(cache, object, FREE) || is_in(cache, object, QUARANTINED) ||
-                                        is_in(cache, object, BUSY) || tarn__object_is_free(slab, object))) {
+    if (is_in(cache, object, FREE) || is_in(cache, object, QUARANTINED) || is_in(cache, object, BUSY) ||
+        tarn__object_is_free(slab, object)) {
         report(TARN__DOUBLE_FREE, where, object, NULL);
         return false;
     }
@@ -300,7 +311,7 @@ void tarn__debug_check(const struct tarn_cache *cache, const void *object)
 size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where)
 {
     if (!is_sound(cache, object, where))
-        return 0;
+        return SIZE_MAX;
     return cache->flags & TARN_CACHE_RED_ZONE ? asked_of(cache, object) : cache->object_size;
 }
 
@@ -308,7 +319,7 @@ bool tarn__debug_resize(struct tarn_cache *cache, void *object, size_t size)
 {
     if (!is_sound(cache, object, "realloc") || !make_busy(cache, object, LIVE))
         return false;
-    size_t had = tail_of(cache, object)->asked;
+    size_t had = asked_of(cache, object);
     tail_of(cache, object)->asked = (uint32_t)size;
     paint(cache, object, size, TARN__RED_USED);
     if (size > had && is_poisoning(cache))
@@ -326,13 +337,14 @@ void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller
         report(TARN__DOUBLE_FREE, where, object, NULL);
         return;
     }
+    tail_of(cache, object)->asked |= TARN__ASKED_NOT_LIVE;
     track(cache, object, 1, caller);
     paint(cache, object, cache->object_size, TARN__RED_FREE);
     poison(cache, object);
     bool stays = (cache->flags & TARN_CACHE_QUARANTINE) && tarn__quarantine_takes(cache->size);
     set_state(cache, object, stays ? QUARANTINED : FREE);
     if (!stays) {
-        tarn__direct_free(cache, object);
+        tarn__local_free(cache, object);
         return;
     }
     tarn__atomic_add(&cache->past_frees, 1);
@@ -351,16 +363,16 @@ void tarn__debug_release(void *object)
 /* Looking at all */
 
 /* Of an object that others may be using meanwhile. */
-static struct finding look(const struct tarn_cache *cache, const void *object, bool in_slab)
+static struct finding look(const struct tarn_cache *cache, const void *object)
 {
     static const uint32_t states[] = {LIVE, FREE, QUARANTINED, BUSY};
     struct tarn__tail *tail = tail_of(cache, object);
     struct finding found = {object, NULL, TARN__RED_ZONE};
     uint32_t before = atomic_load(&tail->seal), asked = tail->asked, state = 0;
     for (int i = 0; i < 4; i++)
-        if (before == seal(object, asked, states[i]))
+        if ((before & ~TURN) == seal(object, asked, states[i]))
             state = states[i];
-    if (state == BUSY || (state == FREE && !in_slab)) /* on its way */
+    if (state == BUSY)
         return found;
     if (state == 0)
         found.bad = tail;
@@ -382,7 +394,7 @@ static void look_at_slab(struct tarn__slab *slab, void *context)
 {
     struct look *look_at = context;
     for (size_t i = 0; i < look_at->cache->objects && look_at->count < MOST_FOUND; i++) {
-        struct finding found = look(look_at->cache, tarn__object_at(slab, i), tarn__bit_test(slab->map, i));
+        struct finding found = look(look_at->cache, tarn__object_at(slab, i));
         if (found.bad)
             look_at->found[look_at->count++] = found;
     }

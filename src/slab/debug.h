@@ -2,7 +2,8 @@
  * Debugged caches: red zones, poison, who allocated and freed, quarantine. Their objects pass by the magazines, so each step is checked against the slab.
  * The layout of a slot is drawn in cache.h; at its end is the tail:
  *
- *     asked     what was asked for, up to the cache's size; the right red zone begins there
+ *     asked     what was asked for, up to the cache's size; the right red zone begins there. With a bit that says that it is not live, for those
+ *               who look from outside
  *     seal      the object's state, mixed with its address and with `asked`, so that one that was overwritten or copied is known as that
  *     tracks    who allocated, who freed: with STORE_USER
  *
@@ -37,6 +38,8 @@ struct tarn__tail {
     struct tarn__track track[2]; /* of the allocation, of the free */
 };
 
+#define TARN__ASKED_NOT_LIVE UINT32_C(0x80000000)
+
 enum { TARN__TAIL_SMALL = offsetof(struct tarn__tail, track) };
 
 /* Gives a new slab's slots their colours. */
@@ -52,7 +55,7 @@ void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller
 /* Of an exact cache: an object of `size` bytes, up to the cache's. */
 void *tarn__debug_alloc_exact(struct tarn_cache *cache, size_t size, tarn_gfp_t flags, const void *caller);
 
-/* Bytes of a live object that its user may use. 0, and a report: none begins there. */
+/* Bytes of a live object that its user may use. SIZE_MAX, and a report: none begins there, or it was overwritten. */
 size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where);
 
 /* Gives a live object of an exact cache another size, where it is. False, and a report: it is not live, or overwritten. */

@@ -185,3 +185,13 @@ report_unwritable() {
         has err "cannot write the report"
 }
 check "a report that cannot be written" report_unwritable
+
+modes() {
+    "$tarn" run --debug=FZ,malloc-64 --harden --sample 1000 -- sh -c 'echo "$TARN_DEBUG $TARN_HARDEN $TARN_SAMPLE"' >out 2>err
+    echo "FZ,malloc-64 1 1000" >want
+    same want out || return 1
+    for wrong in --debug=X --debug=,a --debug --sample=many --sample=99999999999; do
+        status_is 2 "$tarn" run $wrong true || return 1
+    done
+}
+check "--debug, --harden and --sample set what the library reads" modes
