@@ -192,12 +192,9 @@ void *tarn_aligned_alloc(size_t align, size_t size)
     return tarn__large_alloc(size, tarn__max(align, TARN__PAGE_SIZE), 0, NULL);
 }
 
-/* 0: NULL, or what was reported. */
-static inline size_t usable_size(const void *p, const char *where)
+/* Of what is no ordinary object of a size class. 0: NULL, or what was reported. */
+static TARN__NOINLINE size_t usable_slow(const void *p, const char *where)
 {
-    unsigned number = tarn__class_at(p);
-    if (number)
-        return tarn__class_size(number);
     if (!p)
         return 0;
     size_t cared;
@@ -219,6 +216,12 @@ static inline size_t usable_size(const void *p, const char *where)
     return 0;
 }
 
+static inline size_t usable_size(const void *p, const char *where)
+{
+    unsigned number = tarn__class_at(p);
+    return number ? tarn__class_size(number) : usable_slow(p, where);
+}
+
 size_t tarn_usable_size(const void *p) { return usable_size(p, "usable_size"); }
 
 void tarn_free_sized(void *p, size_t size)
@@ -226,7 +229,7 @@ void tarn_free_sized(void *p, size_t size)
     if (TARN__UNLIKELY(tarn__modes_any) && p && tarn__care_free(p, size, "free_sized"))
         return;
     size_t usable = usable_size(p, "free_sized");
-    if (usable == 0)
+    if (usable == 0 && !(size == 0 && p && tarn__modes_any)) /* with red zones an object may have been asked for with 0 bytes */
         return;
     if (size > usable)
         tarn__report(TARN__WRONG_SIZE, "free_sized", p, NULL);

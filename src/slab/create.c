@@ -99,7 +99,8 @@ static void lay_out(struct tarn_cache *cache)
  */
 static void set_quick(struct tarn_cache *cache)
 {
-    bool slow = injecting || (cache->flags & TARN__DEBUG_FLAGS) || cache->linked || !cache->marked || cache->zone != tarn_zone_normal();
+    bool slow =
+        injecting || (cache->flags & TARN__DEBUG_FLAGS) || cache->linked || !cache->marked || cache->zone != tarn_zone_normal();
     uint32_t quick = slow ? 0 : cache->number;
     __atomic_store_n(&cache->quick, quick * sizeof(struct tarn__bin), __ATOMIC_RELAXED);
 }
