@@ -16,6 +16,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <signal.h>
 #include <stdbool.h>
 #include <stdio.h>
@@ -58,6 +59,18 @@ static void set_preload(const char *library)
     }
 }
 
+/* For reports of misuse, which this command looks up functions for. */
+static void name_command(void)
+{
+    char path[PATH_MAX];
+    ssize_t length = readlink("/proc/self/exe", path, sizeof path - 1);
+
+    if (length > 0) {
+        path[length] = 0;
+        setenv("TARN_COMMAND", path, 0);
+    }
+}
+
 static void redirect(int from, int to)
 {
     if (from >= 0 && dup2(from, to) < 0)
@@ -69,6 +82,7 @@ static void become_program(const struct tool_launch *launch)
 {
     if (launch->preload)
         set_preload(launch->preload);
+    name_command();
     if (launch->snapshot)
         setenv(TARN_SNAPSHOT_ENV, launch->snapshot, 1);
     if (launch->leaks)

@@ -74,5 +74,6 @@ int tool_symbolize(char **argv)
             break;
     }
     tool_symbols_close(symbols);
+    puts("end");
     return fflush(stdout) == 0 ? 0 : TOOL_STATUS_TROUBLE;
 }

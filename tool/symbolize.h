@@ -18,7 +18,7 @@
  */
 void tool_stack_print(FILE *out, struct tool_symbols *symbols, const uintptr_t *frames, size_t count, const char *indent);
 
-/* argv: PID, then addresses in hexadecimal, stacks apart by "/". Prints the stacks, an empty line behind each. */
+/* argv: PID, then addresses in hexadecimal, stacks apart by "/". Prints the stacks, an empty line behind each, and a line "end". */
 int tool_symbolize(char **argv);
 
 #endif

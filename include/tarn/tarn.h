@@ -24,6 +24,7 @@
 #include "pool.h"
 #include "rcu.h"
 #include "region.h"
+#include "report.h"
 #include "shrinker.h"
 #include "source.h"
 #include "stats.h"

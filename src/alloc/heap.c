@@ -2,6 +2,7 @@
 #include "alloc/heap.h"
 
 #include "alloc/care_large.h"
+#include "alloc/describe.h"
 #include "alloc/guard.h"
 #include "alloc/hard.h"
 #include "alloc/heaps.h"
@@ -11,6 +12,7 @@
 #include "os/background.h"
 #include "os/os.h"
 #include "os/pressure.h"
+#include "os/report.h"
 #include "os/rcu.h"
 #include "os/sleep.h"
 #include "os/worker.h"
@@ -43,6 +45,8 @@ void tarn__heap_ready(void)
     tarn__lock(&ready_lock);
     if (!atomic_load_explicit(&heap->ready, memory_order_relaxed)) {
         tarn__set_fail_exit(tarn__os_die);
+        tarn__report_begin();
+        tarn__fail_describe = tarn__describe;
         tarn_source_count_init(&heap->source, tarn__window_source());
         tarn__zone_init(&heap->zone, "NORMAL", &heap->source.source);
         tarn__shelves_init(&heap->zone, &shelves);

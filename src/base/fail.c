@@ -51,17 +51,32 @@ static void add_address(struct line *line, uintptr_t value)
     add_text(line, digits + at);
 }
 
-static _Noreturn void finish(struct line *line)
-{
-    line->text[line->length++] = '\n';
-    if (fail_exit)
-        fail_exit(line->text, line->length);
-    __builtin_trap();
-}
+static tarn__reporter reporter;
+
+void (*tarn__fail_describe)(const void *address, struct tarn__suspect *suspect);
 
 void tarn__set_fail_exit(tarn__fail_exit exit) { fail_exit = exit; }
 
-void tarn__fail(enum tarn__crime crime, const char *where, const void *address)
+bool tarn__fail_exit_is(tarn__fail_exit exit) { return fail_exit == exit; }
+
+void tarn__set_reporter(tarn__reporter by) { reporter = by; }
+
+const char *tarn__crime_text(enum tarn__crime crime) { return crime_texts[crime]; }
+
+void tarn__fail_end(const char *message, size_t length)
+{
+    if (fail_exit)
+        fail_exit(message, length);
+    __builtin_trap();
+}
+
+static _Noreturn void finish(struct line *line)
+{
+    line->text[line->length++] = '\n';
+    tarn__fail_end(line->text, line->length);
+}
+
+static _Noreturn void fail_in_a_line(enum tarn__crime crime, const char *where, const void *address)
 {
     struct line line = {.length = 0};
     add_text(&line, "tarn: ");
@@ -74,12 +89,18 @@ void tarn__fail(enum tarn__crime crime, const char *where, const void *address)
     finish(&line);
 }
 
-void (*tarn__fail_describe)(const void *address, struct tarn__suspect *suspect);
+void tarn__fail(enum tarn__crime crime, const char *where, const void *address)
+{
+    if (reporter)
+        reporter(crime, where, address, NULL, true);
+    fail_in_a_line(crime, where, address);
+}
 
 void tarn__report(enum tarn__crime crime, const char *where, const void *address, const struct tarn__suspect *suspect)
 {
-    (void)suspect;
-    tarn__fail(crime, where, address);
+    if (!reporter)
+        fail_in_a_line(crime, where, address);
+    reporter(crime, where, address, suspect, false);
 }
 
 void tarn__assert_failed(const char *sentence)

@@ -43,6 +43,7 @@ struct tarn__suspect {
     size_t neighbour_size;
     bool neighbour_live;
     uint32_t neighbour_stack; /* of its allocation */
+    uint16_t expected;        /* what `*bad` should be, and 256; 0: it is not one value, or not known */
 };
 
 /*
@@ -58,13 +59,30 @@ extern void (*tarn__fail_describe)(const void *address, struct tarn__suspect *su
  */
 void tarn__report(enum tarn__crime crime, const char *where, const void *address, const struct tarn__suspect *suspect);
 
-/* Called with the finished message (one line, with its newline); must not return. */
+/*
+ * Who writes reports: os/report.c. Returns when the process is to go on, never if it is `final`. Until there is one, a report is its first line.
+ */
+typedef void (*tarn__reporter)(enum tarn__crime crime, const char *where, const void *address,
+                               const struct tarn__suspect *suspect, bool final);
+void tarn__set_reporter(tarn__reporter reporter);
+
+/* What users read of a crime. */
+const char *tarn__crime_text(enum tarn__crime crime);
+
+/* Called with the finished message (lines, each with its newline); must not return. */
 typedef void (*tarn__fail_exit)(const char *message, size_t length);
 
 /* Sets how the process ends. Until it is set, the end is a trap instruction. */
 void tarn__set_fail_exit(tarn__fail_exit exit);
 
-/* Reports `crime` against the object or address `address`, seen in `where` (the public function), and ends the process. */
+/* Whether that is how it ends. */
+bool tarn__fail_exit_is(tarn__fail_exit exit);
+
+/* Ends the process with a finished message. */
+_Noreturn void tarn__fail_end(const char *message, size_t length);
+
+/* Reports `crime` against the object or address `address`, seen in `where` (the public function), and ends the process. Any
+ * lock may be held. */
 _Noreturn void tarn__fail(enum tarn__crime crime, const char *where, const void *address);
 
 _Noreturn void tarn__assert_failed(const char *sentence);

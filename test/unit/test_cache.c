@@ -139,10 +139,10 @@ static void panic_for_name(void *value)
 static void panic_ends_the_process(void **state)
 {
     (void)state;
-    check_dies(panic_for_arguments, NULL, "tarn: a cache that must be there could not be made (cache_make of 0x0)");
+    check_dies(panic_for_arguments, NULL, "tarn: a cache that must be there could not be made (cache_make of 0x0, thread ");
     struct tarn_cache *cache = tarn_cache_create("panics", 64, 0, TARN_CACHE_PANIC, NULL, NULL);
     assert_non_null(cache);
-    check_dies(panic_for_name, NULL, "tarn: a cache that must be there could not be made (cache_make of 0x0)");
+    check_dies(panic_for_name, NULL, "tarn: a cache that must be there could not be made (cache_make of 0x0, thread ");
     end_cache(cache);
 }
 

@@ -241,7 +241,7 @@ static void misuse_is_reported(void **state)
         check_dies(free_twice, pool, "tarn: double free: the object is free already (dma_pool_free of 0x");
         check_dies(free_inner, pool, invalid);
         check_dies(free_gap, pool, invalid); /* the end of 64 bytes, where no block fits */
-        check_dies(free_null, pool, "tarn: invalid free: not the start of a live object (dma_pool_free of 0x0)\n");
+        check_dies(free_null, pool, "tarn: invalid free: not the start of a live object (dma_pool_free of 0x0, thread ");
         check_dies(free_of_the_stack, pool, invalid);
         check_dies(free_of_malloc, pool, invalid);
         check_dies(free_of_another, pool, invalid);

@@ -476,16 +476,16 @@ static void free_within_a_unit(void *pool) { give(pool, take(pool, UNIT) + 1, UN
 static void misuse_is_reported(void **state)
 {
     add(*state, base, 100 * UNIT);
-    check_dies(free_twice, *state, "tarn: double free: the object is free already (gen_pool_free of 0x10000)\n");
-    check_dies(free_more_than_taken, *state, "tarn: double free: the object is free already (gen_pool_free of 0x10000)\n");
+    check_dies(free_twice, *state, "tarn: double free: the object is free already (gen_pool_free of 0x10000, thread ");
+    check_dies(free_more_than_taken, *state, "tarn: double free: the object is free already (gen_pool_free of 0x10000, thread ");
     check_dies(free_beyond_the_chunk, *state,
                "tarn: wrong size: the object given to a sized free has another size "
-               "(gen_pool_free of 0x10000)\n");
+               "(gen_pool_free of 0x10000, thread ");
     check_dies(free_the_largest_size, *state,
                "tarn: wrong size: the object given to a sized free has another size "
-               "(gen_pool_free of 0x10000)\n");
-    check_dies(free_foreign, *state, "tarn: invalid free: not the start of a live object (gen_pool_free of 0xfff0)\n");
-    check_dies(free_within_a_unit, *state, "tarn: invalid free: not the start of a live object (gen_pool_free of 0x10001)\n");
+               "(gen_pool_free of 0x10000, thread ");
+    check_dies(free_foreign, *state, "tarn: invalid free: not the start of a live object (gen_pool_free of 0xfff0, thread ");
+    check_dies(free_within_a_unit, *state, "tarn: invalid free: not the start of a live object (gen_pool_free of 0x10001, thread ");
 }
 
 static void clear_a_bit(struct tarn_gen_pool *pool, struct tarn_gen_pool_chunk *chunk, void *context)

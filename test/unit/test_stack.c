@@ -59,12 +59,14 @@ __attribute__((noinline)) static void down(unsigned depth, size_t room)
     sink += (size_t)some[depth % 64];
 }
 
-__attribute__((noinline)) static void aligned(void)
+/* With room of a length that is not known either, the frame's place is kept in memory. */
+__attribute__((noinline)) static void aligned(size_t room)
 {
     __attribute__((aligned(128))) volatile char line[128];
-    line[0] = 1;
+    volatile char *more = __builtin_alloca(room);
+    line[0] = more[0] = 1;
     look();
-    sink += (size_t)line[0];
+    sink += (size_t)line[0] + (size_t)more[0];
 }
 
 static int compare(const void *a, const void *b)
@@ -83,7 +85,7 @@ static void look_around(void)
         down(depth, 0);
         down(depth, 40);
     }
-    aligned();
+    aligned(sink % 64 + 16);
     for (size_t i = 0; i < 32; i++)
         numbers[i] = (int)(i * 7 % 32);
     qsort(numbers, 32, sizeof *numbers, compare);
