@@ -51,7 +51,7 @@ static bool place(struct tarn__guard_group *group, struct tarn__guard_slot *slot
 
 static void *alloc_in(struct tarn__guard_group *group, size_t size, size_t align, const char *pool)
 {
-    struct tarn__guard_slot *slot = tarn__guard_take(group);
+    struct tarn__guard_slot *slot = tarn__guard_slot_take(group);
     if (!slot)
         return NULL;
     if (!place(group, slot, size, align)) {

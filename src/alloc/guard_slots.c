@@ -72,7 +72,7 @@ static struct tarn__guard_slot *pop_oldest(struct tarn__guard_group *group)
     return slot;
 }
 
-struct tarn__guard_slot *tarn__guard_take(struct tarn__guard_group *group)
+struct tarn__guard_slot *tarn__guard_slot_take(struct tarn__guard_group *group)
 {
     struct tarn__guard_slot *slot = NULL;
     tarn__lock(&tarn__guard_lock);

@@ -48,7 +48,7 @@ extern struct tarn__lock tarn__guard_lock;
 bool tarn__guard_places(void (*begin)(void));
 
 /* A slot whose object is BUSY: never used, or else the one freed first. NULL: there is none. */
-struct tarn__guard_slot *tarn__guard_take(struct tarn__guard_group *group);
+struct tarn__guard_slot *tarn__guard_slot_take(struct tarn__guard_group *group);
 
 /* It may be used again, after all others; FREED, or EMPTY if it never held an object. */
 void tarn__guard_give(struct tarn__guard_group *group, struct tarn__guard_slot *slot, enum tarn__guard_state state);
