@@ -4,7 +4,7 @@
  * The process may be broken and full of threads, so it is not forked: a child that shares its memory, on a stack of its own, does nothing but system calls
  * until it is another program; the calling thread waits for that. Whoever is executed sends SIGCHLD when it ends, whatever was agreed, and a program's own
  * waiting would find it; so it is the child of a child that ends at once, and that one is found only by who asks for such children. Its environment is
- * PATH alone, so it runs on the system's malloc.
+ * PATH alone, so it runs on the system's malloc. A process that carries on after reports, again and again, has names in the first 256 only.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -20,6 +20,7 @@
 #include <poll.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -28,7 +29,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { MOST_ARGUMENTS = 200, WAIT = 10000, CHILD_STACK = 8192 };
+enum { MOST_LOOKUPS = 256, MOST_ARGUMENTS = 200, WAIT = 10000, CHILD_STACK = 8192 };
 
 static const char whole[] = "end\n"; /* the last that the command writes */
 
@@ -73,15 +74,38 @@ static void make_arguments(struct job *job, const struct tarn__lookup_stack *sta
     job->arguments[n] = NULL;
 }
 
-static void try_command(struct job *job, const char *directory, size_t length, const char *name)
+/* Whether such a file can be executed; it is the command then. */
+static bool try_command(struct job *job, const char *directory, size_t length, const char *name)
 {
     struct tarn__message command = {job->command, 0, sizeof job->command};
     tarn__add_bytes(&command, directory, length);
     tarn__add(&command, name);
-    syscall(SYS_execve, job->command, job->arguments, job->environment);
+    if (command.length >= sizeof job->command)
+        return false;
+    job->command[command.length] = 0;
+    return syscall(SYS_faccessat, AT_FDCWD, job->command, X_OK) == 0;
 }
 
-/* In the child. The libraries of the build lie beside the command, installed ones in lib beside bin. */
+/* The libraries of the build lie beside the command, installed ones in lib beside bin. */
+static bool find_command(struct job *job)
+{
+    const char *directory = job->directory;
+    size_t length = strlen(directory);
+    if (job->given)
+        return try_command(job, job->given, strlen(job->given), "");
+    if (length > 0 && (try_command(job, directory, length, "tarn") || try_command(job, directory, length, "../bin/tarn") ||
+                       try_command(job, directory, length, "../../bin/tarn")))
+        return true;
+    for (const char *at = job->path ? job->path : ""; *at;) {
+        length = strcspn(at, ":");
+        if (length > 0 && at[0] == '/' && try_command(job, at, length, "/tarn"))
+            return true;
+        at += length + (at[length] == ':');
+    }
+    return false;
+}
+
+/* In the child. */
 static int run_command(void *argument)
 {
     struct job *job = argument;
@@ -93,21 +117,7 @@ static int run_command(void *argument)
 #endif
     syscall(SYS_close, STDIN_FILENO);
     syscall(SYS_close, STDERR_FILENO);
-    if (job->given) {
-        try_command(job, job->given, strlen(job->given), "");
-        syscall(SYS_exit_group, 127);
-    }
-    if (job->directory[0]) {
-        try_command(job, job->directory, strlen(job->directory), "tarn");
-        try_command(job, job->directory, strlen(job->directory), "../bin/tarn");
-        try_command(job, job->directory, strlen(job->directory), "../../bin/tarn");
-    }
-    for (const char *at = job->path ? job->path : ""; *at;) {
-        size_t length = strcspn(at, ":");
-        if (length > 0 && at[0] == '/' && length < sizeof job->command - 8)
-            try_command(job, at, length, "/tarn");
-        at += length + (at[length] == ':');
-    }
+    syscall(SYS_execve, job->command, job->arguments, job->environment);
     syscall(SYS_exit_group, 127);
     return 127;
 }
@@ -171,7 +181,9 @@ size_t tarn__lookup(const struct tarn__lookup_stack *stacks, size_t count, char 
 {
     const size_t stack = 2 * CHILD_STACK + 64;
     int saved = errno;
-    if (work_size < sizeof(struct job) + stack + 4096 || getauxval(AT_SECURE) || tarn__os_filtered())
+    static _Atomic unsigned lookups;
+    if (work_size < sizeof(struct job) + stack + 4096 || getauxval(AT_SECURE) || tarn__os_filtered() ||
+        atomic_fetch_add_explicit(&lookups, 1, memory_order_relaxed) >= MOST_LOOKUPS)
         return 0;
     struct job *job = work;
     char *texts = (char *)(job + 1) + stack;
@@ -189,6 +201,10 @@ size_t tarn__lookup(const struct tarn__lookup_stack *stacks, size_t count, char 
         job->environment[0] = close_text(job, begin);
     }
     tarn__where_directory((uintptr_t)&tarn__lookup, job->directory, sizeof job->directory);
+    if (!find_command(job)) {
+        errno = saved;
+        return 0;
+    }
     make_arguments(job, stacks, count);
     size_t length = run_job(job, (char *)top, to, room); /* NOLINT: an address */
     errno = saved;
