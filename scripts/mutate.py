@@ -123,8 +123,13 @@ def equivalents():
 
 def run(command, seconds, **options):
     """True, False, or None: it took too long."""
-    process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-                               start_new_session=True, **options)
+    process = None
+    while not process:
+        try:
+            process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+                                       start_new_session=True, **options)
+        except BlockingIOError:  # the machine has too many processes
+            time.sleep(1)
     try:
         return process.wait(seconds) == 0
     except subprocess.TimeoutExpired:
@@ -176,7 +181,8 @@ def baseline(tests):
 
 def try_tests(tests):
     """The name of the first test that fails, "compiler", or None."""
-    if not run(["ninja", "-C", BUILD, "-j2"] + sorted({test["target"] for test in tests}), 900):
+    ninja = ["ninja", "-C", BUILD] + sorted({test["target"] for test in tests})
+    if not run(ninja, 900) and not run(ninja + ["-j1"], 900):
         return "compiler"
     for test in tests:
         fine = run(test["cmd"], 10 + 10 * test["seconds"], cwd=test.get("workdir") or BUILD, env=environment(test))

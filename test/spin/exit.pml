@@ -28,45 +28,22 @@ bool released = false;
 
 byte bin[LOCALS];
 bool begun[LOCALS], registered[LOCALS], spare[LOCALS];
-bool caches_locked = false, registry_locked = false;
+bool registry_locked = false;
 byte ended = 0;
 bool over = false;
 
-inline lock_caches() { !caches_locked -> caches_locked = true }
-inline unlock_caches() { caches_locked = false }
 inline lock_registry() { !registry_locked -> registry_locked = true }
 inline unlock_registry() { registry_locked = false }
 
-/* tarn__cache_pin and _unpin. */
-inline pin()
-{
-    if
-    :: table != 0 ->
-        atomic { lock_caches(); pinned = table };
-        atomic { pins = pins + (pinned -> 1 : 0); unlock_caches() }
-    :: else -> skip
-    fi
-}
-
-inline unpin()
-{
-    atomic { assert(pinned == now && !released); lock_caches(); pins-- };
-    atomic { unlock_caches(); pinned = 0 }
-}
+/* tarn__cache_pin and _unpin: what is done under the caches' lock, to what only that guards, is one step. */
+inline pin() { atomic { pinned = table; pins = pins + (pinned -> 1 : 0) } }
+inline unpin() { atomic { assert(pinned == now && !released); pins--; pinned = 0 } }
 
 /* empty_bin, of a pinned cache. */
-inline empty_bin(to_slabs)
+inline empty_bin()
 {
-    hand = bin[mine];
-    bin[mine] = 0;
-    assert(pinned == now && !released);
-    atomic {
-        if
-        :: to_slabs -> slab = slab | hand
-        :: else -> depot = depot | hand
-        fi;
-        hand = 0
-    }
+    atomic { hand = bin[mine]; bin[mine] = 0; assert(pinned == now && !released && (now == 1 || hand == 0)) };
+    atomic { depot = depot | hand; hand = 0 }
 }
 
 /* Maintenance: of the own bin, and of the depot. */
@@ -74,11 +51,9 @@ inline tend()
 {
     pin();
     if
-    :: pinned && mine != NONE && begun[mine] -> empty_bin(false); unpin()
+    :: pinned && mine != NONE && begun[mine] -> empty_bin(); unpin()
     :: pinned -> /* of the depot */
-        hand = depot;
-        depot = depot & ~hand;
-        assert(pinned == now && !released);
+        atomic { hand = depot; depot = 0; assert(pinned == now && !released) };
         atomic { slab = slab | hand; hand = 0 };
         unpin()
     :: !pinned
@@ -95,24 +70,21 @@ inline detach()
     hand = bin[mine];
     pin();
     if
-    :: pinned -> bin[mine] = 0; atomic { depot = depot | hand; hand = 0 }; unpin()
+    :: pinned -> atomic { bin[mine] = 0; assert(now == 1 || hand == 0); depot = depot | hand; hand = 0 }; unpin()
     :: else -> hand = 0
     fi;
 #else
     pin();
     if
     :: pinned ->
-        if :: begun[mine] -> empty_bin(false) :: else -> skip fi;
+        if :: begun[mine] -> empty_bin() :: else -> skip fi;
         unpin()
     :: else -> skip
     fi;
 #endif
     atomic {
         lock_registry();
-        if
-        :: table != 0 && bin[mine] == 0 -> begun[mine] = false
-        :: else -> skip
-        fi
+        begun[mine] = begun[mine] && (table == 0 || bin[mine] != 0)
     };
     atomic { registered[mine] = false; spare[mine] = true; mine = NONE; unlock_registry() }
 }
@@ -170,8 +142,8 @@ inline collect()
 {
     do
     :: true ->
-        atomic { lock_registry(); at = 0 };
         atomic {
+            lock_registry();
             do
 #ifdef MUTANT_SPARE_UNSEEN
             :: at < LOCALS && (!registered[at] || bin[at] == 0) -> at++
@@ -180,13 +152,9 @@ inline collect()
 #endif
             :: else -> break
             od;
-            if
-            :: at < LOCALS -> hand = bin[at]; bin[at] = 0
-            :: else -> skip
-            fi;
-            at = 0;
-            unlock_registry()
+            hand = (at < LOCALS -> bin[at] : 0)
         };
+        atomic { if :: at < LOCALS -> bin[at] = 0 :: else -> skip fi; at = 0; unlock_registry() };
         if
         :: hand -> atomic { slab = slab | hand; hand = 0 }
         :: else -> break
@@ -199,8 +167,7 @@ active proctype destroyer()
     byte hand = 0, at = 0;
     over; /* set by init */
     /* tarn__cache_withdraw */
-    atomic { lock_caches(); table = 0 };
-    atomic { pins = pins + LEAVING; unlock_caches() };
+    atomic { table = 0; pins = pins + LEAVING };
 #ifndef MUTANT_NO_WAIT
     pins == LEAVING; /* sleeps until then; whoever unpins last wakes it */
 #endif
@@ -225,21 +192,24 @@ active proctype destroyer()
     };
 #endif
     /* tarn__cache_release; then another cache gets the number */
-    atomic { lock_caches(); now = 2; pins = 0; released = false; table = 2; unlock_caches() }
+    atomic { now = 2; pins = 0; released = false; table = 2 }
 }
 
 init
 {
-    /* objects lie anywhere */
-    byte i = 0;
+    /* objects lie anywhere; those that come first in a place no later than the next, as they differ in nothing */
+    byte i = 0, place = 0;
     atomic {
         do
         :: i < OBJECTS ->
+            do
+            :: place < THREADS + 1 -> place++
+            :: break
+            od;
             if
-            :: slab = slab | (1 << i)
-            :: depot = depot | (1 << i)
-            :: bin[0] = bin[0] | (1 << i)
-            :: THREADS > 1 -> bin[1] = bin[1] | (1 << i)
+            :: place < THREADS -> bin[place] = bin[place] | (1 << i)
+            :: place == THREADS -> depot = depot | (1 << i)
+            :: else -> slab = slab | (1 << i)
             fi;
             i++
         :: else -> break

@@ -265,15 +265,19 @@ proctype thread(byte me)
     do
     :: live != ALL -> alloc()
     :: live != 0 -> free()
+#ifndef NO_REAP
     :: me == 0 && depth > 0 -> reap(false)
+#endif
     :: break
     od;
     detach();
+#ifndef NO_REAP
     /* an ended thread's destructors free, too: to the slab at once */
     if
     :: true -> choose(); put_to_slabs()
     :: true
     fi;
+#endif
     ended++
 }
 

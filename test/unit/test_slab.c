@@ -114,6 +114,20 @@ static void takes_and_puts(void **state)
     }
 }
 
+/* The multiplication gives what a division would, for every size of a slot. It rises with the offset, so the first and last byte of each slot tell. */
+static void indexes_of_all_sizes(void **state)
+{
+    (void)state;
+    for (size_t size = 8; size <= TARN__UNIT_SIZE; size += 8) {
+        tarn__cache_init(&cache, "test", NUMBER, size, &zone, depot);
+        for (size_t begin = 0, i = 0; begin < TARN__UNIT_SIZE; begin += size, i++) {
+            size_t last = tarn__min(begin + size, TARN__UNIT_SIZE) - 1;
+            if (tarn__object_index(&cache, begin) != i || tarn__object_index(&cache, last) != i)
+                fail_msg("size %zu, object %zu", size, i);
+        }
+    }
+}
+
 /* An address is an object's if it is the first byte of one, in a slab; tried with every byte of a slab. */
 static void finds_starts_only(void **state)
 {
@@ -410,6 +424,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         SLAB_TEST(takes_and_puts),
+        SLAB_TEST(indexes_of_all_sizes),
         SLAB_TEST(finds_starts_only),
         SLAB_TEST(prefers_full_slabs),
         SLAB_TEST(random_puts),

@@ -1,0 +1,48 @@
+#!/usr/bin/env python3
+"""Proves what words.h takes for granted, with z3, for all words of 64 bits; powers of two one by one.
+
+Prints `ok NAME` or `not ok NAME` for each, and last how many were proved.
+"""
+import subprocess
+import sys
+
+POWERS = [1 << k for k in range(64)]
+
+
+def bv(n):
+    return "(_ bv%d 64)" % n
+
+
+def is_pow2(x):
+    return "(or %s)" % " ".join("(= %s %s)" % (x, bv(a)) for a in POWERS)
+
+
+def high(a):
+    return "(bvand x (bvnot (bvsub %s %s)))" % (a, bv(1))
+
+
+def claims():
+    """(name, [sentence about x, ...]): each for every x."""
+    yield "pow2_range", ["(=> %s (and (bvuge x %s) (bvule x %s)))" % (is_pow2("x"), bv(1), bv(1 << 63))]
+    yield "pow2_test", ["(=> (distinct x %s) (= (= (bvand x (bvsub x %s)) %s) %s))" % (bv(0), bv(1), bv(0), is_pow2("x"))]
+    yield "mask_high", ["(and (= (bvurem %s %s) %s) (bvule %s x) (bvult (bvsub x %s) %s))" % (high(bv(a)), bv(a), bv(0), high(bv(a)), high(bv(a)), bv(a))
+                        for a in POWERS]
+
+
+def proved(sentences):
+    text = "(declare-const x (_ BitVec 64))\n" + "".join("(push)(assert (not %s))(check-sat)(pop)\n" % s for s in sentences)
+    answer = subprocess.run(["z3", "-in", "-T:60"], input=text, capture_output=True, text=True, check=False).stdout.split()
+    return answer == ["unsat"] * len(sentences)
+
+
+def main():
+    found = [(name, proved(sentences)) for name, sentences in claims()]
+    for name, right in found:
+        print("%s %s" % ("ok" if right else "not ok", name))
+    count = sum(right for _, right in found)
+    print("words: %d of %d identities proved" % (count, len(found)))
+    return 0 if count == len(found) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
