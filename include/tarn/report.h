@@ -81,7 +81,7 @@ typedef enum tarn_report_answer (*tarn_report_handler)(const struct tarn_report 
  * @param handler  what is called
  * @param context  given to it
  *
- * Any thread; not while another thread sets it. Cost: none until there is a report.
+ * Any thread; not in a signal handler; not while another thread sets it. Cost: none until there is a report.
  */
 TARN_API void tarn_report_to(tarn_report_handler handler, void *context);
 
