@@ -39,8 +39,8 @@ enum tarn_pool_error {
     TARN_POOL_INSIDE = -33,       /**< EDOM: the address is inside a block, not its beginning */
     TARN_POOL_WRONG_SIZE = -90,   /**< EMSGSIZE: the block has another size than the one named */
     TARN_POOL_CORRUPT = -117,     /**< EUCLEAN: the pool's or the block's own words were overwritten */
-    TARN_POOL_RACE = -35,         /**< EDEADLK: where TARN_DEBUG names the pool: another thread is in a pool without lock */
-    TARN_POOL_DESTROYED = -43,    /**< EIDRM: where TARN_DEBUG names the pool: it has ended */
+    TARN_POOL_RACE = -35,         /**< EDEADLK: with TARN_POOL_CHECK: another thread is in a pool without lock */
+    TARN_POOL_DESTROYED = -43,    /**< EIDRM: with TARN_POOL_CHECK, and a buffer that is there still: the pool has ended */
 };
 
 /** A few words for an error; never NULL. */
@@ -66,7 +66,10 @@ struct tarn_pool_lock {
  */
 enum tarn_pool_flags {
 #ifndef TARN_POOLS_UNCHECKED
-    /** F: what is about to be used of the pool's own words is verified at each call, and never followed when wrong */
+    /**
+     * F: what is about to be used of the pool's own words is verified at each call, and never followed when wrong. A call that meets another thread's in a
+     * pool without lock, or comes after the pool's end, answers so and changes nothing.
+     */
     TARN_POOL_CHECK = 1 << 0,
     /** Z: a word before and behind each block, verified at free, at realloc, and by the checker */
     TARN_POOL_RED_ZONE = 1 << 1,

@@ -58,6 +58,7 @@ struct tarn_blockpool *tarn_blockpool_create_in(void *memory, size_t size, const
     struct tarn_blockpool *pool = (struct tarn_blockpool *)at;
     *pool = model;
     tarn__guard_init(&pool->guard, as->lock);
+    tarn__guard_arm(&pool->guard, pool->flags);
     bool check = pool->flags & TARN_POOL_CHECK;
     bool plain = !pool->flags && !as->lock;
     pool->mode = check ? tarn__mode_checked(pool) : plain ? tarn__mode_plain(pool) : tarn__mode_careful(pool);
@@ -108,8 +109,9 @@ int tarn_blockpool_destroy(struct tarn_blockpool *pool)
         return 0;
     if (tarn__is_watched(pool))
         tarn__watch_empty(pool);
-    if (!tarn__blockpool_enter(pool))
-        return TARN_POOL_CORRUPT;
+    int error = tarn__blockpool_enter(pool);
+    if (error)
+        return error;
     bool busy = pool->allocations != pool->frees, seen = tarn__is_watched(pool);
     tarn__guard_drop(&pool->guard);
     if (busy)
@@ -120,7 +122,7 @@ int tarn_blockpool_destroy(struct tarn_blockpool *pool)
     tarn__guard_end(&pool->guard);
     if (seen)
         tarn__watch_end(pool);
-    pool->mode = 0;
+    pool->mode = tarn__mode_ended(pool);
     struct tarn_source *source = pool->source;
     struct tarn__segment *kept = NULL, *first = pool->first;
     void *memory = first->memory;
@@ -140,7 +142,7 @@ static bool is_empty(const struct tarn__segment *segment)
 size_t tarn_blockpool_trim(struct tarn_blockpool *pool)
 {
     struct tarn__segment *gone = NULL, *kept = NULL;
-    if (!tarn__blockpool_enter(pool))
+    if (tarn__blockpool_enter(pool))
         return 0;
     struct tarn__segment *older = pool->first, *segment;
     while ((segment = tarn__segment_after(pool, older)) != NULL) {
@@ -188,7 +190,7 @@ void tarn_blockpool_stats(struct tarn_blockpool *pool, struct tarn_pool_stats *s
     *stats = (struct tarn_pool_stats){.size = 0};
     if (tarn__is_watched(pool))
         tarn__watch_empty(pool);
-    if (!tarn__blockpool_enter(pool))
+    if (tarn__blockpool_enter(pool))
         return;
     size_t longest = 0, size = pool->block_size;
     for (const struct tarn__segment *segment = pool->first; segment; segment = tarn__segment_after(pool, segment)) {
@@ -222,7 +224,7 @@ void tarn_blockpool_each(struct tarn_blockpool *pool, tarn_pool_visit *visit, vo
 {
     if (tarn__is_watched(pool))
         tarn__watch_empty(pool);
-    if (!tarn__blockpool_enter(pool))
+    if (tarn__blockpool_enter(pool))
         return;
     for (struct tarn__segment *segment = pool->first; segment; segment = tarn__segment_after(pool, segment)) {
         struct tarn__run run = {segment, TARN__WIDTH, 0};
@@ -305,8 +307,9 @@ static bool blocks_hold(const struct tarn_blockpool *pool, struct tarn__segment 
 int tarn_blockpool_check(struct tarn_blockpool *pool)
 {
     struct sum sum = {0, 0};
-    if (!tarn__blockpool_enter(pool))
-        return TARN_POOL_CORRUPT;
+    int error = tarn__blockpool_enter(pool);
+    if (error)
+        return error;
     bool holds = pool->seal == tarn__blockpool_seal(pool);
     struct tarn__segment *segment = pool->first, *newest = NULL, *at = NULL;
     while (holds && segment) {

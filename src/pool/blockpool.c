@@ -150,7 +150,7 @@ static void *alloc_here(struct tarn_blockpool *pool, size_t size)
     struct tarn__place place = {NULL, NULL, 0};
     size_t number = 0, count = 0;
     void *p = NULL;
-    if (!tarn__blockpool_enter(pool))
+    if (tarn__blockpool_enter(pool))
         return NULL;
     size = tarn__max(size, 1);
     if (size <= TARN__MOST_BYTES) {
@@ -199,9 +199,10 @@ static int free_here(struct tarn_blockpool *pool, void *p)
 {
     struct tarn__run run;
     void *where;
-    if (!tarn__blockpool_enter(pool))
-        return TARN_POOL_CORRUPT;
-    int error = look_up(pool, p, &run);
+    int error = tarn__blockpool_enter(pool);
+    if (error)
+        return error;
+    error = look_up(pool, p, &run);
     if (!error && tarn__run_bytes(pool, &run, &where) == SIZE_MAX)
         error = TARN_POOL_CORRUPT;
     if (!error) {
@@ -346,7 +347,7 @@ void *tarn_blockpool_realloc(struct tarn_blockpool *pool, void *p, size_t size)
     }
     if (tarn__is_watched(pool))
         return tarn__watch_realloc(pool, p, size, "tarn_blockpool_realloc");
-    if (!tarn__blockpool_enter(pool))
+    if (tarn__blockpool_enter(pool))
         return NULL;
     int error = size > TARN__MOST_BYTES ? TARN_POOL_INVALID : look_up(pool, p, &run);
     size_t was = error ? SIZE_MAX : tarn__run_bytes(pool, &run, &where);
@@ -371,7 +372,7 @@ static size_t usable(struct tarn_blockpool *pool, const void *p)
 {
     struct tarn__run run;
     void *where;
-    if (!tarn__blockpool_enter(pool))
+    if (tarn__blockpool_enter(pool))
         return 0;
     size_t size = look_up(pool, p, &run) ? SIZE_MAX : tarn__run_bytes(pool, &run, &where);
     tarn__guard_drop(&pool->guard);
@@ -385,7 +386,7 @@ size_t tarn_blockpool_usable_size(struct tarn_blockpool *pool, const void *p)
 
 size_t tarn_blockpool_used(struct tarn_blockpool *pool)
 {
-    if (!tarn__blockpool_enter(pool))
+    if (tarn__blockpool_enter(pool))
         return 0;
     size_t used = tarn__peak_live(&pool->bytes);
     tarn__guard_drop(&pool->guard);
@@ -411,9 +412,10 @@ static int watched_look(void *at, const void *p)
     struct tarn_blockpool *pool = at;
     struct tarn__run run;
     void *where;
-    if (!tarn__blockpool_enter(pool))
-        return TARN_POOL_CORRUPT;
-    int error = look_up(pool, p, &run);
+    int error = tarn__blockpool_enter(pool);
+    if (error)
+        return error;
+    error = look_up(pool, p, &run);
     if (!error && tarn__run_bytes(pool, &run, &where) == SIZE_MAX)
         error = TARN_POOL_CORRUPT;
     tarn__guard_drop(&pool->guard);

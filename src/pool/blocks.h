@@ -78,8 +78,13 @@ static inline bool tarn__is_watched(const struct tarn_blockpool *pool) { return 
 
 static inline bool tarn__is_checked(const struct tarn_blockpool *pool) { return pool->mode == tarn__mode_checked(pool); }
 
-/* Makes that all is in the bits, and takes the guard, unless it, or the oldest segment, was overwritten, as far as that is known: false, and it is not taken. */
-bool tarn__blockpool_enter(struct tarn_blockpool *pool);
+static inline uintptr_t tarn__mode_ended(const struct tarn_blockpool *pool) { return ~tarn__mode_checked(pool); }
+
+/*
+ * Makes that all is in the bits, and takes the guard. @return 0, or why the call must not go on: as tarn__guard_enter, or the pool's words or its oldest segment's were
+ * overwritten, as far as that is known; then the guard is not taken
+ */
+int tarn__blockpool_enter(struct tarn_blockpool *pool);
 
 /* Mixes a word into a seal. */
 uintptr_t tarn__seal_mix(uintptr_t so_far, uintptr_t word);

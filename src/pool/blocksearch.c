@@ -19,14 +19,6 @@ uintptr_t tarn__seal_mix(uintptr_t so_far, uintptr_t word)
     return so_far ^ so_far >> (TARN__WIDTH / 2 - 3);
 }
 
-static uintptr_t mix_all(const uintptr_t *words, size_t count)
-{
-    uintptr_t sum = 0;
-    for (size_t i = 0; i < count; i++)
-        sum = tarn__seal_mix(sum, words[i]);
-    return sum;
-}
-
 uintptr_t tarn__blockpool_seal(const struct tarn_blockpool *pool)
 {
     const struct tarn_pool_lock *lock = &pool->guard.lock;
@@ -37,7 +29,7 @@ uintptr_t tarn__blockpool_seal(const struct tarn_blockpool *pool)
                                pool->next_fit,           pool->flags,
                                (uintptr_t)pool->source,  pool->increment,
                                (uintptr_t)pool->first,   pool->own};
-    return mix_all(words, sizeof words / sizeof *words);
+    return tarn__words_mix(words, sizeof words / sizeof *words);
 }
 
 static uintptr_t seal_of(const struct tarn__segment *segment)
@@ -45,25 +37,27 @@ static uintptr_t seal_of(const struct tarn__segment *segment)
     const uintptr_t words[] = {
         (uintptr_t)segment, segment->span.base, segment->span.end, (uintptr_t)segment->next,   segment->origin,
         segment->limit,     segment->room,      segment->number,   (uintptr_t)segment->memory, segment->size};
-    return mix_all(words, sizeof words / sizeof *words);
+    return tarn__words_mix(words, sizeof words / sizeof *words);
 }
 
 bool tarn__segment_sealed(const struct tarn__segment *segment) { return segment->seal == seal_of(segment); }
 
 void tarn__segment_reseal(struct tarn__segment *segment) { segment->seal = seal_of(segment); }
 
-bool tarn__blockpool_enter(struct tarn_blockpool *pool)
+int tarn__blockpool_enter(struct tarn_blockpool *pool)
 {
     bool trusted = pool->mode == tarn__mode_plain(pool) || pool->mode == tarn__mode_careful(pool);
+    if (pool->mode == tarn__mode_ended(pool))
+        return TARN_POOL_DESTROYED;
     if (!trusted && (!tarn__is_checked(pool) || pool->seal != tarn__blockpool_seal(pool)))
-        return false;
+        return TARN_POOL_CORRUPT;
     if (pool->mode == tarn__mode_plain(pool) && pool->parked)
         tarn__blockpool_unpark(pool);
-    tarn__guard_take(&pool->guard);
-    if (trusted || tarn__segment_sealed(pool->first))
-        return true;
+    int error = tarn__guard_enter(&pool->guard);
+    if (error || trusted || tarn__segment_sealed(pool->first))
+        return error;
     tarn__guard_drop(&pool->guard);
-    return false;
+    return TARN_POOL_CORRUPT;
 }
 
 /* Bits */

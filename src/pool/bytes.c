@@ -85,3 +85,13 @@ __attribute__((used)) static void *memmove(void *to, const void *from, size_t si
     return to;
 }
 #endif
+
+uintptr_t tarn__words_mix(const uintptr_t *words, size_t count)
+{
+    uintptr_t sum = 0;
+    for (size_t i = 0; i < count; i++) {
+        sum = (sum ^ words[i]) * (uintptr_t)UINT64_C(0x9e3779b97f4a7c15);
+        sum ^= sum >> (sizeof sum * 4 - 3);
+    }
+    return sum;
+}

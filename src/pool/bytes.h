@@ -6,6 +6,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #define TARN__FRESH 0x5a /* of a new block, with TARN_POOL_POISON */
 #define TARN__FREED 0x6b /* of free memory, then */
@@ -23,5 +24,8 @@ void tarn__bytes_move(void *to, const void *from, size_t size);
 
 /* Whether all bytes have that value. */
 bool tarn__bytes_are(const void *p, unsigned char value, size_t size);
+
+/* A seal: a mix of words, which accidents do not keep. */
+uintptr_t tarn__words_mix(const uintptr_t *words, size_t count);
 
 #endif

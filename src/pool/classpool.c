@@ -140,7 +140,8 @@ static void fill_new(const struct tarn_classpool *pool, char *from, const char *
 static void *alloc_here(struct tarn_classpool *pool, size_t size)
 {
     bool large = size > TARN_CLASSPOOL_MOST;
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return NULL;
     char *p = large ? NULL : take(pool, size);
     if (!p && (pool->flags & (unsigned)(large ? TARN_CLASSPOOL_PASS_LARGE : TARN_CLASSPOOL_PASS_FULL))) {
         size_t passed = size ? size : TARN_CLASSPOOL_LEAST;
@@ -178,10 +179,12 @@ static int find_live(const struct tarn_classpool *pool, const void *p)
 
 static int free_here(struct tarn_classpool *pool, void *p)
 {
-    tarn__guard_take(&pool->guard);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
     bool passed = false;
     size_t size;
-    int error = find_live(pool, p);
+    error = find_live(pool, p);
     if (!error) {
         unsigned number = tarn__class_number(tarn__class_header(p)->word);
         if (pool->flags & TARN_POOL_POISON)
@@ -230,7 +233,8 @@ void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size_t size)
         return tarn__watch_realloc(pool, p, size, "tarn_classpool_realloc");
     size_t had = 0;
     bool stays = false;
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return NULL;
     const struct tarn__passed_entry *entry = NULL;
     int error = find_live(pool, p);
     if (!error) {
@@ -260,7 +264,8 @@ void *tarn_classpool_realloc(struct tarn_classpool *pool, void *p, size_t size)
 static size_t usable(struct tarn_classpool *pool, const void *p)
 {
     size_t size = 0;
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return 0;
     const struct tarn__passed_entry *entry = tarn__passed_find(&pool->passed, p);
     if (entry) {
         size = entry->size;
@@ -296,8 +301,10 @@ static int watched_free(void *pool, void *p, size_t size)
 static int watched_look(void *at, const void *p)
 {
     struct tarn_classpool *pool = at;
-    tarn__guard_take(&pool->guard);
-    int error = find_live(pool, p);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
+    error = find_live(pool, p);
     if (error == TARN_POOL_FOREIGN && tarn__passed_find(&pool->passed, p))
         error = 0;
     tarn__guard_drop(&pool->guard);

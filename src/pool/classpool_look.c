@@ -34,7 +34,8 @@ void tarn_classpool_stats(struct tarn_classpool *pool, struct tarn_pool_stats *s
     tarn__bytes_fill(stats, 0, sizeof *stats);
     if (pool->flags & TARN__WATCHED)
         tarn__watch_empty(pool);
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return;
     stats->size = pool->size;
     stats->segments = 1;
     stats->capacity = rest_of(pool, &stats->largest_free);
@@ -61,7 +62,9 @@ int tarn_classpool_class(struct tarn_classpool *pool, unsigned index, struct tar
 {
     if (index >= TARN_CLASSPOOL_CLASSES)
         return TARN_POOL_INVALID;
-    tarn__guard_take(&pool->guard);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
     const struct tarn__class *class = &pool->classes[index];
     *answer = (struct tarn_classpool_class){tarn__classpool_class_size(index), tarn__class_live(class),
                                             tarn__class_waiting(pool, index)};
@@ -74,7 +77,8 @@ void tarn_classpool_each(struct tarn_classpool *pool, tarn_pool_visit *visit, vo
 {
     if (pool->flags & TARN__WATCHED)
         tarn__watch_empty(pool);
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return;
     for (size_t at = next_start(pool, 0); at < pool->carved; at = next_start(pool, at + TARN__CLASS_GRAIN)) {
         char *p = pool->base + at;
         if (tarn__class_header_sound(pool, p) && tarn__class_state(pool, p) != TARN__CLASS_QUEUED)
@@ -141,7 +145,9 @@ static bool pool_sound(const struct tarn_classpool *pool)
 
 int tarn_classpool_check(struct tarn_classpool *pool)
 {
-    tarn__guard_take(&pool->guard);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
     bool sound = pool_sound(pool);
     tarn__guard_drop(&pool->guard);
     return sound ? 0 : tarn__watch_wrong(pool, TARN_POOL_CORRUPT, "tarn_classpool_check", pool);

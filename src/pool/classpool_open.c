@@ -48,6 +48,7 @@ static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_
         tarn__bytes_fill(pool->starts, 0, words * sizeof *pool->starts);
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
+    tarn__guard_arm(&pool->guard, pool->flags);
     pool->special = pool->guard.lock.acquire || (pool->flags & (KNOWN_FLAGS | TARN__WATCHED) & ~(unsigned)TARN_POOL_RED_ZONE);
     pool->short_limit = pool->special ? 0 : TARN_CLASSPOOL_MOST;
     if (pool->flags & TARN__WATCHED)

@@ -6,6 +6,7 @@
 #include "pool/host.h"
 
 #include "os/lock.h"
+#include "os/thread.h"
 #include "pool/forks.h"
 
 #include <stdlib.h>
@@ -35,7 +36,7 @@ void tarn__guard_init(struct tarn__guard *guard, const struct tarn_pool_lock *lo
     tarn__unlock(&list_lock);
 }
 
-void tarn__guard_end(struct tarn__guard *guard)
+void tarn__guard_leave(struct tarn__guard *guard)
 {
     if (!guard->link.next)
         return;
@@ -43,6 +44,8 @@ void tarn__guard_end(struct tarn__guard *guard)
     tarn__list_remove(&guard->link);
     tarn__unlock(&list_lock);
 }
+
+uint32_t tarn__host_thread(void) { return tarn__thread_id(); }
 
 void tarn__host_lock(void) { tarn__lock(&race_lock); }
 

@@ -8,18 +8,34 @@
 #include "tarn/pool.h"
 #include "tarn/source.h"
 
-/* A pool's lock, part of its struct. No `acquire`: the pool has none. */
+/* A pool's lock, part of its struct. No `acquire`: the pool has none. With TARN_POOL_CHECK that is a lock that waits for nobody, but knows who holds it. */
 struct tarn__guard {
     struct tarn_pool_lock lock;
-    uint32_t word[2];       /* the built-in lock's own */
+    uintptr_t seal; /* of these; they are called by tarn__guard_enter only while they have it */
+    uint32_t
+        word[2]; /* the built-in lock's own; of a pool with checks and without lock, the thread that is in it, and how deep */
     struct tarn__list link; /* of those with the built-in lock, for forks; under their lock */
 };
 
 /* `lock` as given at the pool's creation. The guard stays where it is from then on. */
 void tarn__guard_init(struct tarn__guard *guard, const struct tarn_pool_lock *lock);
 
-/* To be called when the pool ends; nobody holds it. */
+/* Right behind tarn__guard_init, for a pool with TARN_POOL_CHECK: two threads at once are found out. (guard.c, as what follows.) */
+void tarn__guard_arm(struct tarn__guard *guard, unsigned flags);
+
+/* To be called when the pool ends; nobody holds it. Who had something to do with the guard is told by tarn__guard_enter, as long as the memory stays. */
 void tarn__guard_end(struct tarn__guard *guard);
+
+/* The part of it that differs by host. */
+void tarn__guard_leave(struct tarn__guard *guard);
+
+int tarn__guard_enter_slowly(struct tarn__guard *guard);
+
+/* Takes the guard at the beginning of a call. @return 0, or why the call must not go on: TARN_POOL_RACE, _DESTROYED, _CORRUPT; then it is not taken */
+static inline int tarn__guard_enter(struct tarn__guard *guard)
+{
+    return __builtin_expect(guard->lock.acquire != NULL, 0) ? tarn__guard_enter_slowly(guard) : 0;
+}
 
 static inline void tarn__guard_take(struct tarn__guard *guard)
 {
@@ -32,6 +48,9 @@ static inline void tarn__guard_drop(struct tarn__guard *guard)
     if (__builtin_expect(guard->lock.release != NULL, 0))
         guard->lock.release(guard->lock.context);
 }
+
+/* A number for the thread that calls, not 0; where there are none, the same for all. */
+uint32_t tarn__host_thread(void);
 
 /* One lock for all that modules race for (a class pool's first opening). */
 void tarn__host_lock(void);

@@ -112,7 +112,8 @@ static void *alloc_here(struct tarn_levelpool *pool, size_t size)
     void *p = NULL;
     bool passes = size > pool->largest;
     unsigned number = tarn__level_of(size);
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return NULL;
     if (passes) {
         p = tarn__passed_alloc(&pool->passed, &pool->guard, size);
         if (p)
@@ -166,8 +167,10 @@ static int free_here(struct tarn_levelpool *pool, void *p)
     struct tarn__level_segment *segment;
     bool passed = false;
     size_t size;
-    tarn__guard_take(&pool->guard);
-    int error = find_live(pool, p, &segment);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
+    error = find_live(pool, p, &segment);
     if (!error) {
         size_t bit = tarn__level_bit(segment, p);
         unsigned number = tarn__level_at(segment, bit);
@@ -197,8 +200,10 @@ static int size_of(struct tarn_levelpool *pool, const void *p, size_t *size)
 {
     struct tarn__level_segment *segment;
     const struct tarn__passed_entry *entry;
-    tarn__guard_take(&pool->guard);
-    int error = find_live(pool, p, &segment);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
+    error = find_live(pool, p, &segment);
     if (!error) {
         *size = tarn__level_size(tarn__level_at(segment, tarn__level_bit(segment, p)));
     } else if (error == TARN_POOL_FOREIGN && (entry = tarn__passed_find(&pool->passed, p))) {

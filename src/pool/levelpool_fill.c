@@ -229,6 +229,7 @@ static struct tarn_levelpool *make(void *memory, size_t size, const struct tarn_
     pool->low_water = options->low_water;
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
+    tarn__guard_arm(&pool->guard, pool->flags);
     pool->special = pool->guard.lock.acquire || pool->flags;
     pool->short_limit = pool->special ? 0 : pool->largest;
     if (pool->flags & TARN__WATCHED)
@@ -264,7 +265,9 @@ int tarn_levelpool_destroy(struct tarn_levelpool *pool)
     bool seen = pool->flags & TARN__WATCHED;
     if (seen)
         tarn__watch_empty(pool);
-    tarn__guard_take(&pool->guard);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
     live = pool->passed.count;
     for (unsigned number = 0; number < pool->classes; number++) {
         const struct tarn__level *level = &pool->levels[number];

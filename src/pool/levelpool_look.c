@@ -17,7 +17,8 @@ size_t tarn_levelpool_ready(struct tarn_levelpool *pool, size_t size)
 {
     if (size > pool->largest)
         return 0;
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return 0;
     size_t ready = tarn__level_ready(&pool->levels[tarn__level_of(size)]);
     tarn__guard_drop(&pool->guard);
     return ready;
@@ -29,7 +30,8 @@ void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *s
     tarn__bytes_fill(stats, 0, sizeof *stats);
     if (pool->flags & TARN__WATCHED)
         tarn__watch_empty(pool);
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return;
     size_t zone = tarn__level_zone(pool->flags), rest = untouched(pool), largest = tarn__level_stride(pool, pool->classes - 1);
     for (const struct tarn__level_segment *segment = pool->segment; segment; segment = segment->next)
         stats->size += segment->size;
@@ -60,7 +62,8 @@ void tarn_levelpool_each(struct tarn_levelpool *pool, tarn_pool_visit *visit, vo
 {
     if (pool->flags & TARN__WATCHED)
         tarn__watch_empty(pool);
-    tarn__guard_take(&pool->guard);
+    if (tarn__guard_enter(&pool->guard))
+        return;
     for (const struct tarn__level_segment *segment = pool->segment; segment; segment = segment->next)
         for (size_t bit = tarn__bitmap_next(segment->live, 0, bits_taken(segment)); bit < bits_taken(segment);
              bit = tarn__bitmap_next(segment->live, bit + 1, bits_taken(segment)))
@@ -139,7 +142,9 @@ static bool pool_sound(struct tarn_levelpool *pool)
 
 int tarn_levelpool_check(struct tarn_levelpool *pool)
 {
-    tarn__guard_take(&pool->guard);
+    int error = tarn__guard_enter(&pool->guard);
+    if (error)
+        return error;
     bool sound = pool_sound(pool);
     tarn__guard_drop(&pool->guard);
     return sound ? 0 : tarn__watch_wrong(pool, TARN_POOL_CORRUPT, "tarn_levelpool_check", pool);

@@ -50,6 +50,7 @@ static struct tarn_region *make(char *memory, size_t size, const struct tarn_reg
     region->first_levels = range->levels;
     tarn__range_attach(region, range);
     tarn__guard_init(&region->guard, options->lock);
+    tarn__guard_arm(&region->guard, region->flags);
     return region;
 }
 
@@ -82,7 +83,9 @@ int tarn_region_destroy(struct tarn_region *region)
     bool seen = region->flags & TARN__WATCHED;
     if (seen)
         tarn__watch_empty(region);
-    tarn__guard_take(&region->guard);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
     bool busy = tarn__region_live(region) != 0;
     tarn__guard_drop(&region->guard);
     if (busy)
@@ -111,7 +114,8 @@ void tarn_region_reset(struct tarn_region *region)
     struct tarn__range *range = NULL;
     if (region->flags & TARN__WATCHED)
         tarn__watch_reset(region);
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return;
     begin(region);
     for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
         tarn__range_clear(range);
@@ -125,7 +129,8 @@ void tarn_region_reset(struct tarn_region *region)
 /* Requests in general. */
 static char *serve(struct tarn_region *region, const struct tarn__ask *ask)
 {
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return NULL;
     char *p = tarn__region_serve(region, ask);
     tarn__guard_drop(&region->guard);
     return p;
@@ -249,8 +254,10 @@ TARN__SHORT int give(struct tarn_region *region, const struct tarn__block *block
 static int free_here(struct tarn_region *region, void *p, bool sized, size_t size)
 {
     struct tarn__block block;
-    tarn__guard_take(&region->guard);
-    int error = tarn__region_locate(region, p, sized ? tarn__granules_of(size) : 0, &block);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
+    error = tarn__region_locate(region, p, sized ? tarn__granules_of(size) : 0, &block);
     if (!error && sized && !tarn__has_size(region, &block, size))
         error = TARN_POOL_WRONG_SIZE;
     if (!error)
@@ -308,7 +315,8 @@ int tarn_region_free_sized(struct tarn_region *region, void *p, size_t size)
 static size_t usable(struct tarn_region *region, const void *p)
 {
     struct tarn__block block;
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return 0;
     size_t bytes = p && !tarn__region_locate(region, p, 0, &block) ? tarn__block_bytes(region, &block) : 0;
     tarn__guard_drop(&region->guard);
     return bytes;
@@ -333,8 +341,10 @@ static int watched_look(void *pool, const void *p)
 {
     struct tarn_region *region = pool;
     struct tarn__block block;
-    tarn__guard_take(&region->guard);
-    int error = tarn__region_locate(region, p, 0, &block);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
+    error = tarn__region_locate(region, p, 0, &block);
     if (!error)
         error = verify(region, &block);
     tarn__guard_drop(&region->guard);

@@ -108,7 +108,8 @@ tarn_region_handle tarn_region_handle_alloc(struct tarn_region *region, size_t s
 {
     struct tarn__handles *handles = &region->handles;
     tarn_region_handle handle = 0;
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return 0;
     while (!handles->vacant && make_place(region))
         ;
     if (handles->vacant - 1 < handles->count) { /* an overwritten table may name any place */
@@ -148,7 +149,8 @@ static bool where_sound(struct tarn_region *region, tarn_region_handle handle, c
 void *tarn_region_handle_lock(struct tarn_region *region, tarn_region_handle handle)
 {
     void *p = NULL;
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return NULL;
     struct tarn__handle *place = place_of(region, handle);
     if (place && place->locks < UINT16_MAX && where_sound(region, handle, place)) {
         place->locks++;
@@ -160,9 +162,11 @@ void *tarn_region_handle_lock(struct tarn_region *region, tarn_region_handle han
 
 int tarn_region_handle_unlock(struct tarn_region *region, tarn_region_handle handle)
 {
-    tarn__guard_take(&region->guard);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
     struct tarn__handle *place = place_of(region, handle);
-    int error = place && place->locks ? 0 : TARN_POOL_INVALID;
+    error = place && place->locks ? 0 : TARN_POOL_INVALID;
     if (!error)
         place->locks--;
     tarn__guard_drop(&region->guard);
@@ -173,9 +177,11 @@ int tarn_region_handle_free(struct tarn_region *region, tarn_region_handle handl
 {
     struct tarn__block block;
     struct tarn__range *empty = NULL;
-    tarn__guard_take(&region->guard);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
     struct tarn__handle *place = place_of(region, handle);
-    int error = !place ? TARN_POOL_INVALID : place->locks ? TARN_POOL_BUSY : find_movable(region, (void *)place->where, &block);
+    error = !place ? TARN_POOL_INVALID : place->locks ? TARN_POOL_BUSY : find_movable(region, (void *)place->where, &block);
     if (!error && region->flags)
         error = tarn__region_prepare(region, &block, block.at, block.granules);
     if (!error) {
@@ -260,7 +266,8 @@ static size_t compact_range(struct tarn_region *region, struct tarn__range *rang
 size_t tarn_region_compact(struct tarn_region *region, size_t max_bytes)
 {
     struct pass pass = {.most = tarn__granules_of(max_bytes), .over = max_bytes == 0};
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return 0;
     uintptr_t cursor = region->handles.cursor;
     struct tarn__range *range = (struct tarn__range *)(void *)tarn__spans_search(&region->ranges, cursor);
     size_t begin = 0;

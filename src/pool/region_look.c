@@ -53,7 +53,9 @@ void tarn_region_stats(struct tarn_region *region, struct tarn_pool_stats *stats
     struct tarn__range *range = NULL;
     if (region->flags & TARN__WATCHED)
         tarn__watch_empty(region);
-    tarn__guard_take(&region->guard);
+    *stats = (struct tarn_pool_stats){.size = 0};
+    if (tarn__guard_enter(&region->guard))
+        return;
     *stats = (struct tarn_pool_stats){
         .live_bytes = region->live_bytes,
         .live_blocks = tarn__region_live(region),
@@ -87,7 +89,8 @@ void tarn_region_each(struct tarn_region *region, tarn_pool_visit *visit, void *
     struct tarn__range *range = NULL;
     if (region->flags & TARN__WATCHED)
         tarn__watch_empty(region);
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return;
     for (uintptr_t above = 0; (range = tarn__range_above(region, above)); above = range->span.base)
         for (size_t at = 0, next; at < range->granules; at = next) {
             next = tarn__next_start(range, at);
@@ -215,7 +218,9 @@ int tarn_region_check(struct tarn_region *region)
     struct tarn__range *range = NULL;
     struct tally tally = {0, 0, 0};
     bool right = true;
-    tarn__guard_take(&region->guard);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
     for (uintptr_t above = 0; right && (range = tarn__range_above(region, above)); above = range->span.base)
         right = range_right(region, range, &tally);
     right = right && structure_right(region, tally.free) && tally.live == tarn__region_live(region) &&

@@ -147,10 +147,11 @@ struct tarn__range *tarn__range_acquire(struct tarn_region *region, size_t granu
 int tarn_region_add(struct tarn_region *region, void *memory, size_t size)
 {
     uintptr_t base = (uintptr_t)memory;
-    int error = 0;
     if (!memory || size > SIZE_MAX - base)
         return TARN_POOL_INVALID;
-    tarn__guard_take(&region->guard);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
     if (tarn__spans_overlap(&region->ranges, base, base + size)) {
         error = TARN_POOL_EXISTS;
     } else {
@@ -166,8 +167,9 @@ int tarn_region_add(struct tarn_region *region, void *memory, size_t size)
 
 int tarn_region_remove(struct tarn_region *region, void *memory)
 {
-    int error = 0;
-    tarn__guard_take(&region->guard);
+    int error = tarn__guard_enter(&region->guard);
+    if (error)
+        return error;
     struct tarn__range *range = (struct tarn__range *)(void *)tarn__spans_search(&region->ranges, (uintptr_t)memory);
     if (!range || range->span.base != (uintptr_t)memory || range->kind != TARN__RANGE_ADDED)
         error = TARN_POOL_FOREIGN;
@@ -183,7 +185,8 @@ int tarn_region_remove(struct tarn_region *region, void *memory)
 static struct tarn__range *take_empty(struct tarn_region *region, uintptr_t *above)
 {
     struct tarn__range *range;
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return NULL;
     do
         range = tarn__range_above(region, *above);
     while (range && (*above = range->span.base, range->kind != TARN__RANGE_OF_SOURCE || !tarn__range_empty(range)));

@@ -74,7 +74,8 @@ void *tarn_region_realloc(struct tarn_region *region, void *p, size_t size)
     }
     if (region->flags & TARN__WATCHED)
         return tarn__watch_realloc(region, p, size, "tarn_region_realloc");
-    tarn__guard_take(&region->guard);
+    if (tarn__guard_enter(&region->guard))
+        return NULL;
     bool valid =
         !tarn__region_locate(region, p, 0, &block) && tarn__zone_intact(region, &block) && !tarn__is_movable(region, &block);
     if (valid) {

@@ -513,6 +513,54 @@ size_t tarn__watch_usable(void *pool, const void *p)
     return size;
 }
 
+/* Pools whose blocks are freed together */
+
+int tarn__watch_come(void *pool, const char *where, const void *p)
+{
+    struct watch *watch;
+    return come(pool, where, p, &watch);
+}
+
+void tarn__watch_go(void *pool)
+{
+    struct watch *watch = find_locked(pool);
+    if (watch)
+        go(watch);
+}
+
+void tarn__watch_note(void *pool, char *p, size_t size)
+{
+    struct watch *watch = find_locked(pool);
+    if (!watch)
+        return;
+    struct entry block = {.hidden = ~(uintptr_t)p, .size = size, .state = LIVE};
+    block.alloc_stack = watch->letters & TARN__LETTER_U ? tarn__stack_here(2) : 0;
+    block.alloc_thread = tarn__thread_id();
+    enter(watch, &block);
+    if (tarn__tools)
+        tarn__tools_hand_out(watch, p, size, watch->zero);
+}
+
+void tarn__watch_forget(void *pool, const char *from, const char *to)
+{
+    struct watch *watch = find_locked(pool);
+    if (!watch)
+        return;
+    uint32_t stack = watch->letters & TARN__LETTER_U ? tarn__stack_here(2) : 0;
+    tarn__lock(&watch_lock);
+    for (size_t i = 0; i < watch->places; i++) {
+        struct entry *entry = &watch->table[i];
+        if (entry->state != LIVE || start_of(entry) < from || start_of(entry) >= to)
+            continue;
+        entry->state = FREED;
+        entry->free_stack = stack;
+        entry->free_thread = tarn__thread_id();
+        if (tarn__tools)
+            tarn__tools_take_back(watch, start_of(entry), entry->size);
+    }
+    tarn__unlock(&watch_lock);
+}
+
 /* Beginning and end */
 
 /* The record of a pool that ended, when there are many: the one that was made first. */

@@ -54,12 +54,21 @@ static inline void *tarn__watch_realloc(void *pool, void *p, size_t size, const 
     return (void)pool, (void)p, (void)size, (void)where, NULL;
 }
 static inline size_t tarn__watch_usable(void *pool, const void *p) { return (void)pool, (void)p, 0; }
+static inline int tarn__watch_come(void *pool, const char *where, const void *p) { return (void)pool, (void)where, (void)p, 0; }
+static inline void tarn__watch_go(void *pool) { (void)pool; }
+static inline void tarn__watch_note(void *pool, char *p, size_t size) { (void)pool, (void)p, (void)size; }
+static inline void tarn__watch_forget(void *pool, const char *from, const char *to) { (void)pool, (void)from, (void)to; }
+static inline bool tarn__tools_any(void) { return false; }
+static inline void tarn__tools_allow(const void *p, size_t size) { (void)p, (void)size; }
+static inline void tarn__tools_deny(const void *p, size_t size) { (void)p, (void)size; }
 static inline int tarn__watch_wrong(void *pool, int error, const char *where, const void *p)
 {
     return (void)pool, (void)where, (void)p, error;
 }
 
 #else
+
+#include "base/tools.h"
 
 enum {
     TARN__WATCHED = 1 << 30,     /* among a pool's flags */
@@ -89,6 +98,15 @@ void *tarn__watch_alloc(void *pool, size_t align, size_t size);
 int tarn__watch_free(void *pool, void *p, size_t size, const char *where);
 void *tarn__watch_realloc(void *pool, void *p, size_t size, const char *where);
 size_t tarn__watch_usable(void *pool, const void *p);
+
+/*
+ * For a pool whose blocks are not freed one by one: a call of it begins, unless that answers an error, which was reported; and ends. A block is handed out; all that
+ * begin in [from, to) are no longer in use.
+ */
+int tarn__watch_come(void *pool, const char *where, const void *p);
+void tarn__watch_go(void *pool);
+void tarn__watch_note(void *pool, char *p, size_t size);
+void tarn__watch_forget(void *pool, const char *from, const char *to);
 
 /* Reports what a pool found; 0 and TARN_POOL_NO_MEMORY are nothing. @return the error */
 int tarn__watch_wrong(void *pool, int error, const char *where, const void *p);

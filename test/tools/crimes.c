@@ -1,5 +1,6 @@
 /* Planted errors in pools that stand alone, one a run: for what watches a process. The pool and the error are named by the arguments. */
 #include "tarn/blockpool.h"
+#include "tarn/bump.h"
 #include "tarn/classpool.h"
 #include "tarn/levelpool.h"
 #include "tarn/region.h"
@@ -24,14 +25,20 @@ static void *take(size_t size)
         return tarn_classpool_alloc(pool, size);
     case 'l':
         return tarn_levelpool_alloc(pool, size);
+    case 'a':
+        return tarn_bump_alloc(pool, size);
     default:
         return tarn_blockpool_alloc(pool, size);
     }
 }
 
+static struct tarn_bump_mark mark; /* of an arena: all that was taken since goes at once */
+
 static int give(void *p)
 {
     switch (*kind) {
+    case 'a':
+        return tarn_bump_rewind(pool, mark);
     case 'r':
         return tarn_region_free(pool, p);
     case 'c':
@@ -46,6 +53,9 @@ static int give(void *p)
 static int end(void)
 {
     switch (*kind) {
+    case 'a':
+        tarn_bump_destroy(pool);
+        return 0;
     case 'r':
         return tarn_region_destroy(pool);
     case 'c':
@@ -64,6 +74,7 @@ static void begin(void)
         tarn_classpool_open(&classes, memory, sizeof memory, NULL);
     pool = *kind == 'r'   ? (void *)tarn_region_create(memory, sizeof memory, NULL)
            : *kind == 'c' ? (void *)classes
+           : *kind == 'a' ? (void *)tarn_bump_create(memory, sizeof memory, NULL)
            : *kind == 'l' ? (void *)tarn_levelpool_create(memory, sizeof memory, NULL)
                           : (void *)tarn_blockpool_create_in(memory, sizeof memory, &blocks);
 }
@@ -120,6 +131,8 @@ static int commit(const char *crime, volatile char *p, volatile char *q)
         printf("%d\n", give((void *)(p + 8)));
     else if (!strcmp(crime, "foreign"))
         printf("%d\n", give((void *)&byte));
+    else if (!strcmp(crime, "reused"))
+        give((void *)p), p[8] = 1, take(40);
     else if (!strcmp(crime, "leak"))
         return 0;
     else if (!strcmp(crime, "busy"))
@@ -137,7 +150,9 @@ int main(int count, char **arguments)
     kind = arguments[1];
     keeps = malloc(16);
     begin();
-    char *p = take(40), *q = take(40);
+    if (*kind == 'a')
+        mark = tarn_bump_mark(pool);
+    char *p = take(40), *q = take(40); /* "arena" is bump's name here */
     if (!p || !q)
         return 3;
     if (!strcmp(arguments[2], "race"))

@@ -51,6 +51,11 @@ all_letters() {
     letters G overflow 'red zone overwritten|out of bounds'
     letters G after-free 'use after free'
     letters FZ ended 'destroyed pool'
+    letters FZPU none '^end 0' arena
+    letters Z overflow 'red zone overwritten.*_rewind of' arena
+    letters Z underflow 'red zone overwritten.*|corrupt pool' arena
+    letters P reused 'poison overwritten.*bump|corrupt' arena
+    letters F ended 'destroyed pool' arena
     letters F race 'data race' region
     letters 'F,blockpool' double '^-114' region
     letters 'F,region' double 'double free' region
@@ -62,6 +67,10 @@ asan() {
         for crime in overflow underflow after-free read-after-free; do
             case_of "asan: $crime in a $kind" "$("$program" "$kind" $crime 2>&1)" 'AddressSanitizer: use-after-poison'
         done
+    done
+    case_of 'asan: nothing in an arena' "$("$program" arena none 2>&1)" '^end 0'
+    for crime in overflow after-free read-after-free; do
+        case_of "asan: $crime in an arena" "$("$program" arena $crime 2>&1)" 'AddressSanitizer: use-after-poison'
     done
 }
 
@@ -76,6 +85,9 @@ memcheck() {
         under "$kind" overflow 'Invalid write'
         under "$kind" after-free 'Invalid write'
     done
+    under arena none 'ERROR SUMMARY: 0 errors'
+    under arena overflow 'Invalid write'
+    under arena after-free 'Invalid write'
     under region underflow 'Invalid write'
     under region read-after-free 'Invalid read'
     under region uninitialised 'uninitialised value'
