@@ -8,7 +8,7 @@
  * ones, else on that of full ones. From a block its chunk is found by rounding the address down, and by a binary trie on the
  * bits of the base, hashed: it needs no room of its own and never fails to take one more.
  *
- * So what is freed is always verified, and freed blocks hold nothing of the pool's.
+ * So what is freed is always verified, and freed blocks hold nothing of the pool's. What letters add lies there too, but for red zones, behind blocks.
  *
  * Locks: the registry of pools, and each pool's; nothing is called and no block is touched under them. Fork hooks take them by
  * tarn__locks_above.
@@ -21,8 +21,11 @@
 #include "base/bits.h"
 #include "base/fail.h"
 #include "base/list.h"
+#include "base/modes.h"
 #include "base/warn.h"
 #include "os/lock.h"
+#include "os/stack.h"
+#include "os/thread.h"
 #include "page/request.h"
 #include "tarn/alloc.h"
 #include "tarn/pages.h"
@@ -31,19 +34,27 @@
 #include <limits.h>
 #include <string.h>
 
-enum { FREE_FILL = 0xa7, USED_FILL = 0xa9, LEAST_SIZE = 4, NAME_MOST = 31 };
+enum { FREE_FILL = 0xa7, USED_FILL = 0xa9, ZONE_FILL = 0xcc, ZONE = 16, LEAST_SIZE = 4, NAME_MOST = 31 };
+
+/* Of a block, with the letter U. */
+struct track {
+    uint32_t alloc_stack, alloc_thread, free_stack, free_thread;
+};
 
 struct chunk {
     struct tarn__list link;
     struct chunk *child[2]; /* in the trie */
     char *base;
-    uint32_t free;    /* blocks */
-    uint64_t taken[]; /* bit i: block i is in use */
+    struct track *track; /* of each block; NULL: without U */
+    uint32_t free;       /* blocks */
+    uint64_t taken[];    /* bit i: block i is in use */
 };
 
 struct tarn_dma_pool {
     struct tarn__lock lock;
     bool poison;
+    unsigned letters;             /* of TARN_DEBUG, for "dmapool" */
+    size_t asked;                 /* bytes of a block that are its user's; behind them, with Z, a red zone */
     size_t size, boundary, bytes; /* of a block; that it does not cross; of a chunk */
     uint32_t in_boundary, blocks; /* blocks between two boundaries; in a chunk */
     struct tarn__list open, full; /* chunks */
@@ -92,17 +103,45 @@ static size_t index_of(const struct tarn_dma_pool *pool, const struct chunk *chu
     return part * pool->in_boundary + rest / pool->size;
 }
 
-/* The chunk and the number of a block in use; ends the process if it is none. Under the lock. */
-static struct chunk *chunk_in_use(struct tarn_dma_pool *pool, void *block, size_t *index)
+/* What is known of a block, for a report. */
+static void describe(const struct tarn_dma_pool *pool, const struct chunk *chunk, size_t index, struct tarn__suspect *suspect)
+{
+    *suspect = (struct tarn__suspect){.pool = pool->name};
+    if (!chunk || index >= pool->blocks)
+        return;
+    suspect->object = block_at(pool, chunk, index);
+    suspect->size = pool->asked;
+    suspect->live = tarn__bit_test(chunk->taken, index);
+    if (!chunk->track)
+        return;
+    const struct track *track = &chunk->track[index];
+    suspect->alloc_stack = track->alloc_stack;
+    suspect->alloc_thread = track->alloc_thread;
+    suspect->free_stack = suspect->live ? 0 : track->free_stack;
+    suspect->free_thread = suspect->live ? 0 : track->free_thread;
+}
+
+/* The chunk and the number of a block in use. NULL: it is none, and what it is instead. Under the lock. */
+static struct chunk *chunk_in_use(struct tarn_dma_pool *pool, void *block, size_t *index, enum tarn__crime *crime,
+                                  struct tarn__suspect *suspect)
 {
     size_t span = (size_t)1 << tarn__log2_ceil(pool->bytes);
     struct chunk *chunk = *place_of(pool, (char *)((uintptr_t)block & ~(span - 1)));
     *index = chunk ? index_of(pool, chunk, block) : SIZE_MAX;
-    if (*index >= pool->blocks)
-        tarn__fail(TARN__INVALID_FREE, "dma_pool_free", block);
-    if (!tarn__bit_test(chunk->taken, *index))
-        tarn__fail(TARN__DOUBLE_FREE, "dma_pool_free", block);
-    return chunk;
+    describe(pool, chunk, *index, suspect);
+    if (*index < pool->blocks && tarn__bit_test(chunk->taken, *index))
+        return chunk;
+    *crime = *index < pool->blocks ? TARN__DOUBLE_FREE : TARN__INVALID_FREE;
+    return NULL;
+}
+
+/* The first byte of a live block's red zone that was overwritten; NULL: none. */
+static const void *zone_wrong(const struct tarn_dma_pool *pool, const unsigned char *block)
+{
+    for (size_t i = pool->asked; pool->letters & TARN__LETTER_Z && i < pool->size; i++)
+        if (block[i] != ZONE_FILL)
+            return block + i;
+    return NULL;
 }
 
 static bool filled(const char *block, size_t size, unsigned char value)
@@ -145,6 +184,14 @@ struct tarn_dma_pool *tarn_dma_pool_create(const char *name, size_t size, size_t
         return NULL;
     tarn__lock_init(&pool->lock, TARN__RANK_POOL);
     strncpy(pool->name, name, NAME_MOST);
+    pool->letters = tarn__letters_for("dmapool");
+    pool->poison = pool->letters & TARN__LETTER_P;
+    pool->asked = size;
+    size_t zoned = tarn__align_up(size + ZONE, align);
+    if (boundary != 0 && boundary < zoned)
+        pool->letters &= ~(unsigned)TARN__LETTER_Z; /* there is no room for one */
+    if (pool->letters & TARN__LETTER_Z)
+        size = zoned;
     pool->size = size;
     pool->bytes = tarn__align_up(size, TARN__PAGE_SIZE);
     pool->boundary = boundary ? tarn__min(boundary, pool->bytes) : pool->bytes;
@@ -171,12 +218,31 @@ static void end_chunks(struct tarn_dma_pool *pool, struct tarn__list *list)
     }
 }
 
+/* Ends the process, unless the handler of reports has it that the pool's end goes on: then pages with such blocks are kept. */
+static void report_live(const struct tarn_dma_pool *pool)
+{
+    struct tarn__suspect suspect;
+    const struct tarn__list *lists[] = {&pool->full, &pool->open};
+    for (int k = 0; k < 2; k++)
+        for (const struct tarn__list *link = lists[k]->next; link != lists[k]; link = link->next) {
+            const struct chunk *chunk = TARN__CONTAINER(link, const struct chunk, link);
+            size_t index = tarn__bits_find(chunk->taken, 0, pool->blocks, true);
+            if (index >= pool->blocks)
+                continue;
+            describe(pool, chunk, index, &suspect);
+            tarn__report(TARN__LIVE_OBJECTS, "dma_pool_destroy", block_at(pool, chunk, index), &suspect);
+            return;
+        }
+}
+
 void tarn_dma_pool_destroy(struct tarn_dma_pool *pool)
 {
     if (!pool)
         return;
     if (pool->active)
         tarn__warn("dma_pool %s: destroyed while %zu blocks are in use: their pages are kept", pool->name, pool->active);
+    if (pool->active && pool->letters)
+        report_live(pool);
     tarn__lock(&registry_lock);
     tarn__list_remove(&pool->link);
     tarn__unlock(&registry_lock);
@@ -197,9 +263,12 @@ int tarn_dma_pool_poison(struct tarn_dma_pool *pool, bool on)
 
 static struct chunk *make_chunk(struct tarn_dma_pool *pool, tarn_gfp_t flags)
 {
-    struct chunk *chunk = tarn_calloc(1, sizeof *chunk + (pool->blocks + 63) / 64 * sizeof *chunk->taken);
+    size_t bits = (pool->blocks + 63) / 64 * sizeof(uint64_t);
+    size_t tracks = pool->letters & TARN__LETTER_U ? pool->blocks * sizeof(struct track) : 0;
+    struct chunk *chunk = tarn_calloc(1, sizeof *chunk + bits + tracks);
     if (!chunk)
         return NULL;
+    chunk->track = tracks ? (struct track *)(void *)((char *)chunk->taken + bits) : NULL;
     chunk->free = pool->blocks;
     chunk->base = take_pages(pool->bytes, flags);
     if (!chunk->base) {
@@ -219,13 +288,15 @@ static void add_chunk(struct tarn_dma_pool *pool, struct chunk *chunk)
 }
 
 /* The lowest free block of the first open chunk. */
-static char *take_block(struct tarn_dma_pool *pool)
+static char *take_block(struct tarn_dma_pool *pool, uint32_t stack)
 {
     if (tarn__list_empty(&pool->open))
         return NULL;
     struct chunk *chunk = TARN__CONTAINER(pool->open.next, struct chunk, link);
     size_t i = tarn__bits_find(chunk->taken, 0, pool->blocks, false);
     tarn__bit_set(chunk->taken, i);
+    if (chunk->track)
+        chunk->track[i] = (struct track){.alloc_stack = stack, .alloc_thread = tarn__thread_id()};
     pool->active++;
     if (--chunk->free == 0) {
         tarn__list_remove(&chunk->link);
@@ -236,8 +307,9 @@ static char *take_block(struct tarn_dma_pool *pool)
 
 void *tarn_dma_pool_alloc(struct tarn_dma_pool *pool, tarn_gfp_t flags, tarn_dma_t *handle)
 {
+    uint32_t stack = pool->letters & TARN__LETTER_U ? tarn__stack_here(1) : 0;
     tarn__lock(&pool->lock);
-    char *block = take_block(pool);
+    char *block = take_block(pool, stack);
     tarn__unlock(&pool->lock);
     if (!block) {
         struct chunk *chunk = make_chunk(pool, flags);
@@ -245,47 +317,70 @@ void *tarn_dma_pool_alloc(struct tarn_dma_pool *pool, tarn_gfp_t flags, tarn_dma
             return NULL;
         tarn__lock(&pool->lock);
         add_chunk(pool, chunk);
-        block = take_block(pool);
+        block = take_block(pool, stack);
         tarn__unlock(&pool->lock);
         TARN__ASSERT(block, "a chunk that was just added has a free block");
     }
     if (pool->poison && !filled(block, pool->size, FREE_FILL))
         tarn__fail(TARN__POISONED, "dma_pool_alloc", block);
     if (flags & TARN_GFP_ZERO)
-        memset(block, 0, pool->size);
+        memset(block, 0, pool->asked);
     else if (pool->poison)
-        memset(block, USED_FILL, pool->size);
+        memset(block, USED_FILL, pool->asked);
+    if (pool->letters & TARN__LETTER_Z)
+        memset(block + pool->asked, ZONE_FILL, pool->size - pool->asked);
     if (handle)
         *handle = (uintptr_t)block;
     return block;
 }
 
-/* The fill comes before the block is another's, so a poisoned block is looked for twice. */
-static void fill_freed(struct tarn_dma_pool *pool, void *block)
+/* What is verified, or written, before the block may be another's; so such a block is looked for twice. False: it is not to be freed, which was reported. */
+static bool prepare_free(struct tarn_dma_pool *pool, void *block)
 {
     size_t index;
+    enum tarn__crime crime = TARN__RED_ZONE;
+    struct tarn__suspect suspect;
     tarn__lock(&pool->lock);
-    chunk_in_use(pool, block, &index);
+    bool live = chunk_in_use(pool, block, &index, &crime, &suspect) != NULL;
     tarn__unlock(&pool->lock);
-    memset(block, FREE_FILL, pool->size);
+    suspect.bad = live ? zone_wrong(pool, block) : NULL;
+    if (!live || suspect.bad) {
+        tarn__report(crime, "dma_pool_free", block, &suspect);
+        return false;
+    }
+    if (pool->poison)
+        memset(block, FREE_FILL, pool->size);
+    return true;
 }
 
 void tarn_dma_pool_free(struct tarn_dma_pool *pool, void *block, tarn_dma_t handle)
 {
     size_t index;
-    if (handle != (uintptr_t)block)
-        tarn__fail(TARN__INVALID_FREE, "dma_pool_free", block);
-    if (pool->poison)
-        fill_freed(pool, block);
-    tarn__lock(&pool->lock);
-    struct chunk *chunk = chunk_in_use(pool, block, &index);
-    tarn__bit_clear(chunk->taken, index);
-    pool->active--;
-    if (chunk->free++ == 0) {
-        tarn__list_remove(&chunk->link);
-        tarn__list_push_front(&pool->open, &chunk->link);
+    enum tarn__crime crime = TARN__INVALID_FREE;
+    struct tarn__suspect suspect = {.pool = pool->name};
+    uint32_t stack = pool->letters & TARN__LETTER_U ? tarn__stack_here(1) : 0;
+    struct chunk *chunk = NULL;
+    if (handle == (uintptr_t)block) {
+        if ((pool->poison || pool->letters & TARN__LETTER_Z) && !prepare_free(pool, block))
+            return;
+        tarn__lock(&pool->lock);
+        chunk = chunk_in_use(pool, block, &index, &crime, &suspect);
+        if (chunk) {
+            tarn__bit_clear(chunk->taken, index);
+            if (chunk->track) {
+                chunk->track[index].free_stack = stack;
+                chunk->track[index].free_thread = tarn__thread_id();
+            }
+            pool->active--;
+            if (chunk->free++ == 0) {
+                tarn__list_remove(&chunk->link);
+                tarn__list_push_front(&pool->open, &chunk->link);
+            }
+        }
+        tarn__unlock(&pool->lock);
     }
-    tarn__unlock(&pool->lock);
+    if (!chunk)
+        tarn__report(crime, "dma_pool_free", block, &suspect);
 }
 
 void tarn_dma_pool_stats(struct tarn_dma_pool *pool, struct tarn_dma_pool_stats *stats)
@@ -293,7 +388,7 @@ void tarn_dma_pool_stats(struct tarn_dma_pool *pool, struct tarn_dma_pool_stats 
     tarn__lock(&pool->lock);
     *stats = (struct tarn_dma_pool_stats){
         .name = pool->name,
-        .size = pool->size,
+        .size = pool->asked,
         .page_blocks = pool->blocks,
         .page_bytes = pool->bytes,
         .pages = pool->chunks,

@@ -18,6 +18,7 @@
 #include "base/atomic.h"
 #include "base/bits.h"
 #include "base/fail.h"
+#include "base/modes.h"
 #include "base/warn.h"
 #include "tarn/alloc.h"
 
@@ -105,6 +106,20 @@ struct tarn_gen_pool *tarn_gen_pool_create(int min_order, int nid)
     return pool;
 }
 
+/* The first range that is taken. */
+static void report_live(struct tarn_gen_pool *pool)
+{
+    for (struct tarn_gen_pool_chunk *chunk = newest(pool); chunk; chunk = chunk->next)
+        for (size_t i = 0; i < chunk_size(chunk) >> pool->order; i++)
+            if (chunk->bits[i / WORD_BITS] >> (i % WORD_BITS) & 1) {
+                struct tarn__suspect suspect = {.pool = "genpool", .live = true};
+                suspect.object = (void *)(chunk->start + (i << pool->order));
+                suspect.size = (size_t)1 << pool->order;
+                tarn__report(TARN__LIVE_OBJECTS, "gen_pool_destroy", suspect.object, &suspect);
+                return;
+            }
+}
+
 int tarn_gen_pool_destroy(struct tarn_gen_pool *pool)
 {
     if (!pool)
@@ -112,6 +127,8 @@ int tarn_gen_pool_destroy(struct tarn_gen_pool *pool)
     size_t taken = tarn_gen_pool_size(pool) - tarn_gen_pool_available(pool);
     if (taken) {
         tarn__warn("gen_pool: destroyed while %zu bytes are in use: it stays", taken);
+        if (tarn__letters_for("genpool"))
+            report_live(pool);
         return -EBUSY;
     }
     for (struct tarn_gen_pool_chunk *chunk = newest(pool), *next; chunk; chunk = next) {

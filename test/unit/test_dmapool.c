@@ -1,6 +1,7 @@
 /* Floor 7: dma_pool. */
 #include "test/unit/heap.h"
 
+#include "base/modes.h"
 #include "tarn/dmapool.h"
 #include "tarn/fail.h"
 
@@ -380,6 +381,57 @@ static void a_fork_in_the_middle(void **state)
     tarn_dma_pool_destroy(shared);
 }
 
+static void write_behind(void *pool)
+{
+    char *block = take(pool);
+    block[24] = 0;
+    give(pool, block);
+}
+
+static void write_freed(void *pool)
+{
+    char *block = take(pool);
+    give(pool, block);
+    block[3] = 0;
+    take(pool);
+}
+
+static void end_with_live(void *pool)
+{
+    take(pool);
+    tarn_dma_pool_destroy(pool);
+}
+
+/* What is in nobody's way without letters, is as large as ever, and has its errors found with them. */
+static void letters(void **state)
+{
+    (void)state;
+    struct tarn_dma_pool *pool = make(24, 8, 64, false);
+    check_dies(free_twice, pool, "tarn: double free: the object is free already (dma_pool_free of 0x");
+    tarn_dma_pool_destroy(pool);
+    assert_int_equal(tarn__modes_set("FZPU,dmapool", NULL, NULL), 0);
+    pool = tarn_dma_pool_create("test", 24, 8, 64);
+    assert_non_null(pool);
+    void *block[300];
+    for (int i = 0; i < 300; i++)
+        memset(block[i] = take(pool), i, 24);
+    assert_int_equal(stats_of(pool).size, 24);
+    tarn_dma_pool_verify(pool);
+    check_dies(write_behind, pool, "tarn: red zone overwritten: a write beyond an object's bounds (dma_pool_free of 0x");
+    check_dies(write_freed, pool, "tarn: poison overwritten");
+    check_dies(free_twice, pool, "tarn: double free: the object is free already (dma_pool_free of 0x");
+    check_dies(free_inner, pool, "tarn: invalid free: not the start of a live object (dma_pool_free of 0x");
+    check_dies(end_with_live, pool, "tarn: live objects");
+    for (int i = 0; i < 300; i++)
+        give(pool, block[i]);
+    tarn_dma_pool_destroy(pool);
+    struct tarn_dma_pool *tight = tarn_dma_pool_create("tight", 32, 8, 32); /* no room for zones */
+    give(tight, take(tight));
+    assert_int_equal(stats_of(tight).page_blocks, 128);
+    tarn_dma_pool_destroy(tight);
+    assert_int_equal(tarn__modes_set(NULL, NULL, NULL), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -390,6 +442,7 @@ int main(void)
         POOL_TEST(blocks_in_use_outlive_their_pool),
         POOL_TEST(no_memory),
         POOL_TEST(misuse_is_reported),
+        POOL_TEST(letters),
         POOL_TEST(writes_after_free_are_found),
         POOL_TEST(threads_never_share_a_block),
         POOL_TEST(a_fork_in_the_middle),
