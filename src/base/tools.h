@@ -15,8 +15,6 @@ enum { TARN__TOOL_ASAN = 1 << 0, TARN__TOOL_MEMCHECK = 1 << 1 };
 /* Those that watch this process. Changed at the start only. */
 extern unsigned tarn__tools;
 
-static inline bool tarn__tools_any(void) { return tarn__tools != 0; }
-
 void tarn__tools_begin(void);
 
 /* A pool begins and ends: what it hands out, and what the leak search reports, is known by an address that stands for it, which no other has meanwhile. */

@@ -72,7 +72,7 @@ static void push(struct tarn__arena *arena, void *memory, char *end, size_t size
 {
     struct tarn__chunk *chunk = memory, *previous = arena->now;
     if (arena->tools)
-        tarn__tools_allow(memory, (size_t)(end - (char *)memory));
+        tarn__watch_allow(memory, (size_t)(end - (char *)memory));
     *chunk = (struct tarn__chunk){.previous = previous, .end = end, .size = size};
     if (previous) {
         chunk->before = tarn__arena_live(arena);
@@ -83,7 +83,7 @@ static void push(struct tarn__arena *arena, void *memory, char *end, size_t size
     if (arena->flags & TARN_POOL_POISON && (!previous || size))
         tarn__bytes_fill(tarn__chunk_start(chunk), TARN__FREED, (size_t)(end - tarn__chunk_start(chunk)));
     if (arena->tools)
-        tarn__tools_deny(tarn__chunk_start(chunk), (size_t)(end - tarn__chunk_start(chunk)));
+        tarn__watch_deny(tarn__chunk_start(chunk), (size_t)(end - tarn__chunk_start(chunk)));
     go_to(arena, chunk, tarn__chunk_start(chunk));
 }
 
@@ -91,7 +91,7 @@ static void push(struct tarn__arena *arena, void *memory, char *end, size_t size
 static void retire(struct tarn__arena *arena, struct tarn__chunk *chunk)
 {
     if (arena->tools)
-        tarn__tools_allow(chunk, chunk->size);
+        tarn__watch_allow(chunk, chunk->size);
     bool stays = arena->spares < arena->spares_most && chunk->size == arena->ordinary;
     struct tarn__chunk **list = stays ? &arena->spare : &arena->leaving;
     arena->spares += stays;
@@ -161,7 +161,7 @@ static void forget(struct tarn__arena *arena, char *from, char *to)
     if (arena->flags & TARN__WATCHED)
         tarn__watch_forget(arena, from, to);
     if (arena->tools)
-        tarn__tools_allow(from, (size_t)(to - from));
+        tarn__watch_allow(from, (size_t)(to - from));
 }
 
 /* Gives back all that is later than `at` in `chunk`. */
@@ -182,7 +182,7 @@ static void cut(struct tarn__arena *arena, struct tarn__chunk *chunk, char *at)
     if (arena->flags & TARN_POOL_POISON)
         tarn__bytes_fill(at, TARN__FREED, (size_t)(tarn__chunk_top(arena, chunk) - at));
     if (arena->tools)
-        tarn__tools_deny(at, (size_t)(chunk->end - at));
+        tarn__watch_deny(at, (size_t)(chunk->end - at));
     chunk->next = NULL;
     go_to(arena, chunk, at);
 }
@@ -225,7 +225,7 @@ static int carve(struct tarn__arena *arena, size_t align, size_t size, enum tarn
     if (lead > left || room > left - lead)
         return TARN_POOL_NO_MEMORY;
     if (arena->tools)
-        tarn__tools_allow(at, lead + room);
+        tarn__watch_allow(at, lead + room);
     if (arena->flags & TARN_POOL_POISON && !tarn__bytes_are(at, TARN__FREED, lead + room))
         return TARN_POOL_CORRUPT;
     dress(arena, at, lead, room, size, kind);
@@ -289,7 +289,7 @@ void *tarn_bump_alloc_aligned(struct tarn_bump *bump, size_t align, size_t size)
     if (block && seen)
         tarn__watch_note(arena, block, size);
     if (arena->tools && block)
-        tarn__tools_deny(block + size, TARN__BUMP_ALIGN);
+        tarn__watch_deny(block + size, TARN__BUMP_ALIGN);
     tarn__bump_leave(arena);
     if (__builtin_expect(leaving, 0))
         give_back(arena);
@@ -453,10 +453,10 @@ struct tarn_bump *tarn_bump_create(void *memory, size_t size, const struct tarn_
     if (!arena)
         return NULL;
     unsigned flags = as->flags | tarn__watch_flags(watched.kind);
-    *arena = (struct tarn__arena){
-        .flags = flags, .source = source, .ordinary = ordinary, .size = size, .own = memory ? 0 : size};
+    *arena =
+        (struct tarn__arena){.flags = flags, .source = source, .ordinary = ordinary, .size = size, .own = memory ? 0 : size};
     arena->slow = flags || as->lock;
-    arena->tools = flags & TARN__WATCHED && tarn__tools_any();
+    arena->tools = flags & TARN__WATCHED && tarn__watch_tools();
     arena->spares_most = as->keep ? as->keep / ordinary : KEPT;
     tarn__guard_init(&arena->guard, as->lock);
     tarn__guard_arm(&arena->guard, flags);
@@ -486,7 +486,7 @@ void tarn_bump_destroy(struct tarn_bump *bump)
     if (arena->flags & TARN__WATCHED)
         tarn__watch_end(arena);
     if (arena->tools)
-        tarn__tools_allow(arena->first, (size_t)(arena->first->end - (char *)arena->first));
+        tarn__watch_allow(arena->first, (size_t)(arena->first->end - (char *)arena->first));
     tarn__guard_end(&arena->guard);
     if (arena->own)
         source->ops->release(source, arena, arena->own);

@@ -14,30 +14,10 @@ static uintptr_t seal_of(const struct tarn__guard *guard)
     return tarn__words_mix(words, sizeof words / sizeof *words);
 }
 
-/* A call of the same thread within a call, of a callback or of a signal handler, is counted. False: another thread is inside. */
-static bool begin(struct tarn__guard *guard)
-{
-    uint32_t me = tarn__host_thread(), nobody = 0;
-    if (__atomic_compare_exchange_n(&guard->word[0], &nobody, me, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-        return true;
-    if (nobody == me)
-        guard->word[1]++;
-    return nobody == me;
-}
-
 /* The call has begun already, and comes back from outside. */
-static void come(void *guard) { begin(guard); }
+static void come(void *guard) { tarn__guard_claim(guard); }
 
-static void leave(void *context)
-{
-    struct tarn__guard *guard = context;
-    if (__atomic_load_n(&guard->word[0], __ATOMIC_RELAXED) != tarn__host_thread())
-        return;
-    if (guard->word[1])
-        guard->word[1]--;
-    else
-        __atomic_store_n(&guard->word[0], 0, __ATOMIC_RELAXED);
-}
+static void leave(void *guard) { tarn__guard_unclaim(guard); }
 
 static void gone(void *guard) { (void)guard; }
 
@@ -65,7 +45,7 @@ int tarn__guard_enter_slowly(struct tarn__guard *guard)
     if (guard->lock.acquire == gone)
         return TARN_POOL_DESTROYED;
     if (guard->lock.acquire == come)
-        return begin(guard) ? 0 : TARN_POOL_RACE;
+        return tarn__guard_claim(guard) ? 0 : TARN_POOL_RACE;
     guard->lock.acquire(guard->lock.context);
     return 0;
 }

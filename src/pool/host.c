@@ -45,7 +45,25 @@ void tarn__guard_leave(struct tarn__guard *guard)
     tarn__unlock(&list_lock);
 }
 
-uint32_t tarn__host_thread(void) { return tarn__thread_id(); }
+bool tarn__guard_claim(struct tarn__guard *guard)
+{
+    uint32_t me = tarn__thread_id(), nobody = 0;
+    if (__atomic_compare_exchange_n(&guard->word[0], &nobody, me, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return true;
+    if (nobody == me)
+        guard->word[1]++;
+    return nobody == me;
+}
+
+void tarn__guard_unclaim(struct tarn__guard *guard)
+{
+    if (__atomic_load_n(&guard->word[0], __ATOMIC_RELAXED) != tarn__thread_id())
+        return;
+    if (guard->word[1])
+        guard->word[1]--;
+    else
+        __atomic_store_n(&guard->word[0], 0, __ATOMIC_RELAXED);
+}
 
 void tarn__host_lock(void) { tarn__lock(&race_lock); }
 

@@ -49,8 +49,12 @@ static inline void tarn__guard_drop(struct tarn__guard *guard)
         guard->lock.release(guard->lock.context);
 }
 
-/* A number for the thread that calls, not 0; where there are none, the same for all. */
-uint32_t tarn__host_thread(void);
+/*
+ * Notes that this thread is in a pool that has no lock. A call within a call, of a callback or of a signal handler, is counted. False: another thread is inside. Where
+ * threads cannot be told apart it is always true.
+ */
+bool tarn__guard_claim(struct tarn__guard *guard);
+void tarn__guard_unclaim(struct tarn__guard *guard);
 
 /* One lock for all that modules race for (a class pool's first opening). */
 void tarn__host_lock(void);

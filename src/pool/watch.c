@@ -561,6 +561,12 @@ void tarn__watch_forget(void *pool, const char *from, const char *to)
     tarn__unlock(&watch_lock);
 }
 
+bool tarn__watch_tools(void) { return tarn__tools != 0; }
+
+void tarn__watch_allow(const void *p, size_t size) { tarn__tools_allow(p, size); }
+
+void tarn__watch_deny(const void *p, size_t size) { tarn__tools_deny(p, size); }
+
 /* Beginning and end */
 
 /* The record of a pool that ended, when there are many: the one that was made first. */

@@ -58,17 +58,15 @@ static inline int tarn__watch_come(void *pool, const char *where, const void *p)
 static inline void tarn__watch_go(void *pool) { (void)pool; }
 static inline void tarn__watch_note(void *pool, char *p, size_t size) { (void)pool, (void)p, (void)size; }
 static inline void tarn__watch_forget(void *pool, const char *from, const char *to) { (void)pool, (void)from, (void)to; }
-static inline bool tarn__tools_any(void) { return false; }
-static inline void tarn__tools_allow(const void *p, size_t size) { (void)p, (void)size; }
-static inline void tarn__tools_deny(const void *p, size_t size) { (void)p, (void)size; }
+static inline bool tarn__watch_tools(void) { return false; }
+static inline void tarn__watch_allow(const void *p, size_t size) { (void)p, (void)size; }
+static inline void tarn__watch_deny(const void *p, size_t size) { (void)p, (void)size; }
 static inline int tarn__watch_wrong(void *pool, int error, const char *where, const void *p)
 {
     return (void)pool, (void)where, (void)p, error;
 }
 
 #else
-
-#include "base/tools.h"
 
 enum {
     TARN__WATCHED = 1 << 30,     /* among a pool's flags */
@@ -107,6 +105,11 @@ int tarn__watch_come(void *pool, const char *where, const void *p);
 void tarn__watch_go(void *pool);
 void tarn__watch_note(void *pool, char *p, size_t size);
 void tarn__watch_forget(void *pool, const char *from, const char *to);
+
+/* Whether a tool watches (base/tools.h); and what it is told of bytes. */
+bool tarn__watch_tools(void);
+void tarn__watch_allow(const void *p, size_t size);
+void tarn__watch_deny(const void *p, size_t size);
 
 /* Reports what a pool found; 0 and TARN_POOL_NO_MEMORY are nothing. @return the error */
 int tarn__watch_wrong(void *pool, int error, const char *where, const void *p);
