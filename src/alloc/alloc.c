@@ -207,8 +207,10 @@ static TARN__NOINLINE size_t usable_slow(const void *p, const char *where)
         return run->count * TARN__PAGE_SIZE;
     bool free;
     struct tarn__piece *piece = tarn__piece_of(p);
-    if (piece && tarn__piece_size(piece, p, &free) > 0)
-        return tarn__heap_asked(piece, p, where);
+    if (piece && tarn__piece_size(piece, p, &free) > 0) {
+        size_t asked = tarn__heap_asked(piece, p, where);
+        return asked == SIZE_MAX ? 0 : asked;
+    }
     const struct tarn__slab *slab = piece ? NULL : tarn__slab_of(p);
     if (slab && !tarn__object_is_free(slab, p))
         return tarn__object_size(slab->cache);

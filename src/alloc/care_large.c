@@ -119,6 +119,7 @@ static void paint(const struct tarn__care_block *block)
     memset(block->object + block->asked, TARN__RED_USED, (size_t)(block->end - block->object) - block->asked);
 }
 
+/* The first byte that is not as it should be, or NULL. */
 static const void *find_bad(const struct tarn__care_block *block, enum tarn__crime *crime)
 {
     const void *bad = NULL;
@@ -171,6 +172,8 @@ static void report(enum tarn__crime crime, const char *where, const struct tarn_
     describe(block, &suspect);
     suspect.live = suspect.live || (block->state == TARN__CARE_BUSY && crime != TARN__DOUBLE_FREE);
     suspect.bad = bad;
+    if (bad)
+        suspect.expected = 256 + (crime == TARN__RED_ZONE ? TARN__RED_USED : TARN__POISON_FREE);
     tarn__report(crime, where, block->object, &suspect);
 }
 

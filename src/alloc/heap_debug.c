@@ -20,11 +20,11 @@ static size_t slot_of(const struct tarn__piece *piece)
     return piece->objects ? piece->size : piece->run->count * TARN__PAGE_SIZE;
 }
 
-static bool all_are(const char *from, const char *to, unsigned char value)
+static const char *first_other(const char *from, const char *to, unsigned char value)
 {
     while (from < to && (unsigned char)*from == value)
         from++;
-    return from >= to;
+    return from < to ? from : NULL;
 }
 
 /* Differs from object to object, so that a word that was copied with its neighbour is found. */
@@ -37,25 +37,35 @@ static void write_red(char *p, size_t asked, size_t slot)
     memcpy(p + slot - sizeof word, &word, sizeof word);
 }
 
-/* What was asked for; more than there is room for: the red zone was overwritten. */
-static size_t read_red(const char *p, size_t slot)
+static struct tarn__heap_finding look_at_red(const char *p, size_t slot)
 {
+    struct tarn__heap_finding found = {.object = p, .crime = TARN__RED_ZONE, .live = true};
+    const char *last = p + slot - sizeof(uint64_t);
     uint64_t word;
-    memcpy(&word, p + slot - sizeof word, sizeof word);
+    memcpy(&word, last, sizeof word);
     uint64_t asked = mark(p, 0) ^ word;
-    return asked <= slot - TARN__HEAP_RED_ROOM && all_are(p + asked, p + slot - sizeof word, RED) ? (size_t)asked : slot;
+    if (asked > slot - TARN__HEAP_RED_ROOM) { /* which byte is wrong cannot be known */
+        found.bad = last;
+        return found;
+    }
+    found.asked = (size_t)asked;
+    found.bad = first_other(p + asked, last, RED);
+    found.expected = 256 + RED;
+    return found;
 }
 
-static void expect_red(const char *p, size_t slot, const char *where)
+static struct tarn__heap_finding look_at_poison(const char *p, size_t slot)
 {
-    if (read_red(p, slot) == slot)
-        tarn__fail(TARN__RED_ZONE, where, p);
+    return (struct tarn__heap_finding){
+        .object = p, .bad = first_other(p, p + slot, FREED), .crime = TARN__POISONED, .expected = 256 + FREED};
 }
 
-static void expect_poison(const char *p, size_t slot, const char *where)
+void tarn__heap_tell(const struct tarn__heap_finding *found, const char *where)
 {
-    if (!all_are(p, p + slot, FREED))
-        tarn__fail(TARN__POISONED, where, p);
+    struct tarn__suspect suspect = {
+        .object = found->object, .size = found->asked, .bad = found->bad, .expected = found->expected, .live = found->live};
+    if (found->bad)
+        tarn__report(found->crime, where, found->object, &suspect);
 }
 
 void tarn__heap_prepare(const struct tarn__piece *slab)
@@ -70,8 +80,10 @@ void *tarn__heap_dress(char *p, size_t asked)
     TARN__ASSERT(piece, "an object that was taken lies in a piece");
     unsigned flags = piece->heap->flags;
     size_t slot = slot_of(piece);
-    if ((flags & TARN_POOL_POISON) && piece->objects)
-        expect_poison(p, slot, "heap_alloc");
+    if ((flags & TARN_POOL_POISON) && piece->objects) {
+        struct tarn__heap_finding found = look_at_poison(p, slot);
+        tarn__heap_tell(&found, "heap_alloc");
+    }
     if (flags & (TARN_POOL_POISON | TARN_POOL_ZERO))
         memset(p, flags & TARN_POOL_ZERO ? 0 : FRESH, slot);
     if (flags & TARN_POOL_RED_ZONE)
@@ -79,13 +91,14 @@ void *tarn__heap_dress(char *p, size_t asked)
     return p;
 }
 
-void tarn__heap_undress(const struct tarn__piece *piece, char *p)
+bool tarn__heap_undress(const struct tarn__piece *piece, char *p)
 {
     size_t slot = slot_of(piece);
-    if (piece->heap->flags & TARN_POOL_RED_ZONE)
-        expect_red(p, slot, "free");
+    if (tarn__heap_asked(piece, p, "free") == SIZE_MAX)
+        return false;
     if ((piece->heap->flags & TARN_POOL_POISON) && piece->objects)
         memset(p, FREED, slot);
+    return true;
 }
 
 size_t tarn__heap_asked(const struct tarn__piece *piece, const char *p, const char *where)
@@ -93,21 +106,24 @@ size_t tarn__heap_asked(const struct tarn__piece *piece, const char *p, const ch
     size_t slot = slot_of(piece);
     if (!(piece->heap->flags & TARN_POOL_RED_ZONE))
         return slot;
-    expect_red(p, slot, where);
-    return read_red(p, slot);
+    struct tarn__heap_finding found = look_at_red(p, slot);
+    tarn__heap_tell(&found, where);
+    return found.bad ? SIZE_MAX : found.asked;
 }
 
-void tarn__heap_inspect(const struct tarn__piece *piece)
+struct tarn__heap_finding tarn__heap_inspect(const struct tarn__piece *piece)
 {
     unsigned flags = piece->heap->flags;
     size_t slot = slot_of(piece);
+    struct tarn__heap_finding found = {.bad = NULL};
     if (!piece->objects && (flags & TARN_POOL_RED_ZONE))
-        expect_red(piece->base, slot, "heap_verify");
-    for (size_t i = 0; i < piece->objects; i++) {
+        found = look_at_red(piece->base, slot);
+    for (size_t i = 0; i < piece->objects && !found.bad; i++) {
         bool free = tarn__bit_test(piece->map, i);
         if (free && (flags & TARN_POOL_POISON))
-            expect_poison(piece->base + i * slot, slot, "heap_verify");
+            found = look_at_poison(piece->base + i * slot, slot);
         if (!free && (flags & TARN_POOL_RED_ZONE))
-            expect_red(piece->base + i * slot, slot, "heap_verify");
+            found = look_at_red(piece->base + i * slot, slot);
     }
+    return found;
 }

@@ -313,10 +313,12 @@ static void free_large(struct tarn__piece *piece, void *p, const char *where)
 {
     struct tarn_heap *heap = piece->heap;
     uint64_t bytes = piece->run->count * (uint64_t)TARN__PAGE_SIZE;
-    if (p != piece->base)
-        tarn__fail(TARN__INVALID_FREE, where, p);
-    if (heap->flags)
-        tarn__heap_undress(piece, p);
+    if (p != piece->base) {
+        tarn__report(TARN__INVALID_FREE, where, p, NULL);
+        return;
+    }
+    if (heap->flags && !tarn__heap_undress(piece, p))
+        return;
     tarn__lock(&heap->lock);
     tarn__piece_leave(heap, piece);
     heap->frees++;
@@ -334,14 +336,17 @@ void tarn__heap_free(struct tarn__piece *piece, void *p)
     if (TARN__UNLIKELY(!piece->objects))
         return free_large(piece, p, "free");
     size_t size = piece->size, index = tarn__piece_index(piece, p);
-    if (TARN__UNLIKELY(index == piece->objects))
-        tarn__fail(TARN__INVALID_FREE, "free", p);
-    if (TARN__UNLIKELY(heap->flags) && !tarn__bit_test(piece->map, index))
-        tarn__heap_undress(piece, p);
+    if (TARN__UNLIKELY(index == piece->objects)) {
+        tarn__report(TARN__INVALID_FREE, "free", p, NULL);
+        return;
+    }
+    if (TARN__UNLIKELY(heap->flags) && !tarn__bit_test(piece->map, index) && !tarn__heap_undress(piece, p))
+        return;
     tarn__lock(&heap->lock);
     if (TARN__UNLIKELY(tarn__bit_test(piece->map, index))) {
         tarn__unlock(&heap->lock);
-        tarn__fail(TARN__DOUBLE_FREE, "free", p);
+        tarn__report(TARN__DOUBLE_FREE, "free", p, NULL);
+        return;
     }
     bool goes = tarn__piece_push(heap, piece, index);
     heap->frees++;
@@ -435,10 +440,12 @@ void *tarn__heap_realloc(struct tarn__piece *piece, void *p, size_t size)
     bool free, large = !piece->objects;
     bool plain = !piece->heap->flags;
     size_t had = tarn__piece_size(piece, p, &free);
-    if (had == 0)
-        tarn__fail(free ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, "realloc", p);
-    if (!plain)
-        had = tarn__heap_asked(piece, p, "realloc");
+    if (had == 0) {
+        tarn__report(free ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, "realloc", p, NULL);
+        return NULL;
+    }
+    if (!plain && (had = tarn__heap_asked(piece, p, "realloc")) == SIZE_MAX)
+        return NULL;
     if (plain && !large && size <= had && size >= had / 2)
         return p;
     if (plain && large && size > TARN__SMALL_MOST && size <= PTRDIFF_MAX && resize(piece, had, size))

@@ -236,6 +236,7 @@ void tarn_heap_each_child(struct tarn_heap *heap, void (*visit)(void *context, s
 struct sums {
     size_t pages, slabs;
     uint64_t bytes, objects;
+    struct tarn__heap_finding found; /* the first */
 };
 
 static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned class, struct sums *sums)
@@ -255,8 +256,8 @@ static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned
         TARN__ASSERT(list != &heap->full || piece->free == 0, "a slab on the list of full ones is full");
         for (size_t w = 0; w < piece->hint; w++)
             TARN__ASSERT(piece->map[w] == 0, "no object below a slab's hint is free");
-        if (heap->flags)
-            tarn__heap_inspect(piece);
+        if (heap->flags && !sums->found.bad)
+            sums->found = tarn__heap_inspect(piece);
         sums->pages += piece->run->count;
         sums->slabs += piece->objects > 0;
         sums->bytes += live * size;
@@ -266,7 +267,7 @@ static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned
 
 void tarn_heap_verify(struct tarn_heap *heap)
 {
-    struct sums sums = {0, 0, 0, 0};
+    struct sums sums = {.found = {.bad = NULL}};
     size_t slabs = 0;
     tarn__lock(&heap->lock);
     for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
@@ -285,6 +286,7 @@ void tarn_heap_verify(struct tarn_heap *heap)
     TARN__ASSERT(heap->leaf ? load(&heap->peak) >= heap->own_bytes : load(&heap->peak) > 0 || heap->own_bytes == 0,
                  "a peak is no lower than what is live");
     tarn__unlock(&heap->lock);
+    tarn__heap_tell(&sums.found, "heap_verify");
 }
 
 /* Forks */

@@ -168,15 +168,26 @@ static inline void tarn__heap_note(struct tarn_heap *heap)
 /* Gives up a heap's objects, and uncharges them. Returns how many there were. */
 size_t tarn__heap_clear(struct tarn_heap *heap);
 
+/* What is overwritten of an object; `bad`: the first such byte, NULL: nothing is. */
+struct tarn__heap_finding {
+    const void *object, *bad;
+    enum tarn__crime crime;
+    uint16_t expected;
+    size_t asked; /* where it is known */
+    bool live;
+};
+
 /*
  * Of heaps with flags (heap_debug.c): a new slab's objects; an object that is handed out; one that is to be freed and is live; what was asked for of one,
- * which is its size without red zones; all of a piece, for the verification. What was overwritten ends the process.
+ * which is its size without red zones; the first thing that is overwritten in a piece, for the verification. What was overwritten is reported; where it is
+ * to go on then the object stays live, and what was asked for is SIZE_MAX.
  */
 void tarn__heap_prepare(const struct tarn__piece *slab);
 void *tarn__heap_dress(char *p, size_t asked);
-void tarn__heap_undress(const struct tarn__piece *piece, char *p);
+bool tarn__heap_undress(const struct tarn__piece *piece, char *p);
 size_t tarn__heap_asked(const struct tarn__piece *piece, const char *p, const char *where);
-void tarn__heap_inspect(const struct tarn__piece *piece);
+struct tarn__heap_finding tarn__heap_inspect(const struct tarn__piece *piece);
+void tarn__heap_tell(const struct tarn__heap_finding *found, const char *where);
 
 /* For the malloc family (alloc.c, realloc.c). */
 void tarn__heap_free(struct tarn__piece *piece, void *p);

@@ -24,8 +24,9 @@ void tarn_kfree_rcu(void *p, struct tarn_rcu_head *head)
         return;
     size_t size = tarn_ksize(p), offset = (size_t)((char *)head - (char *)p);
     if (size < sizeof *head || offset > size - sizeof *head)
-        tarn__fail(TARN__INVALID_FREE, "kfree_rcu", p);
-    tarn_rcu_call(head, tarn__run_at(p) ? free_run : free_object);
+        tarn__report(TARN__INVALID_FREE, "kfree_rcu", p, NULL);
+    else
+        tarn_rcu_call(head, tarn__run_at(p) ? free_run : free_object);
 }
 
 void tarn_kfree_rcu_mightsleep(void *p)

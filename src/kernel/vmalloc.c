@@ -37,8 +37,9 @@ void tarn_vfree(const void *p)
         return;
     struct tarn_page *run = tarn__run_at(p);
     if (!run)
-        tarn__fail(TARN__INVALID_FREE, "vfree", p);
-    tarn__large_free(run, false);
+        tarn__misuse(TARN__INVALID_FREE, "vfree", p);
+    else
+        tarn__large_free(run, false);
 }
 
 void *tarn_kvmalloc(size_t size, tarn_gfp_t flags)

@@ -271,8 +271,10 @@ void tarn_mempool_destroy(struct tarn_mempool *pool)
 {
     if (!pool)
         return;
-    if (!(pool->flags & TARN__MEMPOOL_OURS))
-        tarn__fail(TARN__INVALID_FREE, "tarn_mempool_destroy", pool);
+    if (!(pool->flags & TARN__MEMPOOL_OURS)) {
+        tarn__report(TARN__INVALID_FREE, "tarn_mempool_destroy", pool, NULL);
+        return;
+    }
     tarn_mempool_exit(pool);
     release_pages(pool, PAGE);
 }

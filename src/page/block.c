@@ -27,31 +27,37 @@ void tarn__block_make(struct tarn_page *page, const struct tarn__want *want)
         begin_block(&page[i], 0, 1, want->flags);
 }
 
+/* Always false. */
+static bool misused(enum tarn__crime crime, const char *where, const void *address)
+{
+    tarn__report(crime, where, address, NULL);
+    return false;
+}
+
 /* A page that is marked free was freed before; any other was never given to a user as it is now given back. */
-static _Noreturn void no_block(const struct tarn_page *page, const char *where)
+static bool no_block(const struct tarn_page *page, const char *where)
 {
     struct tarn__section *section = tarn__page_section(page);
     tarn__lock(&section->zone->lock);
     bool free = tarn__bit_test(section->free, index_of(page));
     tarn__unlock(&section->zone->lock);
-    tarn__fail(free ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, where, tarn__page_address(page));
+    return misused(free ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, where, tarn__page_address(page));
 }
 
-void tarn__block_verify(const struct tarn_page *page, unsigned order, const char *where)
+bool tarn__block_verify(const struct tarn_page *page, unsigned order, const char *where)
 {
     struct tarn__section *section = tarn__page_section(page);
     size_t offset = (uintptr_t)page - (uintptr_t)section->page;
     if (offset >= sizeof section->page || offset % sizeof *page != 0 || !tarn__section_known(section))
-        tarn__fail(TARN__INVALID_FREE, where, page);
+        return misused(TARN__INVALID_FREE, where, page);
     unsigned state = tarn__page_state(page);
     if (state == TARN__PAGE_USER_RUN)
-        tarn__fail(TARN__WRONG_ORDER, where, tarn__page_address(page));
+        return misused(TARN__WRONG_ORDER, where, tarn__page_address(page));
     if (state != TARN__PAGE_BLOCK)
-        no_block(page, where);
+        return no_block(page, where);
     if (tarn__block_references(page) == 0)
-        tarn__fail(TARN__DOUBLE_FREE, where, tarn__page_address(page));
-    if (page->order != order)
-        tarn__fail(TARN__WRONG_ORDER, where, tarn__page_address(page));
+        return misused(TARN__DOUBLE_FREE, where, tarn__page_address(page));
+    return page->order == order || misused(TARN__WRONG_ORDER, where, tarn__page_address(page));
 }
 
 /* Frees a block, if no one else did meanwhile. Under the zone's lock. Whether the zone now keeps too many dirty pages. */

@@ -41,8 +41,8 @@ static inline bool tarn__block_drop(struct tarn_page *page)
 /* Makes pages that were taken for `want` a block, or, for `singles`, blocks of one page. Under the zone's lock. */
 void tarn__block_make(struct tarn_page *page, const struct tarn__want *want);
 
-/* Ends the process unless `page` is a block of `order` with a reference: `where` is the public function, for the message. */
-void tarn__block_verify(const struct tarn_page *page, unsigned order, const char *where);
+/* Whether `page` is a block of `order` with a reference. Reports if it is not: `where` is the public function, for the message. */
+bool tarn__block_verify(const struct tarn_page *page, unsigned order, const char *where);
 
 /* Frees a block without references. May purge: system calls, after the lock. */
 void tarn__block_free(struct tarn_page *page);

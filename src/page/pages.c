@@ -70,7 +70,8 @@ struct tarn_page *tarn_pages_alloc(struct tarn_zone *zone, unsigned order, tarn_
 
 static TARN__NOINLINE void free_slow(struct tarn_page *page, unsigned order, const char *where)
 {
-    tarn__block_verify(page, order, where);
+    if (!tarn__block_verify(page, order, where))
+        return;
     if (tarn__block_references(page) == 1)
         tarn__block_set_references(page, 0);
     else if (!tarn__block_drop(page))
@@ -84,12 +85,15 @@ static TARN__NOINLINE void free_slow(struct tarn_page *page, unsigned order, con
     tarn__block_free(page);
 }
 
-/* Whoever holds the only reference need not ask whether others drop theirs. */
+/* A single page with one reference. Whoever holds the only one need not ask whether others drop theirs. */
+static inline bool is_simple(const struct tarn_page *page)
+{
+    return tarn__page_state(page) == TARN__PAGE_BLOCK && page->order == 0 && tarn__block_references(page) == 1;
+}
+
 static inline void drop(struct tarn_page *page, unsigned order, const char *where)
 {
-    bool simple =
-        order == 0 && tarn__page_state(page) == TARN__PAGE_BLOCK && page->order == 0 && tarn__block_references(page) == 1;
-    if (TARN__UNLIKELY(!simple || !tarn__list_push(page)))
+    if (TARN__UNLIKELY(order != 0 || !is_simple(page) || !tarn__list_push(page)))
         free_slow(page, order, where);
 }
 
@@ -103,8 +107,8 @@ void tarn_pages_free(struct tarn_page *page, unsigned order)
 
 void tarn_page_get(struct tarn_page *page)
 {
-    tarn__block_verify(page, page->order, "tarn_page_get");
-    __atomic_fetch_add(&page->count, 1, __ATOMIC_RELAXED);
+    if (tarn__block_verify(page, page->order, "tarn_page_get"))
+        __atomic_fetch_add(&page->count, 1, __ATOMIC_RELAXED);
 }
 
 void tarn_page_put(struct tarn_page *page) { drop(page, page->order, "tarn_page_put"); }
@@ -116,8 +120,8 @@ unsigned tarn_page_references(const struct tarn_page *page)
 
 void tarn_page_split(struct tarn_page *page, unsigned order)
 {
-    tarn__block_verify(page, order, "tarn_page_split");
-    tarn__block_split(page);
+    if (tarn__block_verify(page, order, "tarn_page_split"))
+        tarn__block_split(page);
 }
 
 void *tarn_page_address(const struct tarn_page *page) { return tarn__page_address(page); }
@@ -200,12 +204,23 @@ static void free_run(struct tarn_page *page, size_t count, const char *where)
     struct tarn__section *section = tarn__page_section(page);
     size_t offset = (uintptr_t)page - (uintptr_t)section->page;
     if (offset >= sizeof section->page || offset % sizeof *page != 0 || !tarn__section_known(section))
-        tarn__fail(TARN__INVALID_FREE, where, page);
-    if (tarn__page_state(page) != TARN__PAGE_USER_RUN)
-        tarn__block_verify(page, TARN_MAX_PAGE_ORDER + 1, where);
-    if (page->count != count)
-        tarn__fail(TARN__WRONG_SIZE, where, tarn__page_address(page));
-    tarn__pages_free(page);
+        tarn__report(TARN__INVALID_FREE, where, page, NULL);
+    else if (tarn__page_state(page) != TARN__PAGE_USER_RUN)
+        tarn__block_verify(page, TARN_MAX_PAGE_ORDER + 1, where); /* no block has that order */
+    else if (page->count != count)
+        tarn__report(TARN__WRONG_SIZE, where, tarn__page_address(page), NULL);
+    else
+        tarn__pages_free(page);
+}
+
+/* Single pages side by side: all of them, or none if one is not as it should be. */
+static void free_singles(struct tarn_page *page, size_t count, const char *where)
+{
+    for (size_t i = 0; count > 1 && i < count; i++)
+        if (!is_simple(&page[i]) && !tarn__block_verify(&page[i], 0, where))
+            return;
+    for (size_t i = 0; i < count; i++)
+        drop(&page[i], 0, where);
 }
 
 static size_t pages_for(size_t size) { return size / TARN__PAGE_SIZE + (size % TARN__PAGE_SIZE != 0); }
@@ -226,13 +241,11 @@ void tarn_pages_free_exact(void *address, size_t size)
     size_t index = ((uintptr_t)address & (TARN__SECTION_SIZE - 1)) >> TARN__PAGE_BITS;
     if (!section || (uintptr_t)address % TARN__PAGE_SIZE != 0 || section->slots > 1 || index < section->first ||
         index >= section->end || (count <= TARN__SECTION_PAGES && count > section->end - index))
-        tarn__fail(TARN__INVALID_FREE, "tarn_pages_free_exact", address);
-    struct tarn_page *page = &section->page[index];
-    if (count > TARN__SECTION_PAGES)
-        free_run(page, count, "tarn_pages_free_exact");
+        tarn__report(TARN__INVALID_FREE, "tarn_pages_free_exact", address, NULL);
+    else if (count > TARN__SECTION_PAGES)
+        free_run(&section->page[index], count, "tarn_pages_free_exact");
     else
-        for (size_t i = 0; i < count; i++)
-            drop(&page[i], 0, "tarn_pages_free_exact");
+        free_singles(&section->page[index], count, "tarn_pages_free_exact");
 }
 
 struct tarn_page *tarn_pages_alloc_run(struct tarn_zone *zone, size_t count, tarn_gfp_t flags)

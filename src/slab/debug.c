@@ -141,11 +141,12 @@ bool tarn__debug_suspect(const void *address, struct tarn__suspect *suspect)
 }
 
 /* Returns only where the user's handler has it so. */
-static void report(enum tarn__crime crime, const char *where, const void *object, const void *bad)
+static void report(enum tarn__crime crime, const char *where, const void *object, const void *bad, uint16_t expected)
 {
     struct tarn__suspect suspect = {0};
     tarn__debug_suspect(object, &suspect);
     suspect.bad = bad;
+    suspect.expected = expected;
     if (tarn__warns())
         tarn__debug_describe(tarn__slab_around(object)->cache, object);
     tarn__report(crime, where, object, &suspect);
@@ -206,17 +207,23 @@ static const void *unpoisoned(const struct tarn_cache *cache, const unsigned cha
 struct finding {
     const void *object, *bad;
     enum tarn__crime crime;
+    uint16_t expected; /* fail.h */
 };
 
 /* What a user can have spoilt of an object that is in a state that is not live. */
 static struct finding look_at_free(const struct tarn_cache *cache, const void *object, uint32_t state)
 {
-    struct finding found = {object, unpainted(cache, object, cache->object_size, TARN__RED_FREE), TARN__RED_ZONE};
-    if (!found.bad && !is_in(cache, object, state))
+    struct finding found = {object, unpainted(cache, object, cache->object_size, TARN__RED_FREE), TARN__RED_ZONE,
+                            256 + TARN__RED_FREE};
+    const char *last = (const char *)object + cache->object_size - 1;
+    if (!found.bad && !is_in(cache, object, state)) {
         found.bad = tail_of(cache, object);
+        found.expected = 0;
+    }
     if (!found.bad) {
         found.bad = unpoisoned(cache, object);
         found.crime = TARN__POISONED;
+        found.expected = 256 + (found.bad == last ? TARN__POISON_END : TARN__POISON_FREE);
     }
     return found;
 }
@@ -224,9 +231,11 @@ static struct finding look_at_free(const struct tarn_cache *cache, const void *o
 static struct finding look_at_live(const struct tarn_cache *cache, const void *object)
 {
     size_t asked = asked_of(cache, object);
-    struct finding found = {object, unpainted(cache, object, asked, TARN__RED_USED), TARN__RED_ZONE};
-    if (!found.bad && !is_in(cache, object, LIVE))
+    struct finding found = {object, unpainted(cache, object, asked, TARN__RED_USED), TARN__RED_ZONE, 256 + TARN__RED_USED};
+    if (!found.bad && !is_in(cache, object, LIVE)) {
         found.bad = tail_of(cache, object);
+        found.expected = 0;
+    }
     return found;
 }
 
@@ -234,7 +243,7 @@ static struct finding look_at_live(const struct tarn_cache *cache, const void *o
 static bool tell(struct finding found, const char *where)
 {
     if (found.bad)
-        report(found.crime, where, found.object, found.bad);
+        report(found.crime, where, found.object, found.bad, found.expected);
     return !found.bad;
 }
 
@@ -296,7 +305,7 @@ static bool is_sound(const struct tarn_cache *cache, const void *object, const c
     }
     if (is_in(cache, object, FREE) || is_in(cache, object, QUARANTINED) || is_in(cache, object, BUSY) ||
         tarn__object_is_free(slab, object)) {
-        report(TARN__DOUBLE_FREE, where, object, NULL);
+        report(TARN__DOUBLE_FREE, where, object, NULL, 0);
         return false;
     }
     return tell(look_at_live(cache, object), where);
@@ -334,7 +343,7 @@ void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller
     if (!is_sound(cache, object, where))
         return;
     if (!make_busy(cache, object, LIVE)) {
-        report(TARN__DOUBLE_FREE, where, object, NULL);
+        report(TARN__DOUBLE_FREE, where, object, NULL, 0);
         return;
     }
     tail_of(cache, object)->asked |= TARN__ASKED_NOT_LIVE;
@@ -367,7 +376,7 @@ static struct finding look(const struct tarn_cache *cache, const void *object)
 {
     static const uint32_t states[] = {LIVE, FREE, QUARANTINED, BUSY};
     struct tarn__tail *tail = tail_of(cache, object);
-    struct finding found = {object, NULL, TARN__RED_ZONE};
+    struct finding found = {object, NULL, TARN__RED_ZONE, 0};
     uint32_t before = atomic_load(&tail->seal), asked = tail->asked, state = 0;
     for (int i = 0; i < 4; i++)
         if ((before & ~TURN) == seal(object, asked, states[i]))

@@ -298,6 +298,20 @@ static void each_misuse_under_each_letter(void **state)
             }
 }
 
+/* Where the first wrong byte is, what it is, and what it should be. */
+static void the_first_wrong_byte_is_told(void **state)
+{
+    (void)state;
+    for (enum pool pool = 0; pool < POOLS; pool++) {
+        char over[80], late[80];
+        snprintf(over, sizeof over, "\n  first wrong byte at offset %zu: cd, not cc\n", sizes[pool]);
+        snprintf(late, sizeof late, "\n  first wrong byte at offset %zu: 6a, not 6b\n", sizes[pool] / 2);
+        check_dies(commit, &(struct trial){"FZPUQ", pool, OVER_UNSEEN}, over);
+        check_dies(commit, &(struct trial){"FZPUQ", pool, UNDER}, "\n  first wrong byte at offset -1: cd, not cc\n");
+        check_dies(commit, &(struct trial){"FZPUQ", pool, LATE_UNSEEN}, late);
+    }
+}
+
 /* Correct use */
 
 static void require(bool condition, int line)
@@ -318,7 +332,7 @@ static void use_sizes(void *value)
         REQUIRE(p && zeroed && (uintptr_t)p % 16 == 0 && check_all_bytes(zeroed, size, 0));
         REQUIRE(red ? tarn_usable_size(p) == size : tarn_usable_size(p) >= size);
         REQUIRE(!poison || check_all_bytes(p, size, 0x5a));
-        memset(p, 0x31, size);
+        memset(p, 0x31, tarn_usable_size(p));
         p = tarn_realloc(p, size + 1);
         REQUIRE(p && check_all_bytes(p, size, 0x31));
         p = tarn_realloc(p, 3 * size + 20);
@@ -467,6 +481,7 @@ int main(void)
         cmocka_unit_test(long_values_end_with_a_whole_name),
         cmocka_unit_test(numbers_are_read),
         cmocka_unit_test(each_misuse_under_each_letter),
+        cmocka_unit_test(the_first_wrong_byte_is_told),
         cmocka_unit_test(correct_use_is_not_disturbed),
         cmocka_unit_test(early_objects_are_freed),
         cmocka_unit_test(other_classes_are_as_ever),
