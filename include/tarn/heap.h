@@ -36,9 +36,8 @@ struct tarn_heap_options {
     const char *name; /**< at most TARN_HEAP_NAME_MOST bytes of it are kept; need not be unique */
     struct tarn_heap *parent;
     struct tarn_zone
-        *zone; /**< where its pages come from: a user's zone (pages.h), over any source; NULL: the program's own memory */
-    unsigned
-        flags; /**< enum tarn_pool_flags; an overwritten red zone or poison ends the process with a message, when it is found */
+        *zone;      /**< where its pages come from: a user's zone (pages.h), over any source; NULL: the program's own memory */
+    unsigned flags; /**< enum tarn_pool_flags; an overwritten red zone or poison is reported (report.h) when it is found */
     size_t hard_limit; /**< a request that would pass it is told to `over_hard`, tried once more, and then gets NULL */
     size_t soft_limit; /**< a request that passes it is served, and told to `over_soft` */
     /**
@@ -111,7 +110,7 @@ TARN_API void tarn_heap_each(struct tarn_heap *heap, void (*visit)(void *context
 TARN_API void tarn_heap_each_child(struct tarn_heap *heap, void (*visit)(void *context, struct tarn_heap *child),
                                    void *context);
 
-/** Verifies a heap's whole structure; ends the process with the sentence that does not hold. */
+/** Verifies a heap's whole structure; ends the process with the sentence that does not hold; reports the first overwritten red zone or poison. */
 TARN_API void tarn_heap_verify(struct tarn_heap *heap);
 
 #ifdef __cplusplus

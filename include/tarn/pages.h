@@ -9,7 +9,7 @@
  * is the one that the flags name (NORMAL, or DMA for TARN_GFP_DMA and TARN_GFP_DMA32). A request with TARN_GFP_DIRECT_RECLAIM may run
  * shrinkers in the caller, with no lock held; one without never waits for anything but a short lock.
  *
- * Misuse that is proved (a block freed twice, with the wrong order, or never allocated) ends the process with a message. A pointer that is
+ * Misuse that is proved (a block freed twice, with the wrong order, or never allocated) is reported (report.h), and nothing is changed. A pointer that is
  * no descriptor of a page at all is not always one that can be looked at: addresses are checked whatever they are, descriptors are not.
  *
  * Single pages pass through lists of the calling thread's: up to 64 for each zone and group, in zones of 8 MiB and more, the first 15 of
