@@ -6,6 +6,7 @@
 #include "alloc/care.h"
 #include "alloc/fast.h"
 #include "alloc/hard.h"
+#include "alloc/hard_fast.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "alloc/realloc.h"
@@ -108,10 +109,23 @@ static void *cared_for(size_t size, size_t align, bool *zeroed)
     return p ? p : no_memory();
 }
 
+static TARN__NOINLINE void *alloc_by_modes(size_t size)
+{
+    void *p = tarn__only_hardened && size <= TARN__SMALL_MOST ? tarn__hard_alloc(size, 16) : NULL;
+    return p ? p : cared_for(size, 16, NULL);
+}
+
+/* Small hardened objects, which hardened programs ask for all the time, go first. */
+static TARN__NOINLINE void *alloc_cared_for(size_t size)
+{
+    void *p = TARN__LIKELY(tarn__only_hardened) ? tarn__hard_try_alloc(size) : NULL;
+    return TARN__LIKELY(p != NULL) ? p : alloc_by_modes(size);
+}
+
 TARN__NOINLINE void *tarn__alloc_slow(size_t size)
 {
     if (TARN__UNLIKELY(tarn__modes_any))
-        return cared_for(size, 16, NULL);
+        return alloc_cared_for(size);
     if (size > TARN__SMALL_MOST)
         return tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
     void *object = tarn__local_alloc(tarn__heap_class(tarn__class_of(size)), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
@@ -131,22 +145,43 @@ static bool free_page(struct tarn_page *page, void *p)
     return true;
 }
 
-TARN__NOINLINE void tarn__free_slow(void *p)
+/* Of what no mode knows. */
+static TARN__NOINLINE void free_ordinary(void *p, const void *caller)
 {
-    if (!p || (TARN__UNLIKELY(tarn__modes_any) && tarn__care_free(p, TARN__HARD_ANY, "free")))
-        return;
     struct tarn_page *page = tarn__page_of(p);
     if (page && free_page(page, p))
         return;
     struct tarn__slab *slab = tarn__slab_of(p);
     if (slab && (slab->cache->flags & TARN__DEBUG_FLAGS)) {
-        tarn__debug_free(slab->cache, p, __builtin_return_address(0));
+        tarn__debug_free(slab->cache, p, caller);
     } else if (!slab || tarn__object_is_free(slab, p)) {
         tarn__misuse(TARN__INVALID_FREE, "free", p);
     } else {
         tarn__mark_write(tarn__mark_of(slab, p), false);
         tarn__local_free(slab->cache, p);
     }
+}
+
+static TARN__NOINLINE void free_by_modes(void *p, const void *caller)
+{
+    if (!tarn__care_free(p, TARN__HARD_ANY, "free"))
+        free_ordinary(p, caller);
+}
+
+static TARN__NOINLINE void free_cared_for(void *p, const void *caller)
+{
+    if (TARN__UNLIKELY(!tarn__only_hardened || !tarn__hard_try_free(p)))
+        free_by_modes(p, caller);
+}
+
+TARN__NOINLINE void tarn__free_slow(void *p)
+{
+    if (!p)
+        return;
+    if (TARN__UNLIKELY(tarn__modes_any))
+        free_cared_for(p, __builtin_return_address(0));
+    else
+        free_ordinary(p, __builtin_return_address(0));
 }
 
 void *tarn_malloc(size_t size) { return tarn__alloc(size); }

@@ -26,7 +26,7 @@ struct cared {
 };
 
 static struct cared cared[TARN__CLASSES + 1]; /* [0]: the letters of "large" */
-static bool only_hardened;                    /* no letters and no sampling beside */
+bool tarn__only_hardened;
 
 static bool is_cared(unsigned class) { return (cared[class].letters | (unsigned)tarn__hardened) != 0; }
 
@@ -73,7 +73,7 @@ void tarn__care_begin(void)
         if (is_cared(class))
             empty_bins(class);
     }
-    only_hardened = tarn__hardened && !tarn__sample_rate && !tarn__letters_anywhere();
+    tarn__only_hardened = tarn__hardened && !tarn__sample_rate && !tarn__letters_anywhere();
 }
 
 /* Requests that this one stands for: those of its class and thread since the last look. */
@@ -130,7 +130,7 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
     *zeroed = false;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return NULL;
-    if (TARN__LIKELY(only_hardened))
+    if (TARN__LIKELY(tarn__only_hardened))
         return hardened(size, align, zeroed);
     size_t least = tarn__max(size, 1);
     unsigned class = least <= TARN__SMALL_MOST && align <= TARN__PAGE_SIZE ? tarn__class_of(least) : 0;
@@ -145,7 +145,7 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
 
 bool tarn__care_free(void *p, size_t size, const char *where)
 {
-    if (TARN__LIKELY(only_hardened) && tarn__hard_free(p, size, where))
+    if (TARN__LIKELY(tarn__only_hardened) && tarn__hard_free(p, size, where))
         return true;
     const struct tarn__slab *slab = size == TARN__HARD_ANY ? tarn__slab_of(p) : NULL;
     if (slab && slab->cache->exact) {

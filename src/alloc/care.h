@@ -16,10 +16,14 @@
 #ifndef TARN_ALLOC_CARE_H
 #define TARN_ALLOC_CARE_H
 
+#include "base/atomic.h"
 #include "base/modes.h"
 
 #include <stdbool.h>
 #include <stddef.h>
+
+/* Hardened, with neither letters nor sampling beside: then hard.h comes first. */
+extern TARN__HIDDEN bool tarn__only_hardened;
 
 /* After tarn__modes_set, if any mode is set, and before there are threads. */
 void tarn__care_begin(void);

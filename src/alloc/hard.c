@@ -1,33 +1,18 @@
-/* Hardened mode's threads: bins, queues, and what is checked at each request. See hard.h. */
+/* Hardened mode's threads: their rings, and what hard_fast.h leaves out. See hard.h. */
 #include "alloc/hard.h"
 
-#include "alloc/fast.h"
+#include "alloc/hard_fast.h"
 #include "alloc/hard_large.h"
 #include "alloc/hard_slots.h"
 #include "os/random.h"
 #include "os/thread.h"
 
-enum { QUEUE = 1024, QUEUE_BYTES = 128 << 10 };
-
-/* Of a thread. The queue's entries are a class's number << 32 | a slot's. */
-struct hard_local {
-    uint64_t random;
-    uint32_t oldest, newest; /* of the queue: counts, ever */
-    size_t waiting;          /* bytes in the queue */
-    struct hard_local *next; /* among those of ended threads */
-    uint32_t count[TARN__CLASSES + 1];
-    uint32_t bin[TARN__HARD_BIN_ROOM];
-    uint64_t queue[QUEUE];
-};
-
-static TARN__TLS struct hard_local *self;
+TARN__TLS struct tarn__hard_local *tarn__hard_self;
 static TARN__TLS bool ended;
 static struct tarn__lock spare_lock = TARN__LOCK_INIT(TARN__RANK_HARD);
-static struct hard_local *spare_locals;
+static struct tarn__hard_local *spare_locals;
 
 bool tarn__hard_begun(void) { return tarn__hard_places(); }
-
-static unsigned number_of(const struct tarn__hard_class *class) { return (unsigned)(class - tarn__hard_class); }
 
 static TARN__COLD void report(enum tarn__crime crime, const char *where, const void *address)
 {
@@ -38,59 +23,46 @@ static TARN__COLD void report(enum tarn__crime crime, const char *where, const v
 
 /* Threads' part */
 
-static void put(struct hard_local *local, struct tarn__hard_class *class, uint32_t index)
+/* Hands the first `count` slots of a ring to the class. */
+static TARN__NOINLINE void hand_over(struct tarn__hard_ring *ring, struct tarn__hard_class *class, uint32_t count)
 {
-    uint32_t *count = &local->count[number_of(class)], *bin = &local->bin[class->bin_at];
-    if (*count == class->bin_most) {
-        uint32_t half = class->bin_most / 2;
-        tarn__hard_give(class, bin, half);
-        memmove(bin, bin + half, (*count - half) * sizeof *bin);
-        *count -= half;
-    }
-    uint32_t top = (*count)++;
-    bin[top] = index;
-    if (top > 0) { /* the one chosen stays the next */
-        bin[top] = bin[top - 1];
-        bin[top - 1] = index;
+    uint32_t slots[TARN__HARD_RIPE_MOST];
+    while (count > 0) {
+        uint32_t now = (uint32_t)tarn__min(count, TARN__HARD_RIPE_MOST);
+        for (uint32_t i = 0; i < now; i++)
+            slots[i] = ring->slots[ring->head++ & ring->mask];
+        tarn__hard_give(class, slots, now);
+        count -= now;
     }
 }
 
-/* The oldest of the queue is free now. One that is not WAITING was freed by two threads at the same time. */
-static void end_wait(struct hard_local *local)
+/* Half of what may be ripe is too much. */
+static TARN__NOINLINE void shed(struct tarn__hard_ring *ring, struct tarn__hard_class *class)
 {
-    uint64_t entry = local->queue[local->oldest++ % QUEUE];
-    struct tarn__hard_class *class = &tarn__hard_class[entry >> 32];
-    uint32_t index = (uint32_t)entry;
-    local->waiting -= class->size;
-    if (TARN__UNLIKELY(tarn__hard_state(class, index) != TARN__HARD_WAITING)) {
-        report(TARN__DOUBLE_FREE, "free", tarn__hard_slot(class, index));
-        return;
-    }
-    tarn__hard_set(class, index, TARN__HARD_FREE);
-    put(local, class, index);
+    ring->ripe -= ring->ripe_most / 2;
+    hand_over(ring, class, ring->ripe_most / 2);
 }
 
-static void wait(struct hard_local *local, struct tarn__hard_class *class, uint32_t index)
+/* A slot that is FREE now is the last of the ring. */
+static void put(struct tarn__hard_ring *ring, struct tarn__hard_class *class, uint32_t index)
 {
-    local->queue[local->newest++ % QUEUE] = (uint64_t)number_of(class) << 32 | index;
-    local->waiting += class->size;
-    while (local->waiting > QUEUE_BYTES || local->newest - local->oldest == QUEUE)
-        end_wait(local);
+    ring->slots[(ring->head + ring->ripe + ring->waiting) & ring->mask] = index;
+    if (ring->waiting < ring->wait_most)
+        ring->waiting++;
+    else if (++ring->ripe >= ring->ripe_most)
+        shed(ring, class);
 }
 
 static void detach(struct tarn__thread_exit *exit)
 {
     (void)exit;
-    struct hard_local *local = self;
-    while (local->oldest != local->newest)
-        end_wait(local);
+    struct tarn__hard_local *local = tarn__hard_self;
     for (unsigned number = 1; number <= TARN__CLASSES; number++) {
-        struct tarn__hard_class *class = &tarn__hard_class[number];
-        if (local->count[number] > 0)
-            tarn__hard_give(class, &local->bin[class->bin_at], local->count[number]);
-        local->count[number] = 0;
+        struct tarn__hard_ring *ring = &local->ring[number];
+        hand_over(ring, &tarn__hard_class[number], ring->ripe + ring->waiting);
+        ring->ripe = ring->waiting = 0;
     }
-    self = NULL;
+    tarn__hard_self = NULL;
     ended = true;
     tarn__lock(&spare_lock);
     local->next = spare_locals;
@@ -98,14 +70,30 @@ static void detach(struct tarn__thread_exit *exit)
     tarn__unlock(&spare_lock);
 }
 
-/* Gives the calling thread bins. NULL: no memory for them, or the thread is at its end; then each request goes to the class. */
-static TARN__NOINLINE struct hard_local *attach(void)
+static void set_up(struct tarn__hard_local *local)
+{
+    local->random = tarn__random_seed();
+    for (unsigned number = 1; number <= TARN__CLASSES; number++) {
+        const struct tarn__hard_class *class = &tarn__hard_class[number];
+        local->ring[number] = (struct tarn__hard_ring){.base = class->base,
+                                                       .state = class->state,
+                                                       .inverse = class->inverse,
+                                                       .slots = &local->slots[class->ring_at],
+                                                       .size = class->size,
+                                                       .mask = class->ring_mask,
+                                                       .wait_most = class->wait_most,
+                                                       .ripe_most = class->ripe_most};
+    }
+}
+
+/* Gives the calling thread rings. NULL: no memory for them, or the thread is at its end; then each request goes to the class. */
+static TARN__NOINLINE struct tarn__hard_local *attach(void)
 {
     static TARN__TLS struct tarn__thread_exit exit = {detach, NULL};
     if (ended || !tarn__hard_places())
         return NULL;
     tarn__lock(&spare_lock);
-    struct hard_local *local = spare_locals;
+    struct tarn__hard_local *local = spare_locals;
     if (local)
         spare_locals = local->next;
     tarn__unlock(&spare_lock);
@@ -114,97 +102,102 @@ static TARN__NOINLINE struct hard_local *attach(void)
     if (!local)
         return NULL;
     if (!local->random)
-        local->random = tarn__random_seed();
-    self = local; /* before the next line, which may allocate */
+        set_up(local);
+    tarn__hard_self = local; /* before the next line, which may allocate */
     if (tarn__thread_at_exit(&exit) == 0)
         return local;
     detach(&exit);
     return NULL;
 }
 
-static inline struct hard_local *my_local(void)
+static inline struct tarn__hard_local *my_local(void)
 {
-    struct hard_local *local = self;
+    struct tarn__hard_local *local = tarn__hard_self;
     return TARN__LIKELY(local != NULL) ? local : attach();
 }
 
 /* Requests */
 
-/* Any of those below the top takes its place, and is brought to the processor's caches, as the next request takes it. */
-static inline void choose(struct hard_local *local, struct tarn__hard_class *class, uint32_t count)
+/* Slots of the class go in front of those that wait. False: no memory. */
+static bool refill(struct tarn__hard_ring *ring, struct tarn__hard_class *class)
 {
-    uint32_t *bin = &local->bin[class->bin_at], *any = &bin[(tarn__random_next(&local->random) >> 32) * count >> 32];
-    uint32_t chosen = *any;
-    *any = bin[count - 1];
-    bin[count - 1] = chosen;
-    __builtin_prefetch(tarn__hard_slot(class, chosen), 1);
-}
-
-static TARN__NOINLINE bool refill(struct hard_local *local, struct tarn__hard_class *class)
-{
-    uint32_t got = tarn__hard_take(class, &local->bin[class->bin_at], class->bin_most / 2);
-    local->count[number_of(class)] = got;
-    if (got > 0)
-        choose(local, class, got);
+    uint32_t slots[TARN__HARD_RIPE_MOST];
+    uint32_t got = tarn__hard_take(class, slots, class->ripe_most / 2);
+    for (uint32_t i = 0; i < got; i++) {
+        ring->slots[--ring->head & ring->mask] = slots[i];
+        __builtin_prefetch(tarn__hard_slot(class, slots[i]), 1);
+    }
+    ring->ripe = got;
     return got > 0;
 }
 
-/* Any slot of the bin. False: no memory. */
-static inline bool pick(struct tarn__hard_class *class, uint32_t *index)
+/* A free slot is not zero; it is made so. */
+static TARN__NOINLINE void not_zero(const struct tarn__hard_class *class, char *p)
 {
-    struct hard_local *local = my_local();
-    if (TARN__UNLIKELY(!local))
-        return tarn__hard_take(class, index, 1) == 1;
-    uint32_t *count = &local->count[number_of(class)];
-    if (TARN__UNLIKELY(*count == 0) && !refill(local, class))
-        return false;
-    *index = local->bin[class->bin_at + --*count];
-    if (TARN__LIKELY(*count > 0))
-        choose(local, class, *count);
-    return true;
-}
-
-/* A slot that was used before is still zero; if not, it is made so. */
-static TARN__NOINLINE void not_zero(struct tarn__hard_class *class, uint32_t index)
-{
-    char *p = tarn__hard_slot(class, index);
     report(TARN__POISONED, "malloc", p);
     memset(p, 0, class->size);
 }
 
-static void *small_alloc(struct tarn__hard_class *class, size_t size)
+/* Two threads freed a slot in the same instant: it came back twice. */
+static TARN__NOINLINE bool not_free(const char *p)
+{
+    report(TARN__DOUBLE_FREE, "free", p);
+    return false;
+}
+
+/* Makes the slot at `p` an object, if it is free. */
+static bool begin_object(uint16_t *state, char *p, size_t size, const struct tarn__hard_class *class)
+{
+    unsigned was = __atomic_load_n(state, __ATOMIC_ACQUIRE);
+    if (was > TARN__HARD_FREE)
+        return not_free(p);
+    if (was == TARN__HARD_FREE ? !tarn__hard_zero(p, class->size) : !tarn__hard_fresh(p, class->size))
+        not_zero(class, p);
+    tarn__hard_begin(state, p, size, class->size);
+    return true;
+}
+
+/* For a thread without rings. */
+static TARN__NOINLINE void *alloc_at_end(struct tarn__hard_class *class, size_t size)
 {
     uint32_t index;
-    if (TARN__UNLIKELY(!pick(class, &index)))
-        return NULL;
-    char *p = tarn__hard_slot(class, index);
-    unsigned state = tarn__hard_state(class, index);
-    TARN__ASSERT(state <= TARN__HARD_FREE, "a slot in a bin is free");
-    if (state == TARN__HARD_FREE && TARN__UNLIKELY(!tarn__hard_zero(p, class->size)))
-        not_zero(class, index);
-    tarn__hard_set_busy(class, index);
-    tarn__hard_fill(p, size, class->size, tarn__hard_canary(p));
-    tarn__hard_set(class, index, TARN__HARD_LIVE + (class->size - (unsigned)size));
-    return p;
+    while (tarn__hard_take(class, &index, 1) == 1)
+        if (begin_object(&class->state[index], tarn__hard_slot(class, index), size, class))
+            return tarn__hard_slot(class, index);
+    return NULL;
+}
+
+static void *small_alloc(struct tarn__hard_local *local, unsigned number, size_t size)
+{
+    struct tarn__hard_ring *ring = &local->ring[number];
+    struct tarn__hard_class *class = &tarn__hard_class[number];
+    while (ring->ripe > 0 || refill(ring, class)) {
+        uint32_t *any = tarn__hard_any(local, ring), index = *any;
+        tarn__hard_pull(local, ring, any);
+        if (begin_object(&ring->state[index], tarn__hard_slot(class, index), size, class))
+            return tarn__hard_slot(class, index);
+    }
+    return NULL;
 }
 
 void *tarn__hard_alloc(size_t size, size_t align)
 {
     size_t needed = size + TARN__HARD_CANARY;
-    if (TARN__UNLIKELY(align > 16))
+    if (align > 16)
         needed = tarn__align_up(needed, align);
-    if (TARN__UNLIKELY(needed > TARN__SMALL_MOST || needed < size || align > TARN__SMALL_MOST))
+    if (needed > TARN__SMALL_MOST || needed < size || align > TARN__SMALL_MOST)
         return tarn__hard_large_alloc(size, align);
-    if (TARN__UNLIKELY(!self) && !tarn__hard_places())
+    if (!tarn__hard_places())
         return NULL;
-    unsigned number = needed <= TARN__TABLE_MOST ? tarn__class_table[(needed + 15) / 16] : tarn__class_of(needed);
-    return small_alloc(&tarn__hard_class[number], size);
+    struct tarn__hard_local *local = my_local();
+    unsigned number = tarn__class_of(needed);
+    return local ? small_alloc(local, number, size) : alloc_at_end(&tarn__hard_class[number], size);
 }
 
 /* The live slot that begins at `p`: its state; 0: there is none, which was reported. */
 static inline unsigned live_slot(struct tarn__hard_class *class, const void *p, uint32_t index, const char *where)
 {
-    bool known = index < atomic_load_explicit(&class->known, memory_order_acquire) && tarn__hard_slot(class, index) == p;
+    bool known = index < tarn__hard_known(class) && tarn__hard_slot(class, index) == p;
     unsigned state = known ? tarn__hard_state(class, index) : TARN__HARD_NEVER;
     if (TARN__LIKELY(state >= TARN__HARD_LIVE))
         return state;
@@ -212,40 +205,40 @@ static inline unsigned live_slot(struct tarn__hard_class *class, const void *p, 
     return 0;
 }
 
-/* Without bins: straight to the class. */
-static TARN__NOINLINE void free_at_end(struct tarn__hard_class *class, uint32_t index)
+/* Clears a live slot and says that it is free. False: something is wrong with it, which was reported; it stays as it is. */
+static bool end_object(uint16_t *state, size_t slot_size, char *p, size_t size, const char *where)
 {
-    tarn__hard_set(class, index, TARN__HARD_FREE);
-    tarn__hard_give(class, &index, 1);
+    size_t asked = slot_size + TARN__HARD_LIVE - __atomic_load_n(state, __ATOMIC_RELAXED);
+    bool wrong_size = size != TARN__HARD_ANY && size != asked;
+    if (wrong_size || !tarn__hard_sound(state, p, asked, slot_size)) {
+        report(wrong_size ? TARN__WRONG_SIZE : TARN__RED_ZONE, where, p);
+        return false;
+    }
+    tarn__hard_set_busy(state);
+    memset(p, 0, slot_size);
+    tarn__hard_set(state, TARN__HARD_FREE);
+    return true;
 }
 
 static void small_free(struct tarn__hard_class *class, char *p, size_t size, const char *where)
 {
     uint32_t index = tarn__hard_index(class, p);
-    unsigned state = live_slot(class, p, index, where);
-    if (TARN__UNLIKELY(state == 0))
+    struct tarn__hard_local *local = my_local();
+    if (!live_slot(class, p, index, where) || !end_object(&class->state[index], class->size, p, size, where))
         return;
-    size_t asked = class->size - (state - TARN__HARD_LIVE);
-    bool wrong_size = size != TARN__HARD_ANY && size != asked;
-    if (TARN__UNLIKELY(wrong_size || !tarn__hard_intact(p, asked, class->size, tarn__hard_canary(p)) ||
-                       !tarn__hard_front_intact(class, p, index))) {
-        report(wrong_size ? TARN__WRONG_SIZE : TARN__RED_ZONE, where, p);
+    if (!local) {
+        tarn__hard_give(class, &index, 1);
         return;
     }
-    tarn__hard_set_busy(class, index);
-    memset(p, 0, class->size);
-    tarn__hard_set(class, index, TARN__HARD_WAITING);
-    struct hard_local *local = my_local();
-    if (TARN__LIKELY(local != NULL))
-        wait(local, class, index);
-    else
-        free_at_end(class, index);
+    struct tarn__hard_ring *ring = &local->ring[class - tarn__hard_class];
+    ring->known = tarn__hard_known(class);
+    put(ring, class, index);
 }
 
 bool tarn__hard_free(void *p, size_t size, const char *where)
 {
     struct tarn__hard_class *class = tarn__hard_class_of(p);
-    if (TARN__UNLIKELY(!class))
+    if (!class)
         return tarn__hard_base && tarn__hard_large_free(p, size, where);
     small_free(class, p, size, where);
     return true;
@@ -268,10 +261,10 @@ static bool small_resize(struct tarn__hard_class *class, char *p, size_t had, si
     if (size + TARN__HARD_CANARY > class->size || size < class->size / 2)
         return false;
     size_t least = tarn__min(had, size);
-    tarn__hard_set_busy(class, index);
+    tarn__hard_set_busy(&class->state[index]);
     memset(p + least, 0, class->size - least);
     tarn__hard_fill(p, size, class->size, tarn__hard_canary(p));
-    tarn__hard_set(class, index, TARN__HARD_LIVE + (class->size - (unsigned)size));
+    tarn__hard_set(&class->state[index], TARN__HARD_LIVE + (class->size - (unsigned)size));
     return true;
 }
 

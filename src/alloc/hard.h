@@ -5,9 +5,9 @@
  *     slot      | object, as asked for | canary: the rest of the slot, at least 8 bytes |       out of line: 16 bits that say live, and how long the rest is
  *     free      | 0 0 0 …                                                                |       or free, or waiting
  *
- *     free ──> the thread's queue (128 KiB, first in first out) ──> its bin of the class ──> a request takes any of the bin
- *                                                                   ↕ half a bin
- *                                                                   the class's free slots, and slots never used
+ *     free ──> the thread's ring of the class: the last ones wait, first in first out ──> the others are ripe: a request takes any of them
+ *                                                                                        ↕ half of the ripe ones
+ *                                                                                        the class's free slots, and slots never used
  *
  * Where. A place of 2 TiB is decided at random, in it 16 GiB for each of the 72 size classes (classes.h): so an address tells its class and its
  * number by arithmetic. Of it extents are mapped as needed, between which one to sixteen pages stay unmapped. What is known of slots lies in another place of the
@@ -17,7 +17,8 @@
  * word in front, at the free, at a realloc, or at exit. A write after the free when the slot is used again, or at exit. Whole pages (hard_large.c) have
  * unmapped addresses on both sides. Each look at a slot in use by others is repeated before anything is said (hard_check.c).
  *
- * Threads. A bin is its thread's; an object that another thread frees goes through that one's queue. Nothing is locked but to exchange half a bin.
+ * Threads. A ring is its thread's; an object that another thread frees goes to that one's ring. Nothing is locked but to exchange slots with the class. Up to 128 slots
+ * wait, and up to 64 are ripe: fewer of large ones, so that 8 KiB wait, or two. Requests of up to 256 bytes are served without a call (hard_fast.h).
  *
  * Wrong if: correct programs are reported. What it costs: docs/decisions/0015-hardened.md.
  */
@@ -59,7 +60,7 @@ struct tarn__suspect;
 bool tarn__hard_describe(const void *p, struct tarn__suspect *suspect);
 
 struct tarn__hard_stats {
-    size_t live, waiting;     /* objects in use, and such as were freed and wait in queues or bins or are free */
+    size_t live, waiting;     /* objects in use, and such as were freed and are in rings or free */
     size_t mapped, metadata;  /* bytes */
     size_t large, large_kept; /* whole pages: live ones, and bytes of freed ones that stay mapped */
     size_t unguarded;         /* objects that had to be served by the ordinary way */

@@ -5,7 +5,7 @@
 
 #include "page/section.h"
 
-enum { LOOKS = 4 };
+enum { LOOKS = 4, AHEAD = 16 };
 
 /* What is wrong with a slot now; -1: nothing. */
 static int wrong_now(struct tarn__hard_class *class, uint32_t index)
@@ -15,8 +15,8 @@ static int wrong_now(struct tarn__hard_class *class, uint32_t index)
     bool good = true;
     if (state >= TARN__HARD_LIVE)
         good = tarn__hard_intact(p, size - (state - TARN__HARD_LIVE), size, tarn__hard_canary(p)) &&
-               tarn__hard_front_intact(class, p, index);
-    else if (state == TARN__HARD_FREE || state == TARN__HARD_WAITING)
+               (tarn__hard_state(class, index - 1) != TARN__HARD_NEVER || tarn__hard_front_intact(p, size));
+    else if (state == TARN__HARD_FREE)
         good = tarn__hard_zero(p, size);
     atomic_thread_fence(memory_order_acquire);
     if (good || tarn__hard_state(class, index) != state)
@@ -36,10 +36,11 @@ static int wrong(struct tarn__hard_class *class, uint32_t index)
 static size_t check_class(struct tarn__hard_class *class)
 {
     size_t found = 0;
-    uint32_t known = atomic_load_explicit(&class->known, memory_order_acquire);
+    uint32_t known = tarn__hard_known(class);
     for (uint32_t index = 0; index < known; index++) {
         if (tarn__hard_state(class, index) <= TARN__HARD_GAP)
             continue;
+        __builtin_prefetch(tarn__hard_slot(class, index + AHEAD) - 8);
         int crime = wrong(class, index);
         if (crime < 0)
             continue;
@@ -90,7 +91,7 @@ bool tarn__hard_describe(const void *p, struct tarn__suspect *suspect)
         return tarn__hard_base && tarn__hard_large_describe(p, suspect);
     uint32_t index = tarn__hard_index(class, p);
     suspect->pool = name_of(class->size);
-    if (index >= atomic_load_explicit(&class->known, memory_order_acquire))
+    if (index >= tarn__hard_known(class))
         return true;
     unsigned state = tarn__hard_state(class, index);
     if (state <= TARN__HARD_GAP)
@@ -105,11 +106,11 @@ bool tarn__hard_describe(const void *p, struct tarn__suspect *suspect)
 
 static void count_class(const struct tarn__hard_class *class, struct tarn__hard_stats *stats)
 {
-    uint32_t known = atomic_load_explicit(&class->known, memory_order_acquire);
+    uint32_t known = tarn__hard_known(class);
     for (uint32_t index = 0; index < known; index++) {
         unsigned state = tarn__hard_state(class, index);
         stats->live += state >= TARN__HARD_LIVE;
-        stats->waiting += state == TARN__HARD_WAITING || state == TARN__HARD_FREE;
+        stats->waiting += state == TARN__HARD_FREE;
     }
     stats->mapped += class->mapped;
     stats->metadata += class->state_mapped + class->stack_mapped;

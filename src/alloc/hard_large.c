@@ -148,7 +148,7 @@ static bool intact(const struct block *block)
 static bool front_intact(const struct block *block)
 {
     char *from = (char *)tarn__align_down((uintptr_t)block->p, TARN__PAGE_SIZE);
-    return tarn__hard_zero(from, (size_t)(block->p - from));
+    return from == block->p || tarn__hard_zero(from, (size_t)(block->p - from));
 }
 
 /* Whether a kept block is all zero. */

@@ -6,11 +6,20 @@
 #include "os/random.h"
 #include "page/section.h"
 
-enum { GAP_PAGES = 16, FIRST_EXTENT = 65536, LEAST_SLOTS = 8, MOST_EXTENT = 4 << 20, META_STEP = 65536, FRESH_BYTES = 8192 };
+enum {
+    GAP_PAGES = 16,
+    FIRST_EXTENT = 65536,
+    LEAST_SLOTS = 8,
+    MOST_EXTENT = 4 << 20,
+    META_STEP = 65536,
+    AT_ONCE = 65536,
+    RIPE_BYTES = 16384,
+    WAIT_BYTES = 8192
+};
 
 struct tarn__hard_class tarn__hard_class[TARN__CLASSES + 1];
 uintptr_t tarn__hard_base;
-uint64_t tarn__hard_secret;
+uint64_t tarn__hard_secret, tarn__hard_factor;
 
 static struct tarn__lock begin_lock = TARN__LOCK_INIT(TARN__RANK_HARD);
 static struct tarn__lock descriptors_lock = TARN__LOCK_INIT(TARN__RANK_HARD);
@@ -18,7 +27,7 @@ static char *descriptors_at;
 static size_t descriptors_used, descriptors_mapped;
 static _Atomic uint32_t begun; /* 1: there is a place; 2: there is none */
 
-static void set_up(struct tarn__hard_class *class, unsigned number, uintptr_t meta, uint64_t *random, uint32_t *bins)
+static void set_up(struct tarn__hard_class *class, unsigned number, uintptr_t meta, uint64_t *random, uint32_t *rings)
 {
     size_t size = tarn__class_size(number);
     class->base = (char *)(tarn__hard_base + ((uintptr_t)number << TARN__HARD_CLASS_BITS));
@@ -27,27 +36,30 @@ static void set_up(struct tarn__hard_class *class, unsigned number, uintptr_t me
     class->stack = (uint32_t *)((char *)class->state + ((size_t)1 << (TARN__HARD_META_BITS - 1)));
     class->inverse = ~UINT64_C(0) / size + 1;
     class->size = (uint32_t)size;
-    class->bin_at = *bins;
-    class->bin_most = (uint32_t)tarn__max(4, tarn__min(TARN__HARD_BIN_MOST, 2 * FRESH_BYTES / size));
-    *bins += class->bin_most;
+    class->ripe_most = (uint32_t)tarn__max(4, tarn__min(TARN__HARD_RIPE_MOST, RIPE_BYTES / size));
+    class->wait_most = (uint32_t)tarn__max(2, tarn__min(TARN__HARD_WAIT_MOST, WAIT_BYTES / size));
+    class->ring_at = *rings;
+    class->ring_mask = (1U << tarn__log2_ceil(class->ripe_most + class->wait_most)) - 1;
+    *rings += class->ring_mask + 1;
     class->random = tarn__random_next(random) | 1;
     tarn__lock_init(&class->lock, TARN__RANK_HARD);
 }
 
 static bool find_places(void)
 {
-    uint32_t bins = 0;
+    uint32_t rings = 0;
     uint64_t random = tarn__random_seed();
     uintptr_t meta = tarn__random_place((size_t)TARN__HARD_PLACES << TARN__HARD_META_BITS);
     uintptr_t base = meta ? tarn__random_place((size_t)TARN__HARD_PLACES << TARN__HARD_CLASS_BITS) : 0;
     if (!base)
         return false;
     tarn__hard_secret = tarn__random_seed();
+    tarn__hard_factor = tarn__random_seed() | 1;
     tarn__hard_base = base;
     descriptors_at = (char *)meta;
     for (unsigned number = 1; number <= TARN__CLASSES; number++)
-        set_up(&tarn__hard_class[number], number, meta, &random, &bins);
-    TARN__ASSERT(bins <= TARN__HARD_BIN_ROOM, "all bins of a thread have room");
+        set_up(&tarn__hard_class[number], number, meta, &random, &rings);
+    TARN__ASSERT(rings <= TARN__HARD_RING_ROOM, "all rings of a thread have room");
     return true;
 }
 
@@ -108,7 +120,8 @@ static bool grow(struct tarn__hard_class *class)
         !tarn__os_map(class->at, size, TARN__OS_COMMITTED))
         return false;
     if ((size_t)first * class->size == from)
-        tarn__hard_set(class, first - 1, TARN__HARD_GAP);
+        tarn__hard_set(&class->state[first - 1], TARN__HARD_GAP);
+    class->populated = class->at;
     class->at += size + gap;
     class->mapped += size;
     class->next = first;
@@ -117,7 +130,7 @@ static bool grow(struct tarn__hard_class *class)
     return true;
 }
 
-/* Those freed last: they are in the processor's caches; chance comes from the bins. */
+/* Those freed last: they are in the processor's caches; chance comes from the rings. */
 static uint32_t take_freed(struct tarn__hard_class *class, uint32_t *slots, uint32_t wanted)
 {
     uint32_t taken = (uint32_t)tarn__min(wanted, class->count);
@@ -126,14 +139,38 @@ static uint32_t take_freed(struct tarn__hard_class *class, uint32_t *slots, uint
     return taken;
 }
 
-uint32_t tarn__hard_take(struct tarn__hard_class *class, uint32_t *slots, uint32_t wanted)
+static uint32_t take_new(struct tarn__hard_class *class, uint32_t *slots, uint32_t wanted)
 {
-    tarn__lock(&class->lock);
-    uint32_t taken = class->count > 0 ? take_freed(class, slots, wanted) : 0;
-    if (taken == 0 && (class->next < class->end || grow(class)))
+    uint32_t taken = 0;
+    if (class->next < class->end || grow(class))
         while (taken < wanted && class->next < class->end)
             slots[taken++] = class->next++;
+    return taken;
+}
+
+/* What is to be had from the system at once, as more is wanted of the class than its first extent: up to `end`; NULL: nothing yet. */
+static char *next_pages(struct tarn__hard_class *class, char **end)
+{
+    char *from = class->populated, *extent = tarn__hard_slot(class, class->end);
+    if (class->mapped <= FIRST_EXTENT || tarn__hard_slot(class, class->next) <= from || from >= extent)
+        return NULL;
+    *end = (char *)tarn__min((uintptr_t)from + AT_ONCE, tarn__align_down((uintptr_t)extent, TARN__PAGE_SIZE));
+    class->populated = *end;
+    return from < *end ? from : NULL;
+}
+
+uint32_t tarn__hard_take(struct tarn__hard_class *class, uint32_t *slots, uint32_t wanted)
+{
+    char *pages = NULL, *end;
+    tarn__lock(&class->lock);
+    uint32_t taken = class->count > 0 ? take_freed(class, slots, wanted) : 0;
+    if (taken == 0) {
+        taken = take_new(class, slots, wanted);
+        pages = next_pages(class, &end);
+    }
     tarn__unlock(&class->lock);
+    if (pages)
+        tarn__os_populate(pages, (size_t)(end - pages)); /* if not, page faults do */
     return taken;
 }
 

@@ -6,27 +6,28 @@
 
 #include "alloc/classes.h"
 #include "base/atomic.h"
+#include "base/bits.h"
 #include "base/fail.h"
 #include "os/lock.h"
 
 #include <string.h>
 
 enum {
-    TARN__HARD_CLASS_BITS = 34, /* bytes of a class's slots */
-    TARN__HARD_META_BITS = 33,  /* bytes of what is known of them: half for states, half for the stack of free ones */
-    TARN__HARD_PLACES = 128,    /* classes that the places have room for; 0 is for other descriptors */
-    TARN__HARD_CANARY = 8,      /* bytes, at least */
-    TARN__HARD_BIN_MOST = 64,
-    TARN__HARD_BIN_ROOM = 2048, /* slots in all bins of a thread */
+    TARN__HARD_CLASS_BITS = 34,  /* bytes of a class's slots */
+    TARN__HARD_META_BITS = 33,   /* bytes of what is known of them: half for states, half for the stack of free ones */
+    TARN__HARD_PLACES = 128,     /* classes that the places have room for; 0 is for other descriptors */
+    TARN__HARD_CANARY = 8,       /* bytes, at least */
+    TARN__HARD_RIPE_MOST = 64,   /* slots of a class that a thread may choose among */
+    TARN__HARD_WAIT_MOST = 128,  /* slots of a class that wait in a thread before they may be chosen */
+    TARN__HARD_RING_ROOM = 4608, /* slots in all rings of a thread */
 };
 
 /* A slot's state. Others are live: TARN__HARD_LIVE and the bytes behind the object, up to 32768. */
 enum {
-    TARN__HARD_NEVER,   /* not used yet, or not there */
-    TARN__HARD_GAP,     /* not there; nor is the byte in front of the next one */
-    TARN__HARD_FREE,    /* was used; in a bin or on the class's stack */
-    TARN__HARD_WAITING, /* freed; in a queue */
-    TARN__HARD_BUSY,    /* between two states */
+    TARN__HARD_NEVER, /* not used yet, or not there */
+    TARN__HARD_GAP,   /* not there; nor is the byte in front of the next one */
+    TARN__HARD_FREE,  /* was used; in a ring or on the class's stack */
+    TARN__HARD_BUSY,  /* between two states */
     TARN__HARD_LIVE = 16
 };
 
@@ -34,9 +35,10 @@ struct tarn__hard_class {
     char *base; /* of all its slots */
     uint16_t *state;
     uint64_t inverse; /* ceil(2^64 / size) */
-    uint32_t size, bin_at;
-    uint32_t bin_most;      /* slots in a bin */
-    _Atomic uint32_t known; /* states below this are mapped */
+    uint32_t size;
+    uint32_t ring_at, ring_mask;   /* of each thread's ring */
+    uint32_t ripe_most, wait_most; /* slots in its two parts */
+    _Atomic uint32_t known;        /* states below this are mapped */
 
     _Alignas(TARN__CACHE_LINE) struct tarn__lock lock;
     uint32_t next, end; /* slots never used, of the latest extent */
@@ -45,11 +47,12 @@ struct tarn__hard_class {
     uint64_t random;
     size_t mapped, state_mapped, stack_mapped; /* bytes */
     char *at;                                  /* where the next extent begins */
+    char *populated;                           /* of the latest extent, pages in front of this were had at once */
 };
 
-extern struct tarn__hard_class tarn__hard_class[TARN__CLASSES + 1];
-extern uintptr_t tarn__hard_base; /* of all classes; 0: none, or not yet */
-extern uint64_t tarn__hard_secret;
+extern TARN__HIDDEN struct tarn__hard_class tarn__hard_class[TARN__CLASSES + 1];
+extern TARN__HIDDEN uintptr_t tarn__hard_base;                     /* of all classes; 0: none, or not yet */
+extern TARN__HIDDEN uint64_t tarn__hard_secret, tarn__hard_factor; /* of canaries; the second one is odd */
 
 /* Whether there is a place; finds one at the first call. */
 bool tarn__hard_places(void);
@@ -67,22 +70,39 @@ size_t tarn__hard_descriptors_mapped(void);
 
 void tarn__hard_slots_each_lock(void (*act)(struct tarn__lock *));
 
-/* The class whose part of the place `p` lies in, or NULL. */
+/* 1 … TARN__CLASSES: the class whose part of the place `p` lies in. */
+static inline size_t tarn__hard_number_of(const void *p) { return ((uintptr_t)p - tarn__hard_base) >> TARN__HARD_CLASS_BITS; }
+
+/* That class, or NULL. */
 static inline struct tarn__hard_class *tarn__hard_class_of(const void *p)
 {
-    size_t offset = (uintptr_t)p - tarn__hard_base;
-    size_t number = offset >> TARN__HARD_CLASS_BITS;
+    size_t number = tarn__hard_number_of(p);
     return tarn__hard_base && number - 1 < TARN__CLASSES ? &tarn__hard_class[number] : NULL;
 }
 
-/* The number of the slot that `p` lies in. */
-static inline uint32_t tarn__hard_index(const struct tarn__hard_class *class, const void *p)
+/*
+ * The number of the slot that `p` lies in, of slots from `base` on, and whether it begins there: the low half of the product with the
+ * inverse says so, as there are less than 2^30 slots (see slab/mark.h).
+ */
+static inline bool tarn__hard_starts(const char *base, uint64_t inverse, uint32_t size, const void *p, uint32_t *index)
 {
 #if UINTPTR_MAX > 0xffffffff
-    return (uint32_t)((unsigned __int128)(uintptr_t)((const char *)p - class->base) * class->inverse >> 64);
+    (void)size;
+    unsigned __int128 product = (unsigned __int128)(uintptr_t)((const char *)p - base) * inverse;
+    *index = (uint32_t)(product >> 64);
+    return (uint64_t)product < inverse;
 #else
-    return (uint32_t)((uintptr_t)((const char *)p - class->base) / class->size);
+    (void)inverse;
+    *index = (uint32_t)((uintptr_t)((const char *)p - base) / size);
+    return *index * size == (uintptr_t)((const char *)p - base);
 #endif
+}
+
+static inline uint32_t tarn__hard_index(const struct tarn__hard_class *class, const void *p)
+{
+    uint32_t index;
+    tarn__hard_starts(class->base, class->inverse, class->size, p, &index);
+    return index;
 }
 
 static inline char *tarn__hard_slot(const struct tarn__hard_class *class, uint32_t index)
@@ -95,15 +115,17 @@ static inline uint16_t tarn__hard_state(const struct tarn__hard_class *class, ui
     return __atomic_load_n(&class->state[index], __ATOMIC_ACQUIRE);
 }
 
-static inline void tarn__hard_set(struct tarn__hard_class *class, uint32_t index, unsigned state)
+static inline uint32_t tarn__hard_known(const struct tarn__hard_class *class)
 {
-    __atomic_store_n(&class->state[index], (uint16_t)state, __ATOMIC_RELEASE);
+    return atomic_load_explicit(&class->known, memory_order_acquire);
 }
 
+static inline void tarn__hard_set(uint16_t *state, unsigned to) { __atomic_store_n(state, (uint16_t)to, __ATOMIC_RELEASE); }
+
 /* BUSY, before anything in the slot changes: the fence pairs with the acquire of who looks at a slot and at its state afterwards. */
-static inline void tarn__hard_set_busy(struct tarn__hard_class *class, uint32_t index)
+static inline void tarn__hard_set_busy(uint16_t *state)
 {
-    __atomic_store_n(&class->state[index], (uint16_t)TARN__HARD_BUSY, __ATOMIC_RELAXED);
+    __atomic_store_n(state, (uint16_t)TARN__HARD_BUSY, __ATOMIC_RELAXED);
     atomic_thread_fence(memory_order_release);
 }
 
@@ -113,10 +135,8 @@ static inline void tarn__hard_set_busy(struct tarn__hard_class *class, uint32_t 
  */
 static inline uint64_t tarn__hard_canary(const void *p)
 {
-    uint64_t x = ((uintptr_t)p ^ tarn__hard_secret) * UINT64_C(0x9e3779b97f4a7c15);
-    x ^= x >> 32;
-    x *= UINT64_C(0xd6e8feb86659fd93);
-    return ((x ^ x >> 29) | UINT64_C(0x8080808080808080)) & UINT64_C(0xbfbfbfbfbfbfbfbf);
+    uint64_t x = ((uintptr_t)p ^ tarn__hard_secret) * tarn__hard_factor;
+    return ((x ^ x >> 32) | UINT64_C(0x8080808080808080)) & UINT64_C(0xbfbfbfbfbfbfbfbf);
 }
 
 /* The bits of a word's bytes from `byte` on, in order of address. */
@@ -138,8 +158,10 @@ static inline void tarn__hard_fill(char *p, size_t asked, size_t size, uint64_t 
     tarn__hard_word *word = (tarn__hard_word *)(p + asked / 8 * 8), *end = (tarn__hard_word *)(p + size);
     uint64_t mask = tarn__hard_tail(asked % 8);
     *word = (*word & ~mask) | (canary & mask);
-    while (++word < end)
+    while (++word < end) {
         *word = canary;
+        __asm__("" : "+r"(word)); /* mostly once, or never: not to be made wider */
+    }
 }
 
 /* Whether it is still so. */
@@ -147,35 +169,65 @@ static inline bool tarn__hard_intact(const char *p, size_t asked, size_t size, u
 {
     const tarn__hard_word *word = (const tarn__hard_word *)(p + asked / 8 * 8), *end = (const tarn__hard_word *)(p + size);
     uint64_t wrong = (*word ^ canary) & tarn__hard_tail(asked % 8);
-    while (++word < end)
+    while (++word < end) {
         wrong |= *word ^ canary;
+        __asm__("" : "+r"(word));
+    }
     return wrong == 0;
 }
 
-/* Whether `size` bytes, a multiple of 16, are all zero. */
+/* 16 bytes of memory that may hold anything of any type. */
+typedef uint64_t tarn__hard_pair __attribute__((vector_size(16), may_alias));
+
+/* Whether [p, end), multiples of 16 and not empty, is all zero. */
+static inline bool tarn__hard_zero_words(const char *p, const char *end)
+{
+    tarn__hard_pair any = {0, 0};
+    do
+        any |= *(const tarn__hard_pair *)p;
+    while ((p += sizeof any) < end);
+    return (any[0] | any[1]) == 0;
+}
+
+/* The same; beyond the first words by the library's way to compare, which is quicker. */
 static inline bool tarn__hard_zero(const char *p, size_t size)
 {
-    const tarn__hard_word *word = (const tarn__hard_word *)p, *end = (const tarn__hard_word *)(p + size);
-    uint64_t any = 0;
-    if (size & 16) {
-        any = word[0] | word[1];
-        word += 2;
-    }
-    for (; word < end && !any; word += 4)
-        any = (word[0] | word[1]) | (word[2] | word[3]);
-    return any == 0;
+    enum { HEAD = 64 };
+    return tarn__hard_zero_words(p, p + tarn__min(size, HEAD)) && (size <= HEAD || memcmp(p, p + HEAD, size - HEAD) == 0);
 }
 
 /*
- * Whether the word in front of a slot is as it should be. Others may be changing it from the canary to zero or back. Where it would be another line of the
- * processor's caches, it is left to the looks at the slot in front, if that was ever used.
+ * Of a slot never used, whether an underflow of the next one reached it. By an exchange, as the page may not be there yet, and a write after a
+ * read would be a fault more.
  */
-static inline bool tarn__hard_front_intact(const struct tarn__hard_class *class, const char *p, uint32_t index)
+static inline bool tarn__hard_fresh(char *p, size_t size)
 {
-    if (((uintptr_t)p & (TARN__CACHE_LINE - 1)) == 0 && tarn__hard_state(class, index - 1) != TARN__HARD_NEVER)
+    tarn__hard_word *last = (tarn__hard_word *)(p + size) - 1;
+    uint64_t is = __atomic_exchange_n(last, 0, __ATOMIC_RELAXED);
+    if (TARN__LIKELY(is == 0))
         return true;
+    *last = is;
+    return false;
+}
+
+/* Makes [p, end) so. */
+static inline void tarn__hard_clear_words(char *p, const char *end)
+{
+    do {
+        *(tarn__hard_pair *)p = (tarn__hard_pair){0, 0};
+        p += sizeof(tarn__hard_pair);
+        __asm__("" : "+r"(p)); /* else the compiler makes a call of it */
+    } while (p < end);
+}
+
+/*
+ * Whether the word in front of a slot is as it should be, when no object was ever there; another thread may be making one now. Where there was one, that
+ * slot's own checks find what is wrong with it.
+ */
+static inline bool tarn__hard_front_intact(const char *p, size_t slot_size)
+{
     uint64_t word = __atomic_load_n((const tarn__hard_word *)(p - 8), __ATOMIC_RELAXED);
-    return word == 0 || word == tarn__hard_canary(tarn__hard_slot(class, index - 1));
+    return word == 0 || word == tarn__hard_canary(p - slot_size);
 }
 
 #endif
