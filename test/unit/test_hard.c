@@ -1,5 +1,5 @@
 /*
- * Hardened mode: each misuse is tried 10 000 times (2000 among other tests), with sizes, neighbours and what happens meanwhile by chance; `./dev trials` prints how often it was found.
+ * Hardened mode: each misuse is tried 10 000 times (1000 times among other tests), with sizes, neighbours and what happens meanwhile by chance; `./dev trials` prints how often it was found.
  * And what correct programs do.
  */
 #include "test/unit/check.h"
@@ -19,7 +19,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { TRIALS = 10000, QUICKER = 5, NEIGHBOURS = 64, SMALL = 32000, LARGE_MOST = 400000, HEAD = 128 };
+enum { TRIALS = 10000, QUICKER = 10, NEIGHBOURS = 64, SMALL = 32000, LARGE_MOST = 400000, HEAD = 128 };
 
 static sigjmp_buf back;
 static char said[HEAD];
