@@ -104,7 +104,11 @@ TARN_API void *tarn_mempool_alloc_preallocated(struct tarn_mempool *pool); /**< 
 TARN_API int tarn_mempool_alloc_bulk(struct tarn_mempool *pool, void **elements, unsigned count, unsigned allocated,
                                      tarn_gfp_t flags);
 
-TARN_API void tarn_mempool_free(void *element, struct tarn_mempool *pool); /**< NULL is allowed */
+/**
+ * NULL is allowed. An element of a cache or of kmalloc's classes that is freed into the reserve and is free already is reported (report.h); any other while the
+ * reserve holds at most 16, or is poisoned.
+ */
+TARN_API void tarn_mempool_free(void *element, struct tarn_mempool *pool);
 
 /**
  * Gives elements to the reserve as long as that is short.
@@ -118,7 +122,7 @@ TARN_API bool tarn_mempool_is_saturated(const struct tarn_mempool *pool); /**< w
 
 /**
  * Poisons elements while they are in the reserve: filled with 0x6b, the last byte 0xa5, which is verified when one leaves it,
- * when it is filled with 0x5a; and finds elements freed twice into the reserve. What is proved ends the process with a message.
+ * when it is filled with 0x5a; and finds all elements freed twice into the reserve. What is proved is reported (report.h).
  * Call it before others use the pool. Without it the reserve's elements are not written to, except by development builds, which
  * poison what stands on a cache, a size or pages.
  * @param element_size  bytes; 0 for what stands on a cache, a size or pages

@@ -62,11 +62,24 @@ static void quick_to_cache(void *element, struct tarn_mempool *pool)
         tarn__cache_free(pool->pool_data, element);
 }
 
+/* By its mark: so a free to the cache is found as well. Debugged caches and pages have none that is always kept. */
+static enum tarn__mempool_kept keep_object(void *element, bool kept)
+{
+    const struct tarn__slab *slab = tarn__slab_of(element);
+    if (!slab || (slab->cache->flags & TARN__DEBUG_FLAGS))
+        return TARN__MEMPOOL_UNKNOWN;
+    uint8_t *mark = tarn__mark_of(slab, element);
+    if (kept && !tarn__mark_read(mark))
+        return TARN__MEMPOOL_WAS_FREE;
+    tarn__mark_write(mark, !kept);
+    return TARN__MEMPOOL_NOTED;
+}
+
 static const struct tarn__mempool_backend backends[] = {
-    {tarn_mempool_alloc_slab, size_in_cache, NULL, quick_from_cache, quick_to_cache},
-    {tarn_mempool_kmalloc, size_itself, NULL, NULL, NULL},
-    {tarn_mempool_alloc_pages, size_of_pages, memory_of_page, NULL, NULL},
-    {NULL, NULL, NULL, NULL, NULL},
+    {tarn_mempool_alloc_slab, size_in_cache, NULL, quick_from_cache, quick_to_cache, keep_object},
+    {tarn_mempool_kmalloc, size_itself, NULL, NULL, NULL, keep_object},
+    {tarn_mempool_alloc_pages, size_of_pages, memory_of_page, NULL, NULL, NULL},
+    {NULL, NULL, NULL, NULL, NULL, NULL},
 };
 
 /* Linked in when a pool can stand on one of them, and before it does. */

@@ -159,15 +159,17 @@ static void trim_reserve(struct tarn_mempool *pool, const int *most)
 {
     void *element;
     do {
+        struct tarn__reserve_finding found = {NULL};
         tarn__mempool_lock(pool);
-        element = pool->curr_nr > *most ? tarn__reserve_remove(pool) : NULL;
+        element = pool->curr_nr > *most ? tarn__reserve_remove(pool, &found) : NULL;
         tarn__mempool_unlock(pool);
+        tarn__reserve_tell(&found);
         if (element)
             pool->free(element, pool->pool_data);
     } while (element);
 }
 
-static const struct tarn__mempool_backend *backend_of(const struct tarn_mempool *pool)
+const struct tarn__mempool_backend *tarn__mempool_backend_of(const struct tarn_mempool *pool)
 {
     const struct tarn__mempool_backend *backend = tarn__mempool_backends;
     while (backend && backend->alloc && backend->alloc != pool->alloc)
@@ -178,7 +180,7 @@ static const struct tarn__mempool_backend *backend_of(const struct tarn_mempool 
 /* Finds out how large elements are, and who allocates and frees them. False: the allocator below cannot be used for a pool. */
 static bool ask_backend(struct tarn_mempool *pool)
 {
-    const struct tarn__mempool_backend *backend = backend_of(pool);
+    const struct tarn__mempool_backend *backend = tarn__mempool_backend_of(pool);
     size_t size = backend ? backend->element_size(pool->pool_data) : 0;
     if (size == SIZE_MAX) {
         tarn__warn("mempool: a cache with a constructor cannot be under a mempool");

@@ -56,11 +56,11 @@ struct waiter {
     _Atomic uint32_t served;
 };
 
-static void fill_slots(struct tarn_mempool *pool, void **slots, unsigned count)
+static void fill_slots(struct tarn_mempool *pool, void **slots, unsigned count, struct tarn__reserve_finding *found)
 {
     for (unsigned i = 0; i < count; i++)
         if (!slots[i])
-            slots[i] = tarn__reserve_remove(pool);
+            slots[i] = tarn__reserve_remove(pool, found);
 }
 
 /* Waiting */
@@ -78,14 +78,14 @@ static void enqueue(struct tarn_mempool *pool, struct waiter *waiter)
  * Serves the first waiter that there is enough for, if any, and returns its word, to be woken once the lock is free. Each needs
  * more than there was before an element came, so that one uses up all there is; one element serves one waiter at most.
  */
-static _Atomic uint32_t *serve(struct tarn_mempool *pool)
+static _Atomic uint32_t *serve(struct tarn_mempool *pool, struct tarn__reserve_finding *found)
 {
     struct tarn__list *queue = tarn__mempool_queue(pool);
     for (struct tarn__list *item = queue->next; item != queue; item = item->next) {
         struct waiter *waiter = TARN__CONTAINER(item, struct waiter, link);
         if (waiter->need <= pool->curr_nr) {
             tarn__list_remove(item);
-            fill_slots(pool, waiter->slots, waiter->count);
+            fill_slots(pool, waiter->slots, waiter->count, found);
             atomic_store_explicit(&waiter->served, 1, memory_order_release); /* pairs with the load in `was_served` */
             return &waiter->served;
         }
@@ -125,10 +125,11 @@ static bool sleep_in_queue(struct tarn_mempool *pool, struct waiter *waiter)
  */
 static bool take(struct tarn_mempool *pool, struct waiter *waiter, bool may_sleep)
 {
+    struct tarn__reserve_finding found = {NULL};
     tarn__mempool_lock(pool);
     bool enough = pool->curr_nr >= waiter->need;
     if (enough) {
-        fill_slots(pool, waiter->slots, waiter->count);
+        fill_slots(pool, waiter->slots, waiter->count, &found);
     } else if (may_sleep) {
         waiter->forks = pool->forks;
         if (!waiter->arrival)
@@ -136,6 +137,7 @@ static bool take(struct tarn_mempool *pool, struct waiter *waiter, bool may_slee
         enqueue(pool, waiter);
     }
     tarn__mempool_unlock(pool);
+    tarn__reserve_tell(&found);
     return enough || (may_sleep && sleep_in_queue(pool, waiter));
 }
 
@@ -242,12 +244,14 @@ int tarn_mempool_alloc_bulk(struct tarn_mempool *pool, void **elements, unsigned
 
 /*
  * Gives up to BATCH elements to the reserve, as long as that is short, and to those who wait. Returns how many, from the first
- * on.
+ * on; one that is found to be free already is the last of them, and stays out.
  */
 unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned count)
 {
     _Atomic uint32_t *wake[BATCH];
     unsigned given = 0, served = 0;
+    const void *twice = NULL;
+    struct tarn__reserve_finding found = {NULL};
     if (TARN__LIKELY(!tarn__mempool_is_short(pool)))
         return 0;
     if (count > BATCH)
@@ -256,13 +260,17 @@ unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned
         for (unsigned i = 0; i < count; i++)
             tarn__reserve_poison(pool, elements[i]);
     tarn__mempool_lock(pool);
-    while (given < count && pool->curr_nr < pool->min_nr)
-        tarn__reserve_add(pool, elements[given++]);
-    while (served < given && (wake[served] = serve(pool)))
+    for (; given < count && pool->curr_nr < pool->min_nr && !twice; given++)
+        if (!tarn__reserve_add(pool, elements[given]))
+            twice = elements[given];
+    while (served < given && (wake[served] = serve(pool, &found)))
         served++;
     tarn__mempool_unlock(pool);
     for (unsigned i = 0; i < served; i++)
         tarn__os_wake(wake[i]);
+    if (TARN__UNLIKELY(twice != NULL))
+        tarn__report(TARN__DOUBLE_FREE, "tarn_mempool_free", twice, NULL);
+    tarn__reserve_tell(&found);
     return given;
 }
 

@@ -7,6 +7,12 @@
 
 #include "tarn/mempool.h"
 
+enum tarn__mempool_kept {
+    TARN__MEMPOOL_NOTED,
+    TARN__MEMPOOL_UNKNOWN,  /* nothing can be noted of this one */
+    TARN__MEMPOOL_WAS_FREE, /* it is free, below or in a reserve; nothing was noted */
+};
+
 /* What is known of the elements of an allocator below. */
 struct tarn__mempool_backend {
     tarn_mempool_alloc_t *alloc;             /* by which its pools are known; NULL ends an array of these */
@@ -19,6 +25,12 @@ struct tarn__mempool_backend {
      */
     void *(*quick_alloc)(struct tarn_mempool *pool, tarn_gfp_t flags);
     void (*quick_free)(void *element, struct tarn_mempool *pool);
+
+    /*
+     * Notes that an element goes into a reserve, or out of it again, so that it counts as free meanwhile: under the pool's lock, in constant time. NULL:
+     * nothing can be noted.
+     */
+    enum tarn__mempool_kept (*keep)(void *element, bool kept);
 };
 
 /* What tarn_mempool_alloc and free do, over any allocator. */
@@ -27,6 +39,9 @@ void tarn__mempool_free(void *element, struct tarn_mempool *pool);
 
 /* Set once, before any pool that stands on one of them is made. */
 extern const struct tarn__mempool_backend *tarn__mempool_backends;
+
+/* What is known of the allocator under a pool; NULL: nothing. */
+const struct tarn__mempool_backend *tarn__mempool_backend_of(const struct tarn_mempool *pool);
 
 /* Asks the allocator below, unless a failure is injected. */
 void *tarn__mempool_ask(struct tarn_mempool *pool, tarn_gfp_t flags);

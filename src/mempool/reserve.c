@@ -3,10 +3,11 @@
 
 #include "base/atomic.h"
 #include "base/fail.h"
+#include "mempool/mempool.h"
 
 #include <string.h>
 
-enum { POISON_FREE = 0x6b, POISON_END = 0xa5, POISON_IN_USE = 0x5a };
+enum { POISON_FREE = 0x6b, POISON_END = 0xa5, POISON_IN_USE = 0x5a, FEW = 16 };
 
 _Atomic uint32_t tarn__mempool_forks;
 
@@ -37,35 +38,58 @@ void tarn__reserve_poison(const struct tarn_mempool *pool, void *element)
     bytes[pool->element_size - 1] = POISON_END;
 }
 
-static void verify_poison(const struct tarn_mempool *pool, void *element)
+static void verify_poison(const struct tarn_mempool *pool, void *element, struct tarn__reserve_finding *found)
 {
     unsigned char *bytes = memory_of(pool, element);
-    for (size_t i = 0; i < pool->element_size; i++)
-        if (TARN__UNLIKELY(bytes[i] != (i + 1 < pool->element_size ? POISON_FREE : POISON_END)))
-            tarn__fail(TARN__POISONED, "tarn_mempool_alloc", element);
+    for (size_t i = 0; i < pool->element_size; i++) {
+        unsigned expected = i + 1 < pool->element_size ? POISON_FREE : POISON_END;
+        if (TARN__UNLIKELY(bytes[i] != expected)) {
+            if (!found->bad)
+                *found = (struct tarn__reserve_finding){element, &bytes[i], pool->element_size, (uint16_t)(256 + expected)};
+            return; /* what was written stays to be looked at */
+        }
+    }
     memset(bytes, POISON_IN_USE, pool->element_size);
 }
 
-static void verify_is_new(const struct tarn_mempool *pool, const void *element)
+void tarn__reserve_tell(const struct tarn__reserve_finding *found)
+{
+    struct tarn__suspect suspect = {.bad = found->bad, .expected = found->expected};
+    if (TARN__UNLIKELY(found->bad != NULL))
+        tarn__report(TARN__POISONED, "tarn_mempool_alloc", found->element, &suspect);
+}
+
+static bool is_there(const struct tarn_mempool *pool, const void *element)
 {
     for (int i = 0; i < pool->curr_nr; i++)
         if (TARN__UNLIKELY(pool->elements[i] == element))
-            tarn__fail(TARN__DOUBLE_FREE, "tarn_mempool_free", element);
+            return true;
+    return false;
 }
 
-void tarn__reserve_add(struct tarn_mempool *pool, void *element)
+static enum tarn__mempool_kept keep(const struct tarn_mempool *pool, void *element, bool kept)
 {
-    if (TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_POISON))
-        verify_is_new(pool, element);
+    const struct tarn__mempool_backend *backend = tarn__mempool_backend_of(pool);
+    return backend && backend->keep ? backend->keep(element, kept) : TARN__MEMPOOL_UNKNOWN;
+}
+
+bool tarn__reserve_add(struct tarn_mempool *pool, void *element)
+{
+    enum tarn__mempool_kept kept = keep(pool, element, true);
+    bool looks = kept == TARN__MEMPOOL_UNKNOWN && (pool->curr_nr <= FEW || (pool->flags & TARN__MEMPOOL_POISON));
+    if (TARN__UNLIKELY(kept == TARN__MEMPOOL_WAS_FREE || (looks && is_there(pool, element))))
+        return false;
     pool->elements[pool->curr_nr] = element;
     tarn__mempool_write(&pool->curr_nr, pool->curr_nr + 1);
+    return true;
 }
 
-void *tarn__reserve_remove(struct tarn_mempool *pool)
+void *tarn__reserve_remove(struct tarn_mempool *pool, struct tarn__reserve_finding *found)
 {
     tarn__mempool_write(&pool->curr_nr, pool->curr_nr - 1);
     void *element = pool->elements[pool->curr_nr];
+    keep(pool, element, false);
     if (TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_POISON))
-        verify_poison(pool, element);
+        verify_poison(pool, element, found);
     return element;
 }

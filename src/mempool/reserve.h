@@ -54,9 +54,21 @@ static inline bool tarn__mempool_is_short(const struct tarn_mempool *pool)
     return tarn__mempool_read(&pool->missing) > 0;
 }
 
-/* With the lock held, and room, or elements, there. An element that is poisoned was so before, outside of the lock. */
-void tarn__reserve_add(struct tarn_mempool *pool, void *element);
-void *tarn__reserve_remove(struct tarn_mempool *pool);
+/* An element whose poison was overwritten: the first, to be told once the lock is free. */
+struct tarn__reserve_finding {
+    const void *element, *bad; /* `bad` NULL: none */
+    size_t size;
+    uint16_t expected;
+};
+
+/*
+ * With the lock held, and room, or elements, there. An element that is poisoned was so before, outside of the lock. False: it is free already, and
+ * nothing was changed. That is certain for elements of caches; of others, while there are few.
+ */
+bool tarn__reserve_add(struct tarn_mempool *pool, void *element);
+void *tarn__reserve_remove(struct tarn_mempool *pool, struct tarn__reserve_finding *found);
+
+void tarn__reserve_tell(const struct tarn__reserve_finding *found);
 
 void tarn__reserve_poison(const struct tarn_mempool *pool, void *element);
 

@@ -240,11 +240,72 @@ static void large_objects(void **state)
     }
 }
 
+/* An element that is freed twice is not in the reserve twice, however it came to be free. */
+static void use_reserve(tarn_mempool_alloc_t *alloc, tarn_mempool_free_t *free, void *data, int count, bool has_marks)
+{
+    void *elements[40], *other[40];
+    struct tarn_mempool *pool = tarn_mempool_create(count, alloc, free, data);
+    assert_non_null(pool);
+    for (int i = 0; i < count; i++)
+        elements[i] = tarn_mempool_alloc_preallocated(pool);
+    tarn_mempool_free(elements[0], pool);
+    tarn_mempool_free(elements[0], pool);
+    expect(TARN_REPORT_DOUBLE_FREE, elements[0]);
+    assert_int_equal(pool->curr_nr, 1);
+    if (has_marks) {
+        free(elements[0], data);
+        expect(TARN_REPORT_DOUBLE_FREE, elements[0]);
+        free(elements[1], data);
+        tarn_mempool_free(elements[1], pool);
+        expect(TARN_REPORT_DOUBLE_FREE, elements[1]);
+        assert_ptr_equal(elements[1], alloc(TARN_GFP_KERNEL, data));
+    }
+    for (int i = 1; i < count; i++)
+        tarn_mempool_free(elements[i], pool);
+    for (int i = 0; i < count; i++) {
+        other[i] = tarn_mempool_alloc_preallocated(pool);
+        for (int k = 0; k < i; k++)
+            assert_ptr_not_equal(other[i], other[k]);
+    }
+    for (int i = 0; i < count; i++)
+        tarn_mempool_free(other[i], pool);
+    tarn_mempool_destroy(pool);
+    assert_int_equal(reports, 0);
+}
+
+static void reserves(void **state)
+{
+    (void)state;
+    struct tarn_cache *cache = tarn_cache_create("reserved", 200, 0, 0, NULL, NULL);
+    struct tarn_cache *debugged = tarn_cache_create("reserved-red", 200, 0, TARN_CACHE_RED_ZONE, NULL, NULL);
+    use_reserve(tarn_mempool_alloc_slab, tarn_mempool_free_slab, cache, 40, true);
+    use_reserve(tarn_mempool_alloc_slab, tarn_mempool_free_slab, debugged, 10, false);
+    use_reserve(tarn_mempool_kmalloc, tarn_mempool_kfree, (void *)(uintptr_t)300, 40, true);
+    use_reserve(tarn_mempool_kmalloc, tarn_mempool_kfree, (void *)(uintptr_t)30000, 10, false);
+    use_reserve(tarn_mempool_alloc_pages, tarn_mempool_free_pages, (void *)(uintptr_t)1, 10, false);
+    assert_int_equal(tarn_cache_destroy(cache), 0);
+    assert_int_equal(tarn_cache_destroy(debugged), 0);
+    struct tarn_mempool own;
+    assert_int_equal(
+        tarn_mempool_init(&own, 3, tarn_mempool_kmalloc, tarn_mempool_kfree, (void *)(uintptr_t)300, TARN_GFP_KERNEL), 0);
+    tarn_mempool_destroy(&own);
+    expect(TARN_REPORT_INVALID_FREE, &own);
+    assert_int_equal(tarn_mempool_poison(&own, 0), 0);
+    char *top = own.elements[2];
+    top[7] = 'x';
+    assert_ptr_equal(tarn_mempool_alloc_preallocated(&own), top);
+    expect(TARN_REPORT_POISONED, top);
+    expect_bad(top, 512, top + 7, "\n  first wrong byte at offset 7: 78, not 6b\n");
+    tarn_mempool_free(top, &own);
+    tarn_mempool_exit(&own);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(heaps),       cmocka_unit_test(red_zones_of_heaps), cmocka_unit_test(blocks),
         cmocka_unit_test(exact_pages), cmocka_unit_test(kernel_pages),       cmocka_unit_test(large_objects),
+        cmocka_unit_test(reserves),
     };
     return cmocka_run_group_tests_name("carried on", tests, begin, end);
 }

@@ -303,8 +303,9 @@ static void *at_eight(void *element) { return (char *)element + 8; }
 static void back_ends(void **state)
 {
     (void)state;
-    const struct tarn__mempool_backend backends[] = {{NULL, NULL, NULL, NULL, NULL}},
-                                       known[] = {{get, tell_size, at_eight, NULL, NULL}, {NULL, NULL, NULL, NULL, NULL}};
+    const struct tarn__mempool_backend backends[] = {{NULL, NULL, NULL, NULL, NULL, NULL}},
+                                       known[] = {{get, tell_size, at_eight, NULL, NULL, NULL},
+                                                  {NULL, NULL, NULL, NULL, NULL, NULL}};
     tarn__mempool_backends = backends;
     make(1);
     assert_int_equal(pool.element_size, 0);
