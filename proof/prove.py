@@ -13,7 +13,8 @@ import sys
 import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
-HEADERS = {"powers.c": ["base/scan.h", "base/bits.h"], "rounding.c": ["base/scan.h", "base/bits.h"], "logarithms.c": ["base/scan.h", "base/bits.h"]}
+HEADERS = {"powers.c": ["base/scan.h", "base/bits.h"], "rounding.c": ["base/scan.h", "base/bits.h"], "logarithms.c": ["base/scan.h", "base/bits.h"],
+           "classes.c": ["base/scan.h", "base/bits.h", "alloc/classes.h"], "halves.c": ["page/halves.h"]}
 
 # (proof, header, what is there, the error in its place)
 MUTANTS = [
@@ -21,6 +22,10 @@ MUTANTS = [
     ("rounding.c", "base/bits.h", "return (x + (align - 1)) & ~(align - 1);", "return (x + align) & ~(align - 1);"),
     ("rounding.c", "base/bits.h", "return x & ~(align - 1);", "return x & ~align;"),
     ("logarithms.c", "base/bits.h", "return x <= 1 ? 0 : tarn__log2_floor(x - 1) + 1;", "return x <= 1 ? 0 : tarn__log2_floor(x) + 1;"),
+    ("classes.c", "alloc/classes.h", "(unsigned)((size - 1) >> (doubling - 3)) - 7", "(unsigned)(size >> (doubling - 3)) - 7"),
+    ("classes.c", "alloc/classes.h", "step = (number - 17) % 8 + 1;", "step = (number - 17) % 8;"),
+    ("halves.c", "page/halves.h", "return index ^ (size_t)1 << order;", "return index ^ (size_t)2 << order;"),
+    ("halves.c", "page/halves.h", "return index & ~((size_t)1 << order);", "return index | (size_t)1 << order;"),
 ]
 
 

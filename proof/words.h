@@ -34,6 +34,63 @@
   @ } */
 #endif
 
+#ifdef WORDS_FLIP
+/*@ axiomatic Flip {
+  @   axiom flip_up_0: \forall integer x; word(x) && x / 1 % 2 == 0 ==> (x ^ 1) == x + 1;
+  @   axiom flip_down_0: \forall integer x; word(x) && x / 1 % 2 == 1 ==> (x ^ 1) == x - 1;
+  @   axiom clear_down_0: \forall integer x; word(x) && x / 1 % 2 == 1 ==> (x & (uint64_t)(~1)) == x - 1;
+  @   axiom clear_stays_0: \forall integer x; word(x) && x / 1 % 2 == 0 ==> (x & (uint64_t)(~1)) == x;
+  @   axiom flip_up_1: \forall integer x; word(x) && x / 2 % 2 == 0 ==> (x ^ 2) == x + 2;
+  @   axiom flip_down_1: \forall integer x; word(x) && x / 2 % 2 == 1 ==> (x ^ 2) == x - 2;
+  @   axiom clear_down_1: \forall integer x; word(x) && x / 2 % 2 == 1 ==> (x & (uint64_t)(~2)) == x - 2;
+  @   axiom clear_stays_1: \forall integer x; word(x) && x / 2 % 2 == 0 ==> (x & (uint64_t)(~2)) == x;
+  @   axiom flip_up_2: \forall integer x; word(x) && x / 4 % 2 == 0 ==> (x ^ 4) == x + 4;
+  @   axiom flip_down_2: \forall integer x; word(x) && x / 4 % 2 == 1 ==> (x ^ 4) == x - 4;
+  @   axiom clear_down_2: \forall integer x; word(x) && x / 4 % 2 == 1 ==> (x & (uint64_t)(~4)) == x - 4;
+  @   axiom clear_stays_2: \forall integer x; word(x) && x / 4 % 2 == 0 ==> (x & (uint64_t)(~4)) == x;
+  @   axiom flip_up_3: \forall integer x; word(x) && x / 8 % 2 == 0 ==> (x ^ 8) == x + 8;
+  @   axiom flip_down_3: \forall integer x; word(x) && x / 8 % 2 == 1 ==> (x ^ 8) == x - 8;
+  @   axiom clear_down_3: \forall integer x; word(x) && x / 8 % 2 == 1 ==> (x & (uint64_t)(~8)) == x - 8;
+  @   axiom clear_stays_3: \forall integer x; word(x) && x / 8 % 2 == 0 ==> (x & (uint64_t)(~8)) == x;
+  @   axiom flip_up_4: \forall integer x; word(x) && x / 16 % 2 == 0 ==> (x ^ 16) == x + 16;
+  @   axiom flip_down_4: \forall integer x; word(x) && x / 16 % 2 == 1 ==> (x ^ 16) == x - 16;
+  @   axiom clear_down_4: \forall integer x; word(x) && x / 16 % 2 == 1 ==> (x & (uint64_t)(~16)) == x - 16;
+  @   axiom clear_stays_4: \forall integer x; word(x) && x / 16 % 2 == 0 ==> (x & (uint64_t)(~16)) == x;
+  @   axiom flip_up_5: \forall integer x; word(x) && x / 32 % 2 == 0 ==> (x ^ 32) == x + 32;
+  @   axiom flip_down_5: \forall integer x; word(x) && x / 32 % 2 == 1 ==> (x ^ 32) == x - 32;
+  @   axiom clear_down_5: \forall integer x; word(x) && x / 32 % 2 == 1 ==> (x & (uint64_t)(~32)) == x - 32;
+  @   axiom clear_stays_5: \forall integer x; word(x) && x / 32 % 2 == 0 ==> (x & (uint64_t)(~32)) == x;
+  @   axiom flip_up_6: \forall integer x; word(x) && x / 64 % 2 == 0 ==> (x ^ 64) == x + 64;
+  @   axiom flip_down_6: \forall integer x; word(x) && x / 64 % 2 == 1 ==> (x ^ 64) == x - 64;
+  @   axiom clear_down_6: \forall integer x; word(x) && x / 64 % 2 == 1 ==> (x & (uint64_t)(~64)) == x - 64;
+  @   axiom clear_stays_6: \forall integer x; word(x) && x / 64 % 2 == 0 ==> (x & (uint64_t)(~64)) == x;
+  @   axiom flip_up_7: \forall integer x; word(x) && x / 128 % 2 == 0 ==> (x ^ 128) == x + 128;
+  @   axiom flip_down_7: \forall integer x; word(x) && x / 128 % 2 == 1 ==> (x ^ 128) == x - 128;
+  @   axiom clear_down_7: \forall integer x; word(x) && x / 128 % 2 == 1 ==> (x & (uint64_t)(~128)) == x - 128;
+  @   axiom clear_stays_7: \forall integer x; word(x) && x / 128 % 2 == 0 ==> (x & (uint64_t)(~128)) == x;
+  @   axiom flip_up_8: \forall integer x; word(x) && x / 256 % 2 == 0 ==> (x ^ 256) == x + 256;
+  @   axiom flip_down_8: \forall integer x; word(x) && x / 256 % 2 == 1 ==> (x ^ 256) == x - 256;
+  @   axiom clear_down_8: \forall integer x; word(x) && x / 256 % 2 == 1 ==> (x & (uint64_t)(~256)) == x - 256;
+  @   axiom clear_stays_8: \forall integer x; word(x) && x / 256 % 2 == 0 ==> (x & (uint64_t)(~256)) == x;
+  @   axiom flip_up_9: \forall integer x; word(x) && x / 512 % 2 == 0 ==> (x ^ 512) == x + 512;
+  @   axiom flip_down_9: \forall integer x; word(x) && x / 512 % 2 == 1 ==> (x ^ 512) == x - 512;
+  @   axiom clear_down_9: \forall integer x; word(x) && x / 512 % 2 == 1 ==> (x & (uint64_t)(~512)) == x - 512;
+  @   axiom clear_stays_9: \forall integer x; word(x) && x / 512 % 2 == 0 ==> (x & (uint64_t)(~512)) == x;
+  @ } */
+#endif
+
+#ifdef WORDS_SHIFT
+/*@ axiomatic Shift {
+  @   axiom shift_5: \forall integer x; word(x) ==> (x >> 5) == x / 32;
+  @   axiom shift_6: \forall integer x; word(x) ==> (x >> 6) == x / 64;
+  @   axiom shift_7: \forall integer x; word(x) ==> (x >> 7) == x / 128;
+  @   axiom shift_8: \forall integer x; word(x) ==> (x >> 8) == x / 256;
+  @   axiom shift_9: \forall integer x; word(x) ==> (x >> 9) == x / 512;
+  @   axiom shift_10: \forall integer x; word(x) ==> (x >> 10) == x / 1024;
+  @   axiom shift_11: \forall integer x; word(x) ==> (x >> 11) == x / 2048;
+  @ } */
+#endif
+
 /*@ requires x != 0;
   @ assigns \nothing;
   @ ensures 0 <= \result < 64;

@@ -21,12 +21,25 @@ def high(a):
     return "(bvand x (bvnot (bvsub %s %s)))" % (a, bv(1))
 
 
+def quotient_bit(a):
+    """x / a % 2"""
+    return "(bvurem (bvudiv x %s) %s)" % (bv(a), bv(2))
+
+
 def claims():
     """(name, [sentence about x, ...]): each for every x."""
     yield "pow2_range", ["(=> %s (and (bvuge x %s) (bvule x %s)))" % (is_pow2("x"), bv(1), bv(1 << 63))]
     yield "pow2_test", ["(=> (distinct x %s) (= (= (bvand x (bvsub x %s)) %s) %s))" % (bv(0), bv(1), bv(0), is_pow2("x"))]
     yield "mask_high", ["(and (= (bvurem %s %s) %s) (bvule %s x) (bvult (bvsub x %s) %s))" % (high(bv(a)), bv(a), bv(0), high(bv(a)), high(bv(a)), bv(a))
                         for a in POWERS]
+    # sums and differences do not wrap: x has the bit or has it not, which the comparison says
+    yield "flip_up", ["(=> (= %s %s) (and (= (bvxor x %s) (bvadd x %s)) (bvuge (bvadd x %s) x)))" % (quotient_bit(a), bv(0), bv(a), bv(a), bv(a)) for a in POWERS]
+    yield "flip_down", ["(=> (= %s %s) (and (= (bvxor x %s) (bvsub x %s)) (bvuge x %s)))" % (quotient_bit(a), bv(1), bv(a), bv(a), bv(a)) for a in POWERS]
+    yield "clear_down", ["(=> (= %s %s) (and (= (bvand x (bvnot %s)) (bvsub x %s)) (bvuge x %s)))" % (quotient_bit(a), bv(1), bv(a), bv(a), bv(a))
+                         for a in POWERS]
+    yield "clear_stays", ["(=> (= %s %s) (= (bvand x (bvnot %s)) x))" % (quotient_bit(a), bv(0), bv(a)) for a in POWERS]
+    for k in range(5, 12):
+        yield "shift_%d" % k, ["(= (bvlshr x %s) (bvudiv x %s))" % (bv(k), bv(1 << k))]
 
 
 def proved(sentences):

@@ -8,6 +8,7 @@
 
 #include "base/bits.h"
 #include "base/fail.h"
+#include "page/halves.h"
 #include "page/marks.h"
 
 static size_t index_of(const struct tarn_page *page) { return (size_t)(page - tarn__page_section(page)->page); }
@@ -64,11 +65,11 @@ static void put_block(struct tarn__section *section, size_t index, unsigned orde
 {
     unsigned group = group_of(section, index);
     while (order < TARN__MAX_ORDER) {
-        struct tarn_page *buddy = &section->page[index ^ (size_t)1 << order];
+        struct tarn_page *buddy = &section->page[tarn__buddy_of(index, order)];
         if (tarn__page_state(buddy) != TARN__PAGE_FREE || buddy->order != order)
             break;
         tarn__buddy_off(buddy);
-        index &= ~((size_t)1 << order);
+        index = tarn__whole_of(index, order);
         order++;
         if (order == TARN__MAX_ORDER)
             join_groups(section, group);

@@ -9,6 +9,10 @@
  * Checked: whenever neither lock is held each object is in one place exactly, so none is lost, made or given out twice; the slabs' count is that of
  * their bits; when all threads have ended and the depot was reaped, all objects are in their slabs.
  *
+ * With WHOLE what is done under a lock is one step: it touches nothing but what that lock guards and what is the thread's own, so no other order has another
+ * end. And objects are numbered anew after each step, by where they are: what differs in numbers only is one state. That needs locks that do what they should,
+ * so mutants without them are tried step by step.
+ *
  * Each MUTANT_… plants an error that must be found; `run.sh` says with which numbers.
  */
 #ifndef THREADS
@@ -66,20 +70,50 @@ inline check()
     }
 }
 
+#ifdef WHOLE
+#define OTHERS_RUN ;
+
+/* The next COUNT(set) numbers, from `at` on. */
+#define NUMBER(set) sum = COUNT(set); set = ((1 << sum) - 1) << at; at = at + sum
+
+/* Numbers objects by place. Each is in one place only, as was checked before. */
+inline renumber()
+{
+    d_step {
+        at = 0;
+        NUMBER(live); NUMBER(slab);
+        both = 0;
+        do
+        :: both < THREADS -> NUMBER(bin[both]); NUMBER(spare[both]); NUMBER(hand[both]); NUMBER(keeping[both]); both++
+        :: else -> break
+        od;
+        both = 0;
+        do
+        :: both < depth -> NUMBER(depot[both]); both++
+        :: else -> break
+        od;
+        sum = 0; both = 0; at = 0
+    }
+}
+#else
+#define OTHERS_RUN }; atomic {
+inline renumber() { skip }
+#endif
+
 /* A lock is taken together with the first reading under it, and let go of with the last writing: in between others run. */
 #ifdef MUTANT_DEPOT_UNLOCKED
 inline lock_depot() { skip }
 inline unlock_depot() { check() }
 #else
 inline lock_depot() { !depot_locked -> depot_locked = true }
-inline unlock_depot() { depot_locked = false; check() }
+inline unlock_depot() { depot_locked = false; check(); renumber() }
 #endif
 #ifdef MUTANT_SLABS_UNLOCKED
 inline lock_slabs() { skip }
 inline unlock_slabs() { check() }
 #else
 inline lock_slabs() { !slabs_locked -> slabs_locked = true }
-inline unlock_slabs() { slabs_locked = false; check() }
+inline unlock_slabs() { slabs_locked = false; check(); renumber() }
 #endif
 
 /* tarn__cache_put_magazine: what is in the hand goes to its slab. */
@@ -87,8 +121,7 @@ inline put_to_slabs()
 {
     if
     :: hand[me] != 0 ->
-        atomic { lock_slabs(); seen = slab_free };
-        atomic { slab = slab | hand[me]; slab_free = seen + COUNT(hand[me]); hand[me] = 0; seen = 0; unlock_slabs() }
+        atomic { lock_slabs(); seen = slab_free OTHERS_RUN slab = slab | hand[me]; slab_free = seen + COUNT(hand[me]); hand[me] = 0; seen = 0; unlock_slabs() }
     :: else -> skip
     fi
 }
@@ -96,8 +129,8 @@ inline put_to_slabs()
 /* tarn__cache_take, of at most a magazine's worth. */
 inline take_from_slabs()
 {
-    atomic { lock_slabs(); seen = slab };
-    atomic {
+    atomic { lock_slabs(); seen = slab
+        OTHERS_RUN
         do
         :: COUNT(hand[me]) < CAPACITY && seen != 0 ->
             hand[me] = hand[me] | LOWEST(seen);
@@ -116,8 +149,8 @@ inline put_away()
 {
     if
     :: hand[me] != 0 ->
-        atomic { lock_depot(); seen = depth };
-        atomic {
+        atomic { lock_depot(); seen = depth
+            OTHERS_RUN
             if
             :: seen < DEPTH -> depot[seen] = hand[me]; depth = seen + 1; hand[me] = 0
             :: else -> skip
@@ -133,8 +166,8 @@ inline put_away()
 /* tarn__depot_pop. */
 inline pop_depot()
 {
-    atomic { lock_depot(); seen = depth };
-    atomic {
+    atomic { lock_depot(); seen = depth
+        OTHERS_RUN
         if
         :: seen > 0 ->
             hand[me] = depot[seen - 1];
@@ -169,8 +202,8 @@ inline reap(everything)
     };
     do
     :: true ->
-        atomic { REAP_LOCK; seen = depth };
-        atomic {
+        atomic { REAP_LOCK; seen = depth
+            OTHERS_RUN
             if :: idle > seen -> idle = seen :: else -> skip fi;
             if
             :: idle > 0 ->
@@ -216,18 +249,18 @@ inline alloc()
         :: bin[me] == 0 -> bin[me] = spare[me]; spare[me] = 0
         :: else -> skip
         fi;
-        pop() }
+        pop(); renumber() }
     :: bin[me] == 0 && spare[me] == 0 ->
         pop_depot();
         if :: hand[me] == 0 -> take_from_slabs() :: else -> skip fi;
-        atomic { bin[me] = hand[me]; hand[me] = 0; pop() }
+        atomic { bin[me] = hand[me]; hand[me] = 0; pop(); renumber() }
     fi
 }
 
 /* Takes an object that a user holds, if there is one, to free it: which does not matter, as objects differ in nothing but their number. */
 inline choose()
 {
-    d_step { hand[me] = LOWEST(live); live = live & ~hand[me] }
+    atomic { hand[me] = LOWEST(live); live = live & ~hand[me]; renumber() }
 }
 
 /* tarn__local_free: pushes; a full bin becomes the spare magazine, and that is put away. */
@@ -243,18 +276,20 @@ inline free()
         ;
         hand[me] = 0
 #endif
+        ;
+        renumber()
     };
     put_away();
-    atomic { bin[me] = bin[me] | keeping[me]; keeping[me] = 0 }
+    atomic { bin[me] = bin[me] | keeping[me]; keeping[me] = 0; renumber() }
 }
 
 /* detach: what a thread has goes to others. */
 inline detach()
 {
-    d_step { hand[me] = bin[me]; bin[me] = 0 };
+    atomic { hand[me] = bin[me]; bin[me] = 0; renumber() };
     put_away();
 #ifndef MUTANT_SPARE_STAYS
-    d_step { hand[me] = spare[me]; spare[me] = 0 };
+    atomic { hand[me] = spare[me]; spare[me] = 0; renumber() };
     put_away()
 #endif
 }

@@ -42,15 +42,20 @@ check right mempool 'two threads, one element' -DMIN=1 -DNEED2=0
 check wrong mempool 'mutant: takes its place after it let go of the lock' -DMIN=1 -DMUTANT_QUEUE_LATE
 check wrong mempool 'mutant: frees may see an old count and skip the refill' -DMIN=1 -DMUTANT_STALE
 check right magazines 'objects between two threads' -DTHREADS=2 -DOBJECTS=3
+check right magazines 'three threads and four objects, what is under a lock in one step' -DTHREADS=3 -DOBJECTS=4 -DWHOLE
+check wrong magazines 'mutant: a thread that ends keeps its spare magazine, in one step' -DTHREADS=3 -DOBJECTS=4 -DWHOLE -DMUTANT_SPARE_STAYS
 check wrong magazines 'mutant: the depot without its lock' -DTHREADS=2 -DOBJECTS=3 -DMUTANT_DEPOT_UNLOCKED
 check wrong exit 'mutant: who ends a cache does not wait for those at work on it' -DMUTANT_NO_WAIT
 [ "$quick" = --quick ] || {
     check right magazines 'objects between three threads' -DTHREADS=3 -DOBJECTS=2
     check right magazines 'the same, with magazines of two and room for two in the depot' -DTHREADS=2 -DOBJECTS=4 -DCAPACITY=2 -DDEPTH=2
+    check right magazines 'three threads and four objects with such magazines' -DTHREADS=3 -DOBJECTS=4 -DWHOLE -DCAPACITY=2 -DDEPTH=2
     check wrong magazines 'mutant: slabs without their lock' -DTHREADS=2 -DOBJECTS=3 -DMUTANT_SLABS_UNLOCKED
     check wrong magazines 'mutant: reaping without the lock' -DTHREADS=2 -DOBJECTS=3 -DDEPTH=2 -DMUTANT_REAP_UNLOCKED
     check wrong magazines 'mutant: reaping leaves a hole in the stack' -DTHREADS=2 -DOBJECTS=3 -DDEPTH=2 -DMUTANT_REAP_HOLE
+    check wrong magazines 'mutant: the same with three threads' -DTHREADS=3 -DOBJECTS=4 -DWHOLE -DDEPTH=2 -DMUTANT_REAP_HOLE
     check wrong magazines 'mutant: a full bin takes the place of the spare magazine' -DTHREADS=2 -DOBJECTS=3 -DMUTANT_SPARE_LOST
+    check wrong magazines 'mutant: the same with three threads' -DTHREADS=3 -DOBJECTS=4 -DWHOLE -DMUTANT_SPARE_LOST
     check wrong magazines 'mutant: a thread that ends keeps its spare magazine' -DTHREADS=2 -DOBJECTS=3 -DMUTANT_SPARE_STAYS
     check right exit 'two threads that end while a third ends the cache'
     check wrong exit 'mutant: a bin is looked at before the cache is pinned' -DMUTANT_LOOKS_FIRST
