@@ -14,7 +14,8 @@ import tempfile
 
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEADERS = {"powers.c": ["base/scan.h", "base/bits.h"], "rounding.c": ["base/scan.h", "base/bits.h"], "logarithms.c": ["base/scan.h", "base/bits.h"],
-           "classes.c": ["base/scan.h", "base/bits.h", "alloc/classes.h"], "halves.c": ["page/halves.h"]}
+           "classes.c": ["base/scan.h", "base/bits.h", "alloc/classes.h"], "halves.c": ["page/halves.h"],
+           "bitmaps.c": ["base/scan.h", "base/bits.h"]}
 
 # (proof, header, what is there, the error in its place), and of files with many contracts those functions in which the error must be noticed
 MUTANTS = [
@@ -24,6 +25,12 @@ MUTANTS = [
     ("logarithms.c", "base/bits.h", "return x <= 1 ? 0 : tarn__log2_floor(x - 1) + 1;", "return x <= 1 ? 0 : tarn__log2_floor(x) + 1;"),
     ("classes.c", "alloc/classes.h", "(unsigned)((size - 1) >> (doubling - 3)) - 7", "(unsigned)(size >> (doubling - 3)) - 7", "class_17,class_40"),
     ("classes.c", "alloc/classes.h", "step = (number - 17) % 8 + 1;", "step = (number - 17) % 8;", "size_of_24,size_of_33"),
+    ("bitmaps.c", "base/bits.h", "map[i / 64] |= UINT64_C(1) << (i % 64);", "map[i / 64] |= UINT64_C(1) << (i % 32);", "tarn__bit_set"),
+    ("bitmaps.c", "base/bits.h", "map[i / 64] &= ~(UINT64_C(1) << (i % 64));", "map[i / 64] &= UINT64_C(1) << (i % 64);", "tarn__bit_clear"),
+    ("bitmaps.c", "base/bits.h", "return map[i / 64] >> (i % 64) & 1;", "return map[i / 64] >> (i % 64) & 3;", "tarn__bit_test"),
+    ("bitmaps.c", "base/bits.h", "if (end >= 64)", "if (end > 64)", "tarn__word_mask"),
+    ("bitmaps.c", "base/bits.h", "first > low ? first - low : 0", "first > low ? first - low - 1 : 0", "tarn__word_mask"),
+    ("bitmaps.c", "base/bits.h", "? tarn__scan_low(low) :", "? tarn__scan_low(low) + 1 :", "tarn__bit_lowest"),
     ("halves.c", "page/halves.h", "return index ^ (size_t)1 << order;", "return index ^ (size_t)2 << order;", "upper_3,lower_3"),
     ("halves.c", "page/halves.h", "return index & ~((size_t)1 << order);", "return index | (size_t)1 << order;", "whole_of_lower_3,whole_of_upper_3"),
 ]

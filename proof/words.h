@@ -91,6 +91,29 @@
   @ } */
 #endif
 
+#ifdef WORDS_BITS
+/*@ axiomatic Bits {
+  @   // x's bit k is set
+  @   predicate has(integer x, integer k);
+  @   axiom has_shown: \forall integer x, k; word(x) && 0 <= k < 64 ==> (((x >> k) & 1) != 0 <==> has(x, k));
+  @   axiom has_or: \forall integer x, y, k; word(x) && word(y) && 0 <= k < 64 ==> (has((x | y), k) <==> has(x, k) || has(y, k));
+  @   axiom has_and: \forall integer x, y, k; word(x) && word(y) && 0 <= k < 64 ==> (has((x & y), k) <==> has(x, k) && has(y, k));
+  @   axiom has_not: \forall integer x, k; word(x) && 0 <= k < 64 ==> (has((uint64_t)(~x), k) <==> !has(x, k));
+  @   axiom has_only: \forall integer b, k; 0 <= b < 64 && 0 <= k < 64 ==> (has((uint64_t)(1 << b), k) <==> k == b);
+  @   axiom has_from: \forall integer b, k; 0 <= b < 64 && 0 <= k < 64 ==> (has((uint64_t)(0xffffffffffffffff << b), k) <==> b <= k);
+  @   axiom has_below: \forall integer b, k; 0 <= b < 64 && 0 <= k < 64 ==> (has((uint64_t)((uint64_t)(1 << b) - 1), k) <==> k < b);
+  @   axiom or_word: \forall integer x, y; word(x) && word(y) ==> word((x | y));
+  @   axiom and_word: \forall integer x, y; word(x) && word(y) ==> word((x & y));
+  @ } */
+
+/*@ requires x != 0;
+  @ assigns \nothing;
+  @ ensures 0 <= \result < 64 && has(x, \result);
+  @ ensures \forall integer k; 0 <= k < \result ==> !has(x, k);
+  @ */
+int __builtin_ctzl(unsigned long x);
+#endif
+
 /*@ requires x != 0;
   @ assigns \nothing;
   @ ensures 0 <= \result < 64;

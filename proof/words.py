@@ -26,6 +26,15 @@ def quotient_bit(a):
     return "(bvurem (bvudiv x %s) %s)" % (bv(a), bv(2))
 
 
+def has(x, k):
+    return "(= ((_ extract %d %d) %s) #b1)" % (k, k, x)
+
+
+def all_bits(x, set_there):
+    """x has those bits for which set_there(k), and no others."""
+    return "(and %s)" % " ".join(has(x, k) if set_there(k) else "(not %s)" % has(x, k) for k in range(64))
+
+
 def claims():
     """(name, [sentence about x, ...]): each for every x."""
     yield "pow2_range", ["(=> %s (and (bvuge x %s) (bvule x %s)))" % (is_pow2("x"), bv(1), bv(1 << 63))]
@@ -40,10 +49,19 @@ def claims():
     yield "clear_stays", ["(=> (= %s %s) (= (bvand x (bvnot %s)) x))" % (quotient_bit(a), bv(0), bv(a)) for a in POWERS]
     for k in range(5, 12):
         yield "shift_%d" % k, ["(= (bvlshr x %s) (bvudiv x %s))" % (bv(k), bv(1 << k))]
+    # has(x, k), for each k, and for each b below 64
+    bits = range(64)
+    yield "has_shown", ["(= (distinct (bvand (bvlshr x %s) %s) %s) %s)" % (bv(k), bv(1), bv(0), has("x", k)) for k in bits]
+    for name, term, sense in (("has_or", "bvor", "or"), ("has_and", "bvand", "and")):
+        yield name, ["(= %s (%s %s %s))" % (has("(%s x y)" % term, k), sense, has("x", k), has("y", k)) for k in bits]
+    yield "has_not", ["(= %s (not %s))" % (has("(bvnot x)", k), has("x", k)) for k in bits]
+    yield "has_only", [all_bits("(bvshl %s %s)" % (bv(1), bv(b)), lambda k, b=b: k == b) for b in bits]
+    yield "has_from", [all_bits("(bvshl (bvnot %s) %s)" % (bv(0), bv(b)), lambda k, b=b: b <= k) for b in bits]
+    yield "has_below", [all_bits("(bvsub (bvshl %s %s) %s)" % (bv(1), bv(b), bv(1)), lambda k, b=b: k < b) for b in bits]
 
 
 def proved(sentences):
-    text = "(declare-const x (_ BitVec 64))\n" + "".join("(push)(assert (not %s))(check-sat)(pop)\n" % s for s in sentences)
+    text = "(declare-const x (_ BitVec 64))(declare-const y (_ BitVec 64))\n" + "".join("(push)(assert (not %s))(check-sat)(pop)\n" % s for s in sentences)
     answer = subprocess.run(["z3", "-in", "-T:60"], input=text, capture_output=True, text=True, check=False).stdout.split()
     return answer == ["unsat"] * len(sentences)
 
