@@ -380,6 +380,27 @@ static void limits_growth(void **state)
     assert_int_equal(growing.pages, 0);
 }
 
+/* Where the source has no more, all that is free goes back to it before a large request fails: the last free section, too. */
+static void the_last_free_section_makes_room(void **state)
+{
+    (void)state;
+    static struct tarn_zone growing;
+    struct tarn_source_limit limited;
+    tarn_source_limit_init(&limited, tarn_source_system(), 3 * TARN__SECTION_SIZE);
+    tarn__zone_init(&growing, "growing", &limited.source);
+    struct tarn_page *page = tarn__pages_alloc(&growing, 1, PAGE, NULL);
+    assert_non_null(page);
+    tarn__pages_free(page);
+    assert_int_equal(growing.pages, TARN__SECTION_PAGES);
+    assert_int_equal(growing.free_pages, TARN__SECTION_PAGES);
+    struct tarn_page *run = tarn__pages_alloc(&growing, 3 * TARN__SECTION_PAGES, PAGE, NULL);
+    assert_non_null(run);
+    tarn__pages_free(run);
+    tarn__zone_trim(&growing, 0);
+    assert_int_equal(growing.pages, 0);
+    assert_int_equal(limited.held, 0);
+}
+
 /* Those that are always there */
 
 static struct tarn_zone heap;
@@ -433,6 +454,7 @@ int main(void)
         ZONES_TEST(fails_when_free_is_the_mark),
         ZONES_TEST(limits),
         ZONES_TEST(limits_growth),
+        ZONES_TEST(the_last_free_section_makes_room),
         ZONES_TEST(always_there),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
