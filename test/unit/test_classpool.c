@@ -2,6 +2,7 @@
 #include "test/unit/check.h"
 #include "test/unit/fallback.h"
 
+#include "base/modes.h"
 #include "pool/bytes.h"
 #include "pool/classpool.h"
 
@@ -257,6 +258,25 @@ static void passing_on(void **state)
     assert_int_equal(tarn_classpool_close(&pool, NULL), TARN_POOL_BUSY);
     assert_int_equal(outside.out, 0); /* all given back, the table of them too */
     assert_int_equal(outside.bytes, 0);
+}
+
+/* A watched pool asks itself about what it passed on, too. */
+static void passes_on_while_watched(void **state)
+{
+    (void)state;
+    assert_int_equal(tarn__modes_set("F,classpool", NULL, NULL), 0);
+    struct tarn_classpool_options options = passing(TARN_CLASSPOOL_PASS_LARGE);
+    options.lock = TARN_POOL_LOCK_BUILTIN;
+    struct tarn_classpool *pool = make(ROOM, &options);
+    char *large = tarn_classpool_alloc(pool, 65537), *small = tarn_classpool_alloc(pool, 100);
+    assert_non_null(large);
+    assert_non_null(small);
+    assert_int_equal(outside.out, 1);
+    assert_int_equal(tarn_classpool_free(pool, large), 0);
+    assert_int_equal(tarn_classpool_free(pool, small), 0);
+    assert_int_equal(outside.out, 0);
+    tarn_classpool_close(&pool, NULL);
+    tarn__modes_set(NULL, NULL, NULL);
 }
 
 /* The table grows, and what cannot be remembered is not kept. */
@@ -621,6 +641,7 @@ int main(void)
         cmocka_unit_test(what_may_be_used),
         cmocka_unit_test(flags_fill),
         cmocka_unit_test(no_guard_looks_like_data),
+        cmocka_unit_test(passes_on_while_watched),
         cmocka_unit_test(a_fallback_may_use_the_pool),
         cmocka_unit_test(a_pair_of_functions),
     };
