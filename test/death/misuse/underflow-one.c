@@ -1,0 +1,11 @@
+/* Writes the byte in front of an object. */
+#include "../pool.h"
+
+int main(void)
+{
+    pool_begin();
+    char *q = pool_hide(pool_new()), *p = pool_hide(pool_new());
+    p[-1] = 1;
+    pool_free(p);
+    pool_free(q);
+}
