@@ -52,6 +52,7 @@ seen_in() {
     [ "$1" = default ] || settings=$1
     # shellcheck disable=SC2086 # settings are words
     (
+        # shellcheck disable=SC3045 # dash and bash have it
         ulimit -c 0
         exec timeout -s KILL 60 env ${preload:+"LD_PRELOAD=$preload"} $settings "$program"
     ) >"$work/out" 2>&1 </dev/null
