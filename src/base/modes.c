@@ -61,12 +61,15 @@ static bool names_it(const struct list *list, const char *name)
     return false;
 }
 
+/* malloc's objects have a mode of their own. */
+static bool is_hardened_otherwise(const char *name) { return strncmp(name, "malloc-", 7) == 0 || strcmp(name, "large") == 0; }
+
 unsigned tarn__letters_for(const char *name)
 {
     for (size_t i = 0; i < count; i++)
         if (names_it(&lists[i], name))
             return lists[i].letters;
-    return 0;
+    return tarn__hardened && !is_hardened_otherwise(name) ? TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P : 0;
 }
 
 unsigned tarn__letters_anywhere(void)

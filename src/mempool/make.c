@@ -259,6 +259,25 @@ struct tarn_mempool *tarn_mempool_create(int min_nr, tarn_mempool_alloc_t *alloc
     return NULL;
 }
 
+/* What requests of a pool that has ended come to, as long as its struct is there. */
+static void report_ended(struct tarn_mempool *pool, const char *where)
+{
+    tarn__report(TARN__DESTROYED_POOL, where, pool, &(struct tarn__suspect){.pool = "mempool"});
+}
+
+static void *ended_alloc(struct tarn_mempool *pool, tarn_gfp_t flags)
+{
+    (void)flags;
+    report_ended(pool, "tarn_mempool_alloc");
+    return NULL;
+}
+
+static void ended_free(void *element, struct tarn_mempool *pool)
+{
+    if (element)
+        report_ended(pool, "tarn_mempool_free");
+}
+
 void tarn_mempool_exit(struct tarn_mempool *pool)
 {
     if (!pool->elements)
@@ -267,8 +286,11 @@ void tarn_mempool_exit(struct tarn_mempool *pool)
     TARN__DEBUG_ASSERT(pool->forks != tarn__mempool_forks_now() || tarn__list_empty(tarn__mempool_queue(pool)),
                        "nobody waits for elements of a pool that ends");
     dissolve(pool);
+    pool->quick_alloc = ended_alloc;
+    pool->quick_free = ended_free;
 }
 
+/* The struct of one that is debugged stays, for that to be found. */
 void tarn_mempool_destroy(struct tarn_mempool *pool)
 {
     if (!pool)
@@ -278,7 +300,8 @@ void tarn_mempool_destroy(struct tarn_mempool *pool)
         return;
     }
     tarn_mempool_exit(pool);
-    release_pages(pool, PAGE);
+    if (!tarn__letters_for("mempool"))
+        release_pages(pool, PAGE);
 }
 
 int tarn_mempool_resize(struct tarn_mempool *pool, int min_nr)

@@ -262,7 +262,9 @@ static int make(struct tarn_cache **cache, const char *name, size_t size, const 
                                                                            : tarn_zone_normal();
     if (!zone)
         return -ENOMEM;
-    describe(&wanted, name, size, args, flags | tarn__debug_flags(tarn__letters_for(name)), zone);
+    unsigned letters = tarn__letters_for(name);
+    describe(&wanted, name, size, args, flags | tarn__debug_flags(letters), zone);
+    wanted.guarded = (letters & TARN__LETTER_G) && !args->ctor && !(flags & TARN_CACHE_TYPESAFE_BY_RCU);
     int error = share(&wanted, cache);
     return error || *cache ? error : establish(&wanted, cache);
 }
@@ -295,11 +297,12 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
     struct tarn_cache *cache = take_memory();
     if (!cache)
         return NULL;
-    unsigned debug = tarn__debug_flags(tarn__letters_for(name));
+    unsigned letters = tarn__letters_for(name), debug = tarn__debug_flags(letters);
     if (debug) {
         const struct tarn_cache_args args = {.align = tarn__pow2_factor(size)};
         describe(cache, name, size, &args, flags | debug, zone);
         cache->permanent = true;
+        cache->guarded = letters & TARN__LETTER_G;
         tarn__cache_set_up(cache, TARN__CONTAINER(cache, struct made, cache)->depot);
     } else {
         tarn__cache_init(cache, name, 0, size, zone, TARN__CONTAINER(cache, struct made, cache)->depot);
@@ -333,25 +336,31 @@ static uint64_t active(struct tarn_cache *cache)
 struct listing {
     struct tarn_cache *cache;
     unsigned count;
+    const void *first;
 };
 
 static void list_object(void *object, void *context)
 {
     struct listing *listing = context;
     bool live = !(listing->cache->flags & TARN__DEBUG_FLAGS) || tarn__debug_is_live(listing->cache, object);
-    if (live && listing->count++ < MOST_LISTED)
+    if (live && listing->count++ < MOST_LISTED && tarn__warns())
         tarn__debug_describe(listing->cache, object);
+    if (live && !listing->first)
+        listing->first = object;
 }
 
 static void report_live(struct tarn_cache *cache, uint64_t live)
 {
-    struct listing listing = {cache, 0};
-    if (!tarn__warns())
+    struct listing listing = {cache, 0, NULL};
+    bool reports = tarn__letters_for(cache->name);
+    if (!tarn__warns() && !reports)
         return;
     tarn__warn("cache %s: still has %llu objects in use at its destruction; it is kept", cache->name, (unsigned long long)live);
     tarn__cache_visit(cache, list_object, &listing);
     if (listing.count > MOST_LISTED)
         tarn__warn("  and %u more", listing.count - MOST_LISTED);
+    if (reports)
+        tarn__report(TARN__LIVE_OBJECTS, "cache_destroy", listing.first ? listing.first : cache, NULL);
 }
 
 /* Back to its slabs with all that threads and the depot have. Frees that wait for a grace period are objects in use until then. */

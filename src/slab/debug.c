@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/warn.h"
 #include "os/os.h"
+#include "pool/watch.h"
 #include "os/stack.h"
 #include "slab/local.h"
 #include "slab/quarantine.h"
@@ -282,8 +283,30 @@ static void *dress(struct tarn_cache *cache, void *object, size_t asked, const v
     return object;
 }
 
+static void *alloc_guarded(struct tarn_cache *cache)
+{
+    void *object = tarn__watch_guard_alloc ? tarn__watch_guard_alloc(cache->object_size, cache->align, cache->name) : NULL;
+    if (!object)
+        return NULL;
+    tarn__atomic_add(&cache->past_allocs, 1);
+    tarn__ledger_note((int64_t)cache->size);
+    return object;
+}
+
+bool tarn__debug_free_guarded(struct tarn_cache *cache, void *object)
+{
+    if (!cache->guarded || !tarn__watch_guard_free || !tarn__watch_guard_free(object, TARN__ANY_SIZE, "cache_free"))
+        return false;
+    tarn__atomic_add(&cache->past_frees, 1);
+    tarn__ledger_note(-(int64_t)cache->size);
+    return true;
+}
+
 void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
 {
+    void *guarded = cache->guarded ? alloc_guarded(cache) : NULL;
+    if (guarded)
+        return guarded;
     return tarn__debug_alloc_exact(cache, cache->object_size, flags, caller);
 }
 

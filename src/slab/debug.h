@@ -55,6 +55,9 @@ void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller
 /* Of an exact cache: an object of `size` bytes, up to the cache's. */
 void *tarn__debug_alloc_exact(struct tarn_cache *cache, size_t size, tarn_gfp_t flags, const void *caller);
 
+/* Frees an object that lies in no slab, but before a guard page. False: it is none; what is wrong with it was reported. */
+bool tarn__debug_free_guarded(struct tarn_cache *cache, void *object);
+
 /* Bytes of a live object that its user may use. SIZE_MAX, and a report: none begins there, or it was overwritten. */
 size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where);
 
@@ -67,7 +70,7 @@ void tarn__debug_release(void *object);
 /* The flags of a cache that has these letters. */
 static inline unsigned tarn__debug_flags(unsigned letters)
 {
-    return (letters & TARN__LETTER_F ? TARN_CACHE_CONSISTENCY_CHECKS : 0) |
+    return (letters & (TARN__LETTER_F | TARN__LETTER_G) ? TARN_CACHE_CONSISTENCY_CHECKS : 0) |
            (letters & TARN__LETTER_Z ? TARN_CACHE_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_CACHE_POISON : 0) |
            (letters & TARN__LETTER_U ? TARN_CACHE_STORE_USER : 0) | (letters & TARN__LETTER_Q ? TARN_CACHE_QUARANTINE : 0);
 }

@@ -24,9 +24,18 @@ static bool flags_can_be(const struct tarn_cache *cache, tarn_gfp_t flags)
     return false;
 }
 
+/* A cache's memory is never anything else than a cache's; so this finds its use after its end until there is another one in its place. */
+static bool has_ended(const struct tarn_cache *cache, const char *where)
+{
+    bool ended = TARN__UNLIKELY(__atomic_load_n(&cache->references, __ATOMIC_RELAXED) == 0);
+    if (ended)
+        tarn__report(TARN__DESTROYED_POOL, where, cache, &(struct tarn__suspect){.pool = cache->name});
+    return ended;
+}
+
 TARN__NOINLINE void *tarn__cache_alloc_slow(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)
 {
-    if (!flags_can_be(cache, flags) || tarn__inject(TARN_FAIL_SLAB, flags, 0, cache))
+    if (has_ended(cache, "cache_alloc") || !flags_can_be(cache, flags) || tarn__inject(TARN_FAIL_SLAB, flags, 0, cache))
         return NULL;
     tarn_gfp_t inner = flags & ~(TARN_GFP_ZERO | TARN_GFP_MOVABLE);
     void *object = cache->flags & TARN__DEBUG_FLAGS ? tarn__debug_alloc(cache, inner, caller)
@@ -55,6 +64,8 @@ TARN__NOINLINE void tarn__cache_free_slow(struct tarn_cache *cache, void *object
         tarn__misuse(TARN__WRONG_CACHE, "cache_free", object);
     } else if (slab && (cache->flags & TARN__DEBUG_FLAGS)) {
         tarn__debug_free(cache, object, caller);
+    } else if (!slab && tarn__debug_free_guarded(cache, object)) {
+        return;
     } else if (!slab || tarn__object_is_free(slab, object)) {
         tarn__misuse(TARN__INVALID_FREE, "cache_free", object);
     } else {

@@ -116,7 +116,11 @@ static inline void pool_begin(void)
 }
 static inline void *pool_alloc(size_t size) { return tarn_classpool_alloc(pool, size); }
 static inline void pool_free(void *p) { pool_say(tarn_classpool_free(pool, p)); }
-static inline void pool_end(void) { pool_say(tarn_classpool_close(&pool, NULL)); }
+static inline void pool_end(void)
+{
+    struct tarn_classpool *copy = pool;
+    pool_say(tarn_classpool_close(&copy, NULL));
+}
 
 #elif defined POOL_levelpool
 enum { POOL_SIZE = 96 };
