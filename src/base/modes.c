@@ -69,7 +69,8 @@ unsigned tarn__letters_for(const char *name)
     for (size_t i = 0; i < count; i++)
         if (names_it(&lists[i], name))
             return lists[i].letters;
-    return tarn__hardened && !is_hardened_otherwise(name) ? TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P : 0;
+    return tarn__hardened && !is_hardened_otherwise(name) ? TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P | TARN__LETTER_Q
+                                                          : 0;
 }
 
 unsigned tarn__letters_anywhere(void)
