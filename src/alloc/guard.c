@@ -107,21 +107,31 @@ static void report(enum tarn__crime crime, const char *where, const void *p, con
     tarn__report(crime, where, p, &suspect);
 }
 
+/* Blocks of pools that stand alone go back to these only, by functions that say so. */
+static bool is_of_another(const struct tarn__guard_slot *slot, const char *where)
+{
+    static const char *const alone[] = {"region", "classpool", "levelpool", "blockpool"};
+    bool stands_alone = false;
+    for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
+        stands_alone |= strcmp(slot->pool, alone[i]) == 0;
+    return stands_alone && strncmp(where, "tarn_", 5) != 0;
+}
+
 /* The live slot whose object begins at `p`, now BUSY if `take`; NULL: there is none, which was reported. */
 static struct tarn__guard_slot *live_at(const void *p, const char *where, bool take)
 {
     struct tarn__guard_slot *slot = tarn__guard_nearest(p);
-    bool starts = slot && slot->p == p, is_live = false;
+    bool starts = slot && slot->p == p, is_live = false, foreign = starts && is_of_another(slot, where);
     tarn__lock(&tarn__guard_lock);
     if (starts) {
         is_live = slot->state == TARN__GUARD_LIVE;
-        if (is_live && take)
+        if (is_live && take && !foreign)
             slot->state = TARN__GUARD_BUSY;
     }
     tarn__unlock(&tarn__guard_lock);
-    if (is_live)
+    if (is_live && !foreign)
         return slot;
-    report(starts ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, where, p, slot, NULL);
+    report(is_live ? TARN__WRONG_CACHE : starts ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, where, p, slot, NULL);
     return NULL;
 }
 

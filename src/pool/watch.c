@@ -628,12 +628,27 @@ void tarn__watch_reset(void *pool)
     tarn__unlock(&watch_lock);
 }
 
+/* Guarded blocks are not the pool's own, so it does not know that they are live. */
+static const void *first_guarded(const struct watch *watch)
+{
+    const void *first = NULL;
+    tarn__lock(&watch_lock);
+    for (size_t i = 0; i < watch->places && !first; i++)
+        if (watch->table[i].state == LIVE && watch->table[i].guarded)
+            first = start_of(&watch->table[i]);
+    tarn__unlock(&watch_lock);
+    return first;
+}
+
 /* The record stays for a while: who uses the pool nevertheless is told. */
 void tarn__watch_end(void *pool)
 {
     struct watch *watch = find_locked(pool);
     if (!watch)
         return;
+    const void *guarded = first_guarded(watch);
+    if (guarded)
+        report(watch, TARN__LIVE_OBJECTS, "pool_end", guarded, NULL);
     tarn__watch_reset(pool);
     if (tarn__tools)
         tarn__tools_pool_end(watch);

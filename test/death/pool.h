@@ -39,7 +39,7 @@ static inline void pool_free(void *p) { tarn_free(p); }
 static inline void pool_end(void) {}
 
 #elif defined POOL_kmalloc
-enum { POOL_SIZE = 100 };
+enum { POOL_SIZE = 128 };
 static inline void pool_begin(void) {}
 static inline void *pool_alloc(size_t size) { return tarn_kmalloc(size, TARN_GFP_KERNEL); }
 static inline void pool_free(void *p) { tarn_kfree(p); }
