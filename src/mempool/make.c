@@ -159,7 +159,7 @@ static void trim_reserve(struct tarn_mempool *pool, const int *most)
 {
     void *element;
     do {
-        struct tarn__reserve_finding found = {NULL};
+        struct tarn__reserve_finding found = {0};
         tarn__mempool_lock(pool);
         element = pool->curr_nr > *most ? tarn__reserve_remove(pool, &found) : NULL;
         tarn__mempool_unlock(pool);

@@ -125,7 +125,7 @@ static bool sleep_in_queue(struct tarn_mempool *pool, struct waiter *waiter)
  */
 static bool take(struct tarn_mempool *pool, struct waiter *waiter, bool may_sleep)
 {
-    struct tarn__reserve_finding found = {NULL};
+    struct tarn__reserve_finding found = {0};
     tarn__mempool_lock(pool);
     bool enough = pool->curr_nr >= waiter->need;
     if (enough) {
@@ -251,7 +251,7 @@ unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned
     _Atomic uint32_t *wake[BATCH];
     unsigned given = 0, served = 0;
     const void *twice = NULL;
-    struct tarn__reserve_finding found = {NULL};
+    struct tarn__reserve_finding found = {0};
     if (TARN__LIKELY(!tarn__mempool_is_short(pool)))
         return 0;
     if (count > BATCH)

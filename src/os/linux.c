@@ -119,6 +119,8 @@ int tarn__os_move(void *from, void *to, size_t size)
         bool there = p == MAP_FAILED ? errno == EEXIST : p != to; /* kernels before 4.17 take the address for a hint */
         if (p != MAP_FAILED && p != to)
             munmap(p, size);
+        if (p == MAP_FAILED && !there) /* at its limit of mappings a process gets no other answer than that */
+            there = msync(to, size, MS_ASYNC) == 0;
         errno = saved;
         TARN__ASSERT(p == to || there, "a range that pages could not be moved to is still there");
     }

@@ -6,7 +6,7 @@ static void *_Atomic slot[64];
 static void *trade(void *argument)
 {
     uintptr_t seed = (uintptr_t)argument;
-    for (int i = 0; i < 200000; i++) {
+    for (int i = 0; i < 20000; i++) {
         seed = seed * 6364136223846793005u + 1442695040888963407u;
         void *was = __atomic_exchange_n((void **)&slot[seed >> 40 & 63], malloc(16 + (seed >> 50 & 63)), __ATOMIC_ACQ_REL);
         free(was);
