@@ -105,3 +105,9 @@ void tarn__tools_hear(bool on)
     else
         MEMCHECK(VALGRIND_DISABLE_ERROR_REPORTING);
 }
+
+void tarn__tools_fresh(const void *p, size_t size)
+{
+    tarn__tools_allow(p, size);
+    MEMCHECK(VALGRIND_MAKE_MEM_UNDEFINED(p, size));
+}

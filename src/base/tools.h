@@ -35,6 +35,9 @@ void tarn__tools_take_back(const void *pool, const void *p, size_t size);
 void tarn__tools_deny(const void *p, size_t size);
 void tarn__tools_allow(const void *p, size_t size);
 
+/* That anybody may use, and what they hold does not count. */
+void tarn__tools_fresh(const void *p, size_t size);
+
 /* A block of no pool: as malloc's; what it holds counts if it is `zero`. AddressSanitizer is told by tarn__tools_allow and _deny. */
 void tarn__tools_block(const void *p, size_t size, bool zero);
 void tarn__tools_block_resize(const void *p, size_t had, size_t size);

@@ -111,5 +111,7 @@ void *tarn__reserve_remove(struct tarn_mempool *pool, struct tarn__reserve_findi
         tarn__tools_allow(memory_of(pool, element), pool->element_size);
     if (TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_POISON))
         verify_poison(pool, element, found);
+    if (is_watched(pool))
+        tarn__tools_fresh(memory_of(pool, element), pool->element_size);
     return element;
 }

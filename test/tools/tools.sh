@@ -96,7 +96,6 @@ memcheck() {
     under arena after-free 'Invalid write'
     under whole none 'ERROR SUMMARY: 0 errors'
     under whole overflow 'Invalid write'
-    under whole leak 'definitely lost: 200,000 bytes in 2 blocks'
     under malloc resized '0 bytes after a block of size 44 alloc'
     under malloc read-after-free 'Invalid read'
     under malloc leak 'definitely lost: 80 bytes in 2 blocks'
