@@ -8,6 +8,7 @@
 #include "alloc/heaps.h"
 #include "alloc/realloc.h"
 #include "base/fail.h"
+#include "base/tools.h"
 #include "slab/create.h"
 #include "os/stack.h"
 #include "slab/debug.h"
@@ -65,11 +66,11 @@ void tarn__care_begin(void)
     tarn__heap_ready();
     if (tarn__letters_anywhere())
         tarn__stack_begin();
-    cared[0].letters = tarn__letters_for("large");
+    cared[0].letters = tarn__letters_for("large") | tarn__tools_letters();
     for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
         char name[TARN_CACHE_NAME_MOST + 1];
         tarn__class_name(name, class);
-        cared[class].letters = tarn__letters_for(name);
+        cared[class].letters = tarn__letters_for(name) | tarn__tools_letters();
         if (is_cared(class))
             empty_bins(class);
     }

@@ -3,6 +3,7 @@
 #include "alloc/realloc.h"
 #include "base/fail.h"
 #include "base/modes.h"
+#include "base/tools.h"
 #include "os/os.h"
 #include "os/stack.h"
 #include "page/meta.h"
@@ -119,11 +120,29 @@ static void paint(const struct tarn__care_block *block)
     memset(block->object + block->asked, TARN__RED_USED, (size_t)(block->end - block->object) - block->asked);
 }
 
+/* Tools (base/tools.h): the red zones are shut while the block is live, and all of it while it is in quarantine. */
+
+static void open_block(const struct tarn__care_block *block)
+{
+    if (tarn__tools_letters())
+        tarn__tools_allow(left_of(block), (size_t)(block->end - left_of(block)));
+}
+
+static void shut_around(const struct tarn__care_block *block, size_t size)
+{
+    if (!tarn__tools_letters())
+        return;
+    tarn__tools_deny(left_of(block), (size_t)(block->object - left_of(block)));
+    tarn__tools_deny(block->object + size, (size_t)(block->end - block->object) - size);
+}
+
 /* The first byte that is not as it should be, or NULL. */
 static const void *find_bad(const struct tarn__care_block *block, enum tarn__crime *crime)
 {
     const void *bad = NULL;
     *crime = TARN__RED_ZONE;
+    if (tarn__tools)
+        tarn__tools_hear(false);
     if (block->letters & TARN__LETTER_Z)
         bad = first_other(left_of(block), block->object, TARN__RED_USED);
     if (!bad && (block->letters & TARN__LETTER_Z))
@@ -132,6 +151,8 @@ static const void *find_bad(const struct tarn__care_block *block, enum tarn__cri
         bad = first_other(block->object, block->object + filled(block), TARN__POISON_FREE);
         *crime = TARN__POISONED;
     }
+    if (tarn__tools)
+        tarn__tools_hear(true);
     return bad;
 }
 
@@ -206,6 +227,9 @@ void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool f
         memset(block->object, TARN__POISON_FRESH, filled(block));
     paint(block);
     track(block, 0);
+    shut_around(block, size);
+    if (tarn__tools_letters())
+        tarn__tools_block(block->object, size, !fresh && *zeroed);
     tarn__lock(&tarn__care_large_lock);
     insert(block);
     tarn__unlock(&tarn__care_large_lock);
@@ -221,6 +245,7 @@ static void release(struct tarn__care_block *block)
         const void *bad = find_bad(block, &crime);
         if (bad)
             report(crime, "quarantine", block, bad);
+        open_block(block);
         tarn__lock(&tarn__care_large_lock);
         drop(block);
         tarn__unlock(&tarn__care_large_lock);
@@ -235,6 +260,7 @@ static void quarantine(struct tarn__care_block *block)
     size_t size = (size_t)(block->end - block->base);
     if (block->letters & TARN__LETTER_P)
         memset(block->object, TARN__POISON_FREE, filled(block));
+    shut_around(block, 0);
     tarn__lock(&tarn__care_large_lock);
     struct tarn__care_block *leaving = make_room(size);
     block->state = TARN__CARE_QUARANTINED;
@@ -291,6 +317,9 @@ bool tarn__care_large_free(void *p)
         return reported;
     }
     track(block, 1);
+    if (tarn__tools_letters())
+        tarn__tools_block_end(block->object);
+    open_block(block);
     if ((block->letters & TARN__LETTER_Q) && (size_t)(block->end - block->base) <= quarantine_block) {
         quarantine(block);
         return true;
@@ -337,8 +366,15 @@ bool tarn__care_large_resize(void *p, size_t size)
     size_t room = (size_t)(block->end - block->object), red = block->letters & TARN__LETTER_Z ? LEAST_RED : 0;
     bool fits = size <= room - red && size >= room / 2 && size > TARN__SMALL_MOST;
     if (fits) {
+        size_t stays = tarn__min(block->asked, size);
+        if (tarn__tools_letters()) {
+            tarn__tools_allow(left_of(block), (size_t)(block->object - left_of(block)));
+            tarn__tools_allow(block->object + stays, room - stays);
+            tarn__tools_block_resize(block->object, block->asked, size);
+        }
         block->asked = size;
         paint(block);
+        shut_around(block, size);
     }
     set_state(block, TARN__CARE_LIVE);
     return fits;

@@ -1,5 +1,7 @@
 #include "base/tools.h"
 
+#include "base/modes.h"
+
 #include <stdint.h>
 
 #if __has_include(<valgrind/memcheck.h>) && !defined(TARN_NO_VALGRIND)
@@ -27,6 +29,12 @@ void tarn__tools_begin(void)
     tarn__tools = (__asan_poison_memory_region && __asan_unpoison_memory_region ? TARN__TOOL_ASAN : 0u) |
                   (MEMCHECK_RUNS(byte) ? TARN__TOOL_MEMCHECK : 0u);
 }
+
+#if defined(__SANITIZE_ADDRESS__)
+unsigned tarn__tools_letters(void) { return 0; }
+#else
+unsigned tarn__tools_letters(void) { return tarn__tools ? TARN__LETTER_F | TARN__LETTER_Z : 0; }
+#endif
 
 void tarn__tools_pool(const void *pool)
 {
@@ -70,4 +78,36 @@ void tarn__tools_allow(const void *p, size_t size)
     if (tarn__tools & TARN__TOOL_ASAN)
         __asan_unpoison_memory_region(p, size);
     MEMCHECK(VALGRIND_MAKE_MEM_DEFINED(p, size));
+}
+
+void tarn__tools_block(const void *p, size_t size, bool zero)
+{
+    (void)p, (void)size, (void)zero;
+    MEMCHECK(VALGRIND_MALLOCLIKE_BLOCK(p, size, 0, zero));
+}
+
+void tarn__tools_block_resize(const void *p, size_t had, size_t size)
+{
+    (void)p, (void)had, (void)size;
+    MEMCHECK(VALGRIND_RESIZEINPLACE_BLOCK(p, had, size, 0));
+}
+
+void tarn__tools_block_end(const void *p)
+{
+    (void)p;
+    MEMCHECK(VALGRIND_FREELIKE_BLOCK(p, 0));
+}
+
+void tarn__tools_hear(bool on)
+{
+    if (on)
+        MEMCHECK(VALGRIND_ENABLE_ERROR_REPORTING);
+    else
+        MEMCHECK(VALGRIND_DISABLE_ERROR_REPORTING);
+}
+
+void tarn__tools_fresh(const void *p, size_t size)
+{
+    tarn__tools_allow(p, size);
+    MEMCHECK(VALGRIND_MAKE_MEM_UNDEFINED(p, size));
 }

@@ -17,6 +17,10 @@ extern unsigned tarn__tools;
 
 void tarn__tools_begin(void);
 
+/* The letters (modes.h) that caches and size classes have besides their own where a tool watches; 0: none does, or tarn is sanitized itself: then
+ * its own looks at what nobody may use would be reported. */
+unsigned tarn__tools_letters(void);
+
 /* A pool begins and ends: what it hands out, and what the leak search reports, is known by an address that stands for it, which no other has meanwhile. */
 void tarn__tools_pool(const void *pool);
 void tarn__tools_pool_end(const void *pool);
@@ -30,5 +34,16 @@ void tarn__tools_take_back(const void *pool, const void *p, size_t size);
 /* Bytes that nobody may use; that anybody may, and what they hold counts. */
 void tarn__tools_deny(const void *p, size_t size);
 void tarn__tools_allow(const void *p, size_t size);
+
+/* That anybody may use, and what they hold does not count. */
+void tarn__tools_fresh(const void *p, size_t size);
+
+/* A block of no pool: as malloc's; what it holds counts if it is `zero`. AddressSanitizer is told by tarn__tools_allow and _deny. */
+void tarn__tools_block(const void *p, size_t size, bool zero);
+void tarn__tools_block_resize(const void *p, size_t had, size_t size);
+void tarn__tools_block_end(const void *p);
+
+/* What this thread reads until it is on again is not reported. Such pairs may lie in each other. */
+void tarn__tools_hear(bool on);
 
 #endif

@@ -41,6 +41,7 @@ __attribute__((constructor(200))) static void start(void)
     tarn__heap_ready();
     read_modes();
     tarn__tools_begin();
+    tarn__modes_any = tarn__modes_any || tarn__tools_letters();
     if (tarn__modes_any)
         tarn__care_begin();
     tarn__watch_guard_alloc = tarn__guard_alloc;

@@ -321,12 +321,14 @@ int tarn_mempool_resize(struct tarn_mempool *pool, int min_nr)
 
 int tarn_mempool_poison(struct tarn_mempool *pool, size_t element_size)
 {
+    tarn__reserve_open(pool);
     if (element_size)
         pool->element_size = element_size;
     if (!pool->element_size)
         return -EINVAL;
     for (int i = 0; i < pool->curr_nr; i++)
         tarn__reserve_poison(pool, pool->elements[i]);
+    tarn__reserve_shut(pool);
     pool->flags |= TARN__MEMPOOL_POISON;
     return 0;
 }

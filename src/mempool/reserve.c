@@ -3,6 +3,7 @@
 
 #include "base/atomic.h"
 #include "base/fail.h"
+#include "base/tools.h"
 #include "mempool/mempool.h"
 
 #include <string.h>
@@ -29,6 +30,21 @@ void tarn__mempool_unlock(struct tarn_mempool *pool)
 static unsigned char *memory_of(const struct tarn_mempool *pool, void *element)
 {
     return pool->memory ? pool->memory(element) : element;
+}
+
+/* Whether a tool is told that nobody may use what the reserve holds. */
+static bool is_watched(const struct tarn_mempool *pool) { return tarn__tools_letters() && pool->element_size > 0; }
+
+void tarn__reserve_open(const struct tarn_mempool *pool)
+{
+    for (int i = 0; is_watched(pool) && i < pool->curr_nr; i++)
+        tarn__tools_allow(memory_of(pool, pool->elements[i]), pool->element_size);
+}
+
+void tarn__reserve_shut(const struct tarn_mempool *pool)
+{
+    for (int i = 0; is_watched(pool) && i < pool->curr_nr; i++)
+        tarn__tools_deny(memory_of(pool, pool->elements[i]), pool->element_size);
 }
 
 void tarn__reserve_poison(const struct tarn_mempool *pool, void *element)
@@ -79,6 +95,8 @@ bool tarn__reserve_add(struct tarn_mempool *pool, void *element)
     bool looks = kept == TARN__MEMPOOL_UNKNOWN && (pool->curr_nr <= FEW || (pool->flags & TARN__MEMPOOL_POISON));
     if (TARN__UNLIKELY(kept == TARN__MEMPOOL_WAS_FREE || (looks && is_there(pool, element))))
         return false;
+    if (is_watched(pool))
+        tarn__tools_deny(memory_of(pool, element), pool->element_size);
     pool->elements[pool->curr_nr] = element;
     tarn__mempool_write(&pool->curr_nr, pool->curr_nr + 1);
     return true;
@@ -89,7 +107,11 @@ void *tarn__reserve_remove(struct tarn_mempool *pool, struct tarn__reserve_findi
     tarn__mempool_write(&pool->curr_nr, pool->curr_nr - 1);
     void *element = pool->elements[pool->curr_nr];
     keep(pool, element, false);
+    if (is_watched(pool))
+        tarn__tools_allow(memory_of(pool, element), pool->element_size);
     if (TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_POISON))
         verify_poison(pool, element, found);
+    if (is_watched(pool))
+        tarn__tools_fresh(memory_of(pool, element), pool->element_size);
     return element;
 }

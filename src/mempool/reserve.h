@@ -70,6 +70,10 @@ void *tarn__reserve_remove(struct tarn_mempool *pool, struct tarn__reserve_findi
 
 void tarn__reserve_tell(const struct tarn__reserve_finding *found);
 
+/* Where a tool watches, nobody may use what is in the reserve. It is opened while its bytes, or how many they are, change; no lock is taken. */
+void tarn__reserve_open(const struct tarn_mempool *pool);
+void tarn__reserve_shut(const struct tarn_mempool *pool);
+
 void tarn__reserve_poison(const struct tarn_mempool *pool, void *element);
 
 #endif

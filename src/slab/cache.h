@@ -110,6 +110,7 @@ struct tarn_cache {
     bool linked;    /* its magazines are lists */
     bool marked;    /* its slabs' units are in the table of units */
     bool exact;     /* a debugged size class: its objects are of any size up to its own, and of each it is known */
+    bool watched;   /* a debugged one of whose objects AddressSanitizer or memcheck is told (base/tools.h) */
     bool keeps;     /* it has magazines however large its objects are: it was made so, or they are constructed */
     bool guarded;   /* letter G: each object lies before a guard page, if it can */
     bool purges;    /* free objects need not stay what they are, so their pages can be given back */

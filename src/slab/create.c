@@ -11,6 +11,7 @@
 
 #include "base/bits.h"
 #include "base/fail.h"
+#include "base/tools.h"
 #include "base/warn.h"
 #include "page/meta.h"
 #include "slab/debug.h"
@@ -119,6 +120,7 @@ static void describe(struct tarn_cache *cache, const char *name, size_t size, co
         .usersize = args->usersize,
         .capacity = args->sheaf_capacity,
         .references = 1,
+        .watched = (flags & TARN_CACHE_RED_ZONE) && tarn__tools_letters(),
     };
     strncpy(cache->name, name, sizeof cache->name - 1);
     lay_out(cache);
@@ -219,13 +221,13 @@ static void keep_memory(struct tarn_cache *cache)
 
 /*
  * Debugged caches have no bins, so that what is freed goes to its slab; but for malloc's classes, which are used by all threads: theirs are not
- * looked at by the fast paths, so that no check is passed by. Nor have those of objects that are slabs of their own, unless a size of magazines
+ * looked at by the fast paths, so that no check is passed by; nor do watched ones, as a bin's array would hide leaks. Nor have those of objects that are slabs of their own, unless a size of magazines
  * was asked for: a thread would keep megabytes idle, and save little beside what it does with such an object.
  */
 static bool has_bins(const struct tarn_cache *cache)
 {
     if (cache->flags & TARN__DEBUG_FLAGS)
-        return cache->exact && cache->align <= MOST_NATURAL_ALIGN;
+        return cache->exact && cache->align <= MOST_NATURAL_ALIGN && !cache->watched;
     return cache->size <= TARN__UNIT_SIZE || cache->capacity > 0 || cache->ctor;
 }
 
@@ -237,8 +239,12 @@ static int establish(const struct tarn_cache *wanted, struct tarn_cache **cache)
         return -ENOMEM;
     *memory = *wanted;
     tarn__cache_set_up(memory, TARN__CONTAINER(memory, struct made, cache)->depot);
+    if (memory->watched)
+        tarn__tools_pool(memory);
     int error = tarn__cache_enter(memory, TARN__USER_NUMBERS, has_bins(wanted) ? TARN__CACHES : 0);
     if (error) {
+        if (memory->watched)
+            tarn__tools_pool_end(memory);
         keep_memory(memory);
     } else {
         tarn__lock(&tarn__caches_lock);
@@ -262,7 +268,7 @@ static int make(struct tarn_cache **cache, const char *name, size_t size, const 
                                                                            : tarn_zone_normal();
     if (!zone)
         return -ENOMEM;
-    unsigned letters = tarn__letters_for(name);
+    unsigned letters = tarn__letters_for(name) | tarn__tools_letters();
     describe(&wanted, name, size, args, flags | tarn__debug_flags(letters), zone);
     wanted.guarded = (letters & TARN__LETTER_G) && !args->ctor && !(flags & TARN_CACHE_TYPESAFE_BY_RCU);
     int error = share(&wanted, cache);
@@ -297,13 +303,15 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
     struct tarn_cache *cache = take_memory();
     if (!cache)
         return NULL;
-    unsigned letters = tarn__letters_for(name), debug = tarn__debug_flags(letters);
+    unsigned letters = tarn__letters_for(name) | tarn__tools_letters(), debug = tarn__debug_flags(letters);
     if (debug) {
         const struct tarn_cache_args args = {.align = tarn__pow2_factor(size)};
         describe(cache, name, size, &args, flags | debug, zone);
         cache->permanent = true;
         cache->guarded = letters & TARN__LETTER_G;
         tarn__cache_set_up(cache, TARN__CONTAINER(cache, struct made, cache)->depot);
+        if (cache->watched)
+            tarn__tools_pool(cache);
     } else {
         tarn__cache_init(cache, name, 0, size, zone, TARN__CONTAINER(cache, struct made, cache)->depot);
         cache->flags |= flags;
@@ -394,6 +402,8 @@ int tarn_cache_destroy(struct tarn_cache *cache)
     tarn__local_forget(cache);
     tarn__arrays_leave(cache);
     tarn__cache_release(cache);
+    if (cache->watched)
+        tarn__tools_pool_end(cache);
     keep_memory(cache);
     return 0;
 }

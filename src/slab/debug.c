@@ -2,6 +2,7 @@
 #include "slab/debug.h"
 
 #include "base/bits.h"
+#include "base/tools.h"
 #include "base/warn.h"
 #include "os/os.h"
 #include "pool/watch.h"
@@ -204,6 +205,62 @@ static const void *unpoisoned(const struct tarn_cache *cache, const unsigned cha
     return bad || object[last] == TARN__POISON_END ? bad : object + last;
 }
 
+/* Tools */
+
+/*
+ * Where AddressSanitizer or memcheck watches, nobody may use the red zones, nor what lies in objects that are free; the tail anybody may. Whoever has
+ * an object busy opens its slot and shuts it again; who only looks is not heard meanwhile, as others may be using the slot. Objects that are
+ * constructed, or that readers may still look at, are always open, and not announced.
+ */
+static bool is_announced(const struct tarn_cache *cache)
+{
+    return cache->watched && !cache->ctor && !(cache->flags & TARN_CACHE_TYPESAFE_BY_RCU);
+}
+
+static void open_slot(const struct tarn_cache *cache, const char *object)
+{
+    if (cache->watched)
+        tarn__tools_allow(object - cache->start, cache->start + cache->tracks);
+}
+
+/* With an object in it whose user may use `size` bytes. */
+static void shut_zones(const struct tarn_cache *cache, const char *object, size_t size)
+{
+    if (!cache->watched)
+        return;
+    tarn__tools_deny(object - cache->start, cache->start);
+    tarn__tools_deny(object + size, cache->tracks - size);
+}
+
+static void shut_slot(const struct tarn_cache *cache, const char *object)
+{
+    shut_zones(cache, object, is_announced(cache) ? 0 : cache->object_size);
+}
+
+static void announce(const struct tarn_cache *cache, const char *object, size_t size)
+{
+    shut_zones(cache, object, size);
+    if (is_announced(cache) && cache->exact)
+        tarn__tools_block(object, size, false);
+    else if (is_announced(cache))
+        tarn__tools_hand_out(cache, object, size, false);
+}
+
+static void announce_end(const struct tarn_cache *cache, const char *object)
+{
+    if (is_announced(cache) && cache->exact)
+        tarn__tools_block_end(object);
+    else if (is_announced(cache))
+        tarn__tools_take_back(cache, object, cache->object_size);
+    open_slot(cache, object);
+}
+
+static void hear(const struct tarn_cache *cache, bool on)
+{
+    if (cache->watched)
+        tarn__tools_hear(on);
+}
+
 /* What can be found of one object. `crime` means something if `bad` is not NULL. */
 struct finding {
     const void *object, *bad;
@@ -214,6 +271,7 @@ struct finding {
 /* What a user can have spoilt of an object that is in a state that is not live. */
 static struct finding look_at_free(const struct tarn_cache *cache, const void *object, uint32_t state)
 {
+    hear(cache, false);
     struct finding found = {object, unpainted(cache, object, cache->object_size, TARN__RED_FREE), TARN__RED_ZONE,
                             256 + TARN__RED_FREE};
     const char *last = (const char *)object + cache->object_size - 1;
@@ -226,13 +284,16 @@ static struct finding look_at_free(const struct tarn_cache *cache, const void *o
         found.crime = TARN__POISONED;
         found.expected = 256 + (found.bad == last ? TARN__POISON_END : TARN__POISON_FREE);
     }
+    hear(cache, true);
     return found;
 }
 
 static struct finding look_at_live(const struct tarn_cache *cache, const void *object)
 {
     size_t asked = asked_of(cache, object);
+    hear(cache, false);
     struct finding found = {object, unpainted(cache, object, asked, TARN__RED_USED), TARN__RED_ZONE, 256 + TARN__RED_USED};
+    hear(cache, true);
     if (!found.bad && !is_in(cache, object, LIVE)) {
         found.bad = tail_of(cache, object);
         found.expected = 0;
@@ -258,13 +319,17 @@ void tarn__debug_prepare(const struct tarn_cache *cache, char *base)
         paint(cache, object, cache->object_size, TARN__RED_FREE);
         poison(cache, (unsigned char *)object);
         set_state(cache, object, FREE);
+        shut_slot(cache, object);
     }
 }
 
 void tarn__debug_leave(const struct tarn_cache *cache, const char *base)
 {
-    for (size_t i = 0; i < cache->objects; i++)
-        tell(look_at_free(cache, base + i * cache->size + cache->start, FREE), "slab_release");
+    for (size_t i = 0; i < cache->objects; i++) {
+        const char *object = base + i * cache->size + cache->start;
+        tell(look_at_free(cache, object, FREE), "slab_release");
+        open_slot(cache, object);
+    }
 }
 
 /* Allocation and free */
@@ -272,6 +337,7 @@ void tarn__debug_leave(const struct tarn_cache *cache, const char *base)
 static void *dress(struct tarn_cache *cache, void *object, size_t asked, const void *caller)
 {
     tell(look_at_free(cache, object, FREE), cache->exact ? "malloc" : "cache_alloc");
+    open_slot(cache, object);
     set_state(cache, object, BUSY);
     atomic_thread_fence(memory_order_seq_cst); /* with that in `settled` */
     tail_of(cache, object)->asked = (uint32_t)asked;
@@ -279,6 +345,7 @@ static void *dress(struct tarn_cache *cache, void *object, size_t asked, const v
         memset(object, TARN__POISON_FRESH, cache->object_size);
     paint(cache, object, asked, TARN__RED_USED);
     track(cache, object, 0, caller);
+    announce(cache, object, asked);
     set_state(cache, object, LIVE);
     return object;
 }
@@ -353,9 +420,16 @@ bool tarn__debug_resize(struct tarn_cache *cache, void *object, size_t size)
         return false;
     size_t had = asked_of(cache, object);
     tail_of(cache, object)->asked = (uint32_t)size;
+    if (cache->watched) {
+        tarn__tools_allow((char *)object - cache->start, cache->start);
+        tarn__tools_allow((char *)object + tarn__min(had, size), cache->tracks - tarn__min(had, size));
+    }
     paint(cache, object, size, TARN__RED_USED);
     if (size > had && is_poisoning(cache))
         memset((char *)object + had, TARN__POISON_FRESH, size - had);
+    shut_zones(cache, object, size);
+    if (is_announced(cache))
+        tarn__tools_block_resize(object, had, size);
     set_state(cache, object, LIVE);
     return true;
 }
@@ -369,10 +443,12 @@ void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller
         report(TARN__DOUBLE_FREE, where, object, NULL, 0);
         return;
     }
+    announce_end(cache, object);
     tail_of(cache, object)->asked |= TARN__ASKED_NOT_LIVE;
     track(cache, object, 1, caller);
     paint(cache, object, cache->object_size, TARN__RED_FREE);
     poison(cache, object);
+    shut_slot(cache, object);
     bool stays = (cache->flags & TARN_CACHE_QUARANTINE) && tarn__quarantine_takes(cache->size);
     set_state(cache, object, stays ? QUARANTINED : FREE);
     if (!stays) {

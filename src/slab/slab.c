@@ -96,12 +96,12 @@ static struct tarn__slab *slab_create(struct tarn_cache *cache, tarn_gfp_t flags
     slab->idle = slab->away = 0;
     for (size_t w = 0; w < (cache->objects + 63) / 64; w++)
         slab->map[w] = tarn__word_mask(w, 0, cache->objects);
-    if (cache->flags & TARN__DEBUG_FLAGS)
-        tarn__debug_prepare(cache, base);
     if (!tarn__marks_begin(slab) && (tarn__zone_trim(cache->zone, 0) == 0 || !tarn__marks_begin(slab))) {
         tarn__pages_free(run);
         return NULL;
     }
+    if (cache->flags & TARN__DEBUG_FLAGS)
+        tarn__debug_prepare(cache, base);
     tarn__pages_mark(run, TARN__PAGE_SLAB);
     return slab;
 }

@@ -1,8 +1,14 @@
-/* Planted errors in pools that stand alone, one a run: for what watches a process. The pool and the error are named by the arguments. */
+/*
+ * Planted errors in pools that stand alone, in caches, mempools and tarn_malloc, one a run: for what watches a process. The pool and the error are named by
+ * the arguments.
+ */
+#include "tarn/alloc.h"
 #include "tarn/blockpool.h"
 #include "tarn/bump.h"
+#include "tarn/cache.h"
 #include "tarn/classpool.h"
 #include "tarn/levelpool.h"
+#include "tarn/mempool.h"
 #include "tarn/region.h"
 
 #include <pthread.h>
@@ -15,10 +21,20 @@ static struct tarn_classpool *classes;
 static void *pool;
 void *keeps; /* memcheck looks for leaks only where anything is allocated */
 static const char *kind;
+static size_t room = 40; /* of each block */
+static struct tarn_cache *objects;
+static struct tarn_mempool *elements; /* on them */
 
 static void *take(size_t size)
 {
     switch (*kind) {
+    case 'm':
+    case 'w':
+        return tarn_malloc(size);
+    case 'o':
+        return tarn_cache_alloc(objects, TARN_GFP_KERNEL);
+    case 'e': /* from the reserve */
+        return tarn_mempool_alloc_preallocated(elements);
     case 'r':
         return tarn_region_alloc(pool, size);
     case 'c':
@@ -37,6 +53,13 @@ static struct tarn_bump_mark mark; /* of an arena: all that was taken since goes
 static int give(void *p)
 {
     switch (*kind) {
+    case 'm':
+    case 'w':
+        return tarn_free(p), 0;
+    case 'o':
+        return tarn_cache_free(objects, p), 0;
+    case 'e':
+        return tarn_mempool_free(p, elements), 0;
     case 'a':
         return tarn_bump_rewind(pool, mark);
     case 'r':
@@ -53,6 +76,14 @@ static int give(void *p)
 static int end(void)
 {
     switch (*kind) {
+    case 'm':
+    case 'w':
+        return 0;
+    case 'e':
+        tarn_mempool_destroy(elements);
+        return tarn_cache_destroy(objects);
+    case 'o':
+        return tarn_cache_destroy(objects);
     case 'a':
         tarn_bump_destroy(pool);
         return 0;
@@ -70,6 +101,12 @@ static int end(void)
 static void begin(void)
 {
     struct tarn_blockpool_options blocks = {.block_size = 32};
+    if (*kind == 'o' || *kind == 'e')
+        objects = tarn_cache_create("objects", room, 0, 0, NULL, NULL);
+    if (*kind == 'e')
+        elements = tarn_mempool_create(2, tarn_mempool_alloc_slab, tarn_mempool_free_slab, objects);
+    if (strchr("moew", *kind))
+        return;
     if (*kind == 'c')
         tarn_classpool_open(&classes, memory, sizeof memory, NULL);
     pool = *kind == 'r'   ? (void *)tarn_region_create(memory, sizeof memory, NULL)
@@ -116,7 +153,9 @@ static int commit(const char *crime, volatile char *p, volatile char *q)
 {
     volatile char *byte;
     if (!strcmp(crime, "overflow"))
-        p[40] = 1;
+        p[room] = 1;
+    else if (!strcmp(crime, "resized")) /* tarn_malloc's, in its place */
+        p = tarn_realloc((void *)p, 44), p[43] = 1, p[44] = 1;
     else if (!strcmp(crime, "underflow"))
         q[-1] = 1;
     else if (!strcmp(crime, "after-free"))
@@ -148,11 +187,12 @@ int main(int count, char **arguments)
     if (count != 3)
         return 2;
     kind = arguments[1];
+    room = *kind == 'w' ? 100000 : room; /* whole pages */
     keeps = malloc(16);
     begin();
     if (*kind == 'a')
         mark = tarn_bump_mark(pool);
-    char *p = take(40), *q = take(40); /* "arena" is bump's name here */
+    char *p = take(room), *q = take(room); /* "arena" is bump's name here */
     if (!p || !q)
         return 3;
     if (!strcmp(arguments[2], "race"))

@@ -1,10 +1,11 @@
 #!/bin/sh
-# Planted errors in pools: found by the letters of TARN_DEBUG, by AddressSanitizer and by memcheck; and nothing is found where there is none.
+# Planted errors in pools, caches, mempools and tarn_malloc: found by the letters of TARN_DEBUG, by AddressSanitizer and by memcheck; and nothing is found where there is none.
 #
 #   tools.sh letters|asan|memcheck PROGRAM
 set -u
 what=$1 program=$2
 kinds='region classpool levelpool blockpool'
+others='malloc objects elements'
 number=0
 failures=0
 
@@ -62,11 +63,16 @@ all_letters() {
 }
 
 asan() {
-    for kind in $kinds; do
+    for kind in $kinds $others; do
         case_of "asan: nothing in a $kind" "$("$program" "$kind" none 2>&1)" '^end 0'
         for crime in overflow underflow after-free read-after-free; do
             case_of "asan: $crime in a $kind" "$("$program" "$kind" $crime 2>&1)" 'AddressSanitizer: use-after-poison'
         done
+    done
+    case_of 'asan: resized in a malloc' "$("$program" malloc resized 2>&1)" 'AddressSanitizer: use-after-poison'
+    case_of 'asan: nothing in whole pages' "$("$program" whole none 2>&1)" '^end 0'
+    for crime in overflow underflow; do
+        case_of "asan: $crime in whole pages" "$("$program" whole $crime 2>&1)" 'AddressSanitizer: use-after-poison'
     done
     case_of 'asan: nothing in an arena' "$("$program" arena none 2>&1)" '^end 0'
     for crime in overflow after-free read-after-free; do
@@ -80,7 +86,7 @@ under() { case_of "memcheck: $2 in a $1" "$(valgrind --leak-check=full "$program
 # What differs from pool to pool in all of them, the rest in one: valgrind takes its time.
 memcheck() {
     command -v valgrind >/dev/null 2>&1 || skip 'no valgrind'
-    for kind in $kinds; do
+    for kind in $kinds $others; do
         under "$kind" none 'ERROR SUMMARY: 0 errors'
         under "$kind" overflow 'Invalid write'
         under "$kind" after-free 'Invalid write'
@@ -88,6 +94,13 @@ memcheck() {
     under arena none 'ERROR SUMMARY: 0 errors'
     under arena overflow 'Invalid write'
     under arena after-free 'Invalid write'
+    under whole none 'ERROR SUMMARY: 0 errors'
+    under whole overflow 'Invalid write'
+    under malloc resized '0 bytes after a block of size 44 alloc'
+    under malloc read-after-free 'Invalid read'
+    under malloc leak 'definitely lost: 80 bytes in 2 blocks'
+    under objects leak 'definitely lost: 80 bytes in 2 blocks'
+    for kind in malloc objects elements whole; do under $kind uninitialised 'uninitialised value'; done
     under region underflow 'Invalid write'
     under region read-after-free 'Invalid read'
     under region uninitialised 'uninitialised value'
