@@ -18,7 +18,7 @@ commit() { (ulimit -c 0; LD_PRELOAD=$library exec "$crime" "$@"); }
 # What is not the same each time is made so: addresses, offsets, places in the C library's own code.
 plain() {
     sed -e 's/0x[0-9a-f]*/0x/g' -e 's| at [^ ]*/crime\.c:| at crime.c:|' -e 's/thread [1-9][0-9]*/thread N/' "$1" |
-        grep -v -e '^Aborted' -e 'libc\.so' -e 'libpthread' -e ' _start ' -e 'ld-linux' -e 'start_thread' -e 'clone' >plain
+        grep -v -e '^Aborted' -e 'libc\.so' -e 'libpthread' -e ' _start ' -e 'ld-linux' -e ' start_thread ' -e ' _*clone3* ' >plain
 }
 
 # is_report NAME: the report is ./expected; it may be without lines of source.
