@@ -195,16 +195,21 @@ void tarn__blockpool_unpark(struct tarn_blockpool *pool)
     release(pool, &(struct tarn__run){segment, number, tarn__run_length(segment, number)});
 }
 
+/* The same for a run that must not have been overrun. */
+static inline int look_up_whole(struct tarn_blockpool *pool, const void *p, struct tarn__run *run)
+{
+    void *where;
+    int error = look_up(pool, p, run);
+    return !error && tarn__run_bytes(pool, run, &where) == SIZE_MAX ? TARN_POOL_CORRUPT : error;
+}
+
 static int free_here(struct tarn_blockpool *pool, void *p)
 {
     struct tarn__run run;
-    void *where;
     int error = tarn__blockpool_enter(pool);
     if (error)
         return error;
-    error = look_up(pool, p, &run);
-    if (!error && tarn__run_bytes(pool, &run, &where) == SIZE_MAX)
-        error = TARN_POOL_CORRUPT;
+    error = look_up_whole(pool, p, &run);
     if (!error) {
         poison(pool, run.segment, run.number, run.count);
         pool->frees++;
@@ -411,13 +416,10 @@ static int watched_look(void *at, const void *p)
 {
     struct tarn_blockpool *pool = at;
     struct tarn__run run;
-    void *where;
     int error = tarn__blockpool_enter(pool);
     if (error)
         return error;
-    error = look_up(pool, p, &run);
-    if (!error && tarn__run_bytes(pool, &run, &where) == SIZE_MAX)
-        error = TARN_POOL_CORRUPT;
+    error = look_up_whole(pool, p, &run);
     tarn__guard_drop(&pool->guard);
     return error;
 }

@@ -221,7 +221,8 @@ static void keep_memory(struct tarn_cache *cache)
 
 /*
  * Debugged caches have no bins, so that what is freed goes to its slab; but for malloc's classes, which are used by all threads: theirs are not
- * looked at by the fast paths, so that no check is passed by; nor do watched ones, as a bin's array would hide leaks. Nor have those of objects that are slabs of their own, unless a size of magazines
+ * looked at by the fast paths, so that no check is passed by; nor do watched ones, as a bin's array would hide leaks. Nor have those of objects that
+ * are slabs of their own, unless a size of magazines
  * was asked for: a thread would keep megabytes idle, and save little beside what it does with such an object.
  */
 static bool has_bins(const struct tarn_cache *cache)
