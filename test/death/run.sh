@@ -44,7 +44,7 @@ ending() {
 normalised() {
     base=$(basename "$program")
     awk -v own="($base+" '/^ *#[0-9]+ / && index($0, own) == 0 { next } { print }' |
-        sed -e 's/0x[0-9a-f][0-9a-f]*/0x.../g' -e 's| at [^ ]*/\([^/ ]*:[0-9]\)| at \1|' -e 's/^\( *first bytes\) .*/\1 .../' -e 's/ *[0-9][0-9]* ms\( ago\)*//'
+        sed -e 's/0x[0-9a-f][0-9a-f]*/0x.../g' -e 's| at [^ ]*/\([^/ ]*:[0-9]\)| at \1|' -e 's| of /[^ ]*/| of |' -e 's/^\( *first bytes\) .*/\1 .../' -e 's/ *[0-9][0-9]* ms\( ago\)*//'
 }
 
 seen_in() {
