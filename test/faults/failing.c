@@ -326,8 +326,8 @@ static void at_end(void)
 static void nothing_lost(const struct tarn_stats *before)
 {
     struct tarn_stats after;
-    malloc_trim(0);
-    malloc_trim(0);
+    for (unsigned i = 0; i < attempts; i++) /* a trim ends at the first call that is refused, and of those as many may come */
+        malloc_trim(0);
     read_stats(&after);
     CHECK(after.live_objects - before->live_objects <= THREADS * 2, "%ld objects are counted that nobody has",
           (long)(after.live_objects - before->live_objects));
