@@ -2,6 +2,7 @@
 #include "alloc/heap.h"
 
 #include "alloc/care_large.h"
+#include "alloc/ended.h"
 #include "alloc/describe.h"
 #include "alloc/guard.h"
 #include "alloc/hard.h"
@@ -109,6 +110,8 @@ static void reap(struct tarn_cache *cache, void *context)
 size_t tarn__heap_trim(size_t keep)
 {
     tarn__heap_ready();
+    tarn__mempool_trim();
+    tarn__ended_empty();
     tarn__quarantine_empty();
     tarn__care_large_empty();
     tarn__local_flush();

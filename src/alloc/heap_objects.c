@@ -266,6 +266,8 @@ static inline void *allocate(struct request *request)
 static TARN__NOINLINE void *allocate_any(struct request *request)
 {
     size_t size = request->size, align = request->align;
+    if (tarn__heap_has_ended(request->heap, "heap_alloc"))
+        return NULL;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return request->quiet ? NULL : refuse(request->heap);
     if (request->heap->flags & TARN_POOL_RED_ZONE)
@@ -296,7 +298,7 @@ void *tarn_heap_calloc(struct tarn_heap *heap, size_t count, size_t size)
         return tarn_calloc(count, size);
     struct request request = {.heap = heap, .align = 1};
     if (__builtin_mul_overflow(count, size, &request.size))
-        return refuse(heap);
+        return tarn__heap_has_ended(heap, "heap_calloc") ? NULL : refuse(heap);
     void *p = allocate_any(&request);
     return !p || (request.zeroed && !heap->flags) ? p : memset(p, 0, request.size);
 }
@@ -306,7 +308,9 @@ void *tarn_heap_aligned_alloc(struct tarn_heap *heap, size_t align, size_t size)
     if (!heap)
         return tarn_aligned_alloc(align, size);
     struct request request = {.heap = heap, .size = size, .align = align};
-    return tarn__is_pow2(align) ? allocate_any(&request) : refuse(heap);
+    if (!tarn__is_pow2(align))
+        return tarn__heap_has_ended(heap, "heap_aligned_alloc") ? NULL : refuse(heap);
+    return allocate_any(&request);
 }
 
 static void free_large(struct tarn__piece *piece, void *p, const char *where)
@@ -464,6 +468,8 @@ void *tarn_heap_realloc(struct tarn_heap *heap, void *p, size_t size)
 {
     if (!p)
         return tarn_heap_alloc(heap, size);
+    if (tarn__heap_has_ended(heap, "heap_realloc"))
+        return NULL;
     return tarn_heap_of(p) == heap ? tarn_realloc(p, size) : NULL;
 }
 

@@ -1,6 +1,7 @@
 /* The tree of users' heaps: their life, what is told about them, their verification, and forks (tarn/heap.h). */
 #include "alloc/heaps.h"
 
+#include "alloc/ended.h"
 #include "alloc/fast.h"
 #include "alloc/heap.h"
 #include "base/fail.h"
@@ -20,6 +21,14 @@ static unsigned letters(const char *name)
 {
     unsigned letters = tarn__letters_for(name ? name : "");
     return (letters & TARN__LETTER_Z ? TARN_POOL_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_POOL_POISON : 0);
+}
+
+bool tarn__heap_has_ended(const struct tarn_heap *heap, const char *where)
+{
+    bool has = heap && TARN__UNLIKELY(heap->flags & TARN__HEAP_ENDED);
+    if (has)
+        tarn__report(TARN__DESTROYED_POOL, where, heap, &(struct tarn__suspect){.pool = heap->name});
+    return has;
 }
 
 static uint64_t load(_Atomic uint64_t *word) { return atomic_load_explicit(word, memory_order_relaxed); }
@@ -65,7 +74,7 @@ struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options)
     static const struct tarn_heap_options none;
     const struct tarn_heap_options *wanted = options ? options : &none;
     size_t depth = wanted->parent ? wanted->parent->depth + (size_t)1 : 0;
-    if (depth >= TARN_HEAP_DEPTH_MOST || (wanted->flags & ~known_flags))
+    if (tarn__heap_has_ended(wanted->parent, "heap_create") || depth >= TARN_HEAP_DEPTH_MOST || (wanted->flags & ~known_flags))
         return NULL;
     struct tarn_heap *heap = tarn__alloc(sizeof *heap);
     if (!heap)
@@ -116,14 +125,27 @@ static struct tarn_heap *locked_after(struct tarn_heap *heap)
     return next;
 }
 
+/* What is left of a heap that has ended says just that. */
+static void end(struct tarn_heap *heap)
+{
+    char name[sizeof heap->name];
+    memcpy(name, heap->name, sizeof name);
+    memset(heap, 0, sizeof *heap);
+    memcpy(heap->name, name, sizeof name);
+    __atomic_store_n(&heap->flags, TARN__HEAP_ENDED, __ATOMIC_RELAXED);
+    tarn__ended_keep(heap);
+}
+
 size_t tarn_heap_destroy(struct tarn_heap *heap)
 {
     size_t objects = 0;
+    if (tarn__heap_has_ended(heap, "heap_destroy"))
+        return 0;
     for (struct tarn_heap *next = heap ? lowest(heap) : NULL, *this; (this = next);) {
         next = this == heap ? NULL : locked_after(this);
         objects += tarn__heap_clear(this);
         withdraw(this);
-        tarn__free(this);
+        end(this);
     }
     return objects;
 }
@@ -131,6 +153,8 @@ size_t tarn_heap_destroy(struct tarn_heap *heap)
 size_t tarn_heap_reset(struct tarn_heap *heap)
 {
     size_t objects = 0;
+    if (tarn__heap_has_ended(heap, "heap_reset"))
+        return 0;
     for (struct tarn_heap *this = lowest(heap); this; this = this == heap ? NULL : locked_after(this))
         objects += tarn__heap_clear(this);
     return objects;
@@ -184,6 +208,9 @@ static uint64_t count_objects(struct tarn_heap *top)
 
 void tarn_heap_stats(struct tarn_heap *heap, struct tarn_heap_stats *stats)
 {
+    *stats = (struct tarn_heap_stats){0};
+    if (tarn__heap_has_ended(heap, "heap_stats"))
+        return;
     tarn__lock(&tarn__heaps_lock);
     uint64_t objects = count_objects(heap);
     tarn__lock(&heap->lock);
@@ -220,6 +247,8 @@ static void visit_list(struct tarn__list *list, void (*visit)(void *context, voi
 
 void tarn_heap_each(struct tarn_heap *heap, void (*visit)(void *context, void *object, size_t size), void *context)
 {
+    if (tarn__heap_has_ended(heap, "heap_each"))
+        return;
     for (size_t i = 0; i < TARN__CLASSES; i++)
         visit_list(&heap->partial[i], visit, context);
     visit_list(&heap->full, visit, context);
@@ -228,6 +257,8 @@ void tarn_heap_each(struct tarn_heap *heap, void (*visit)(void *context, void *o
 
 void tarn_heap_each_child(struct tarn_heap *heap, void (*visit)(void *context, struct tarn_heap *child), void *context)
 {
+    if (tarn__heap_has_ended(heap, "heap_each_child"))
+        return;
     struct tarn__list *list = heap ? &heap->children : &roots;
     for (struct tarn__list *link = list->next; link != list; link = link->next)
         visit(context, TARN__CONTAINER(link, struct tarn_heap, siblings));
@@ -269,6 +300,8 @@ void tarn_heap_verify(struct tarn_heap *heap)
 {
     struct sums sums = {.found = {.bad = NULL}};
     size_t slabs = 0;
+    if (tarn__heap_has_ended(heap, "heap_verify"))
+        return;
     tarn__lock(&heap->lock);
     for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
         check_list(heap, &heap->partial[class - 1], class, &sums);

@@ -72,6 +72,12 @@ struct tarn_heap {
     char name[TARN_HEAP_NAME_MOST + 1];
 };
 
+/* Among a heap's flags: it has ended. So the fast path, which looks at flags, knows it without a look more. */
+#define TARN__HEAP_ENDED (1u << 31)
+
+/* Whether it has, which was reported. NULL: no. */
+bool tarn__heap_has_ended(const struct tarn_heap *heap, const char *where);
+
 #define TARN__HEAP_RED_ROOM ((size_t)16) /* that a request is larger by, where there are red zones */
 
 extern struct tarn__lock tarn__heaps_lock;

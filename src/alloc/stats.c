@@ -1,6 +1,7 @@
 /* Adds up the counters that each floor keeps. */
 #include "tarn/stats.h"
 
+#include "alloc/ended.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "os/os.h"
@@ -25,6 +26,7 @@ int tarn_class_stats(unsigned index, struct tarn_class_stats *stats)
     if (!cache)
         return 0;
     tarn__local_sum(cache, &sums);
+    sums.frees += tarn__ended_of(index + 1);
     tarn__lock(&cache->slabs_lock);
     uint64_t slabs = cache->slabs, free_objects = cache->free_objects;
     tarn__unlock(&cache->slabs_lock);
@@ -68,6 +70,16 @@ static void add_cache(struct tarn_cache *cache, void *context)
     stats->reallocs_in_place += sums.reallocs;
 }
 
+/* Structures that are kept of pools that have ended count as free. */
+static void sub_ended(struct tarn_stats *stats)
+{
+    for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
+        unsigned count = tarn__ended_of(class);
+        stats->frees += count;
+        stats->live_bytes -= count * tarn__class_size(class);
+    }
+}
+
 /* Users' heaps. */
 static void add_heaps(struct tarn_stats *stats)
 {
@@ -106,6 +118,7 @@ void tarn_stats(struct tarn_stats *stats)
     stats->frees += stats->large_frees;
     stats->failures = read_count(&heap->failures);
     add_heaps(stats);
+    sub_ended(stats);
     stats->live_objects = stats->allocations - stats->frees;
     stats->live_bytes += stats->large_live_bytes;
     int64_t peak = atomic_load_explicit(&tarn__ledger.peak, memory_order_relaxed);

@@ -17,6 +17,7 @@
  */
 #include "tarn/dmapool.h"
 
+#include "alloc/ended.h"
 #include "alloc/heap.h"
 #include "base/bits.h"
 #include "base/fail.h"
@@ -33,6 +34,9 @@
 #include <errno.h>
 #include <limits.h>
 #include <string.h>
+
+/* Among a pool's letters: it has ended. */
+#define ENDED (1u << 31)
 
 enum { FREE_FILL = 0xa7, USED_FILL = 0xa9, ZONE_FILL = 0xcc, ZONE = 16, LEAST_SIZE = 4, NAME_MOST = 31 };
 
@@ -149,6 +153,15 @@ static bool filled(const char *block, size_t size, unsigned char value)
     return (unsigned char)block[0] == value && memcmp(block, block + 1, size - 1) == 0;
 }
 
+/* Whether the pool has, which was reported. */
+static bool has_ended(const struct tarn_dma_pool *pool, const char *where)
+{
+    bool has = TARN__UNLIKELY(pool->letters & ENDED);
+    if (has)
+        tarn__report(TARN__DESTROYED_POOL, where, pool, &(struct tarn__suspect){.pool = pool->name});
+    return has;
+}
+
 /* The registry's lock is taken first and let go of last: no pool comes or goes in between. */
 static void each_lock(void (*act)(struct tarn__lock *))
 {
@@ -235,9 +248,17 @@ static void report_live(const struct tarn_dma_pool *pool)
         }
 }
 
+/* What is left of it says just that. */
+static struct tarn_dma_pool ended_pool(const struct tarn_dma_pool *pool)
+{
+    struct tarn_dma_pool ended = {.letters = ENDED};
+    memcpy(ended.name, pool->name, sizeof ended.name);
+    return ended;
+}
+
 void tarn_dma_pool_destroy(struct tarn_dma_pool *pool)
 {
-    if (!pool)
+    if (!pool || has_ended(pool, "dma_pool_destroy"))
         return;
     if (pool->active)
         tarn__warn("dma_pool %s: destroyed while %zu blocks are in use: their pages are kept", pool->name, pool->active);
@@ -248,11 +269,14 @@ void tarn_dma_pool_destroy(struct tarn_dma_pool *pool)
     tarn__unlock(&registry_lock);
     end_chunks(pool, &pool->open);
     end_chunks(pool, &pool->full);
-    tarn_free(pool);
+    *pool = ended_pool(pool);
+    tarn__ended_keep(pool);
 }
 
 int tarn_dma_pool_poison(struct tarn_dma_pool *pool, bool on)
 {
+    if (has_ended(pool, "dma_pool_poison"))
+        return -EINVAL;
     tarn__lock(&pool->lock);
     int error = pool->chunks ? -EBUSY : 0;
     if (!error)
@@ -307,6 +331,8 @@ static char *take_block(struct tarn_dma_pool *pool, uint32_t stack)
 
 void *tarn_dma_pool_alloc(struct tarn_dma_pool *pool, tarn_gfp_t flags, tarn_dma_t *handle)
 {
+    if (has_ended(pool, "dma_pool_alloc"))
+        return NULL;
     uint32_t stack = pool->letters & TARN__LETTER_U ? tarn__stack_here(1) : 0;
     tarn__lock(&pool->lock);
     char *block = take_block(pool, stack);
@@ -355,6 +381,8 @@ static bool prepare_free(struct tarn_dma_pool *pool, void *block)
 
 void tarn_dma_pool_free(struct tarn_dma_pool *pool, void *block, tarn_dma_t handle)
 {
+    if (has_ended(pool, "dma_pool_free"))
+        return;
     size_t index;
     enum tarn__crime crime = TARN__INVALID_FREE;
     struct tarn__suspect suspect = {.pool = pool->name};
@@ -385,6 +413,9 @@ void tarn_dma_pool_free(struct tarn_dma_pool *pool, void *block, tarn_dma_t hand
 
 void tarn_dma_pool_stats(struct tarn_dma_pool *pool, struct tarn_dma_pool_stats *stats)
 {
+    *stats = (struct tarn_dma_pool_stats){.name = pool->name};
+    if (has_ended(pool, "dma_pool_stats"))
+        return;
     tarn__lock(&pool->lock);
     *stats = (struct tarn_dma_pool_stats){
         .name = pool->name,
@@ -417,6 +448,8 @@ static size_t verify_chunk(struct tarn_dma_pool *pool, struct chunk *chunk)
 void tarn_dma_pool_verify(struct tarn_dma_pool *pool)
 {
     size_t chunks = 0, active = 0;
+    if (has_ended(pool, "dma_pool_verify"))
+        return;
     for (struct tarn__list *link = pool->open.next; link != &pool->open; link = link->next, chunks++) {
         struct chunk *chunk = TARN__CONTAINER(link, struct chunk, link);
         TARN__ASSERT(chunk->free > 0, "an open chunk has a free block");

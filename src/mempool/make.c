@@ -19,7 +19,7 @@
 #include <errno.h>
 #include <string.h>
 
-enum { PAGE = 4096 };
+enum { PAGE = 4096, ENDED_KEPT = 16 };
 
 #ifdef TARN_DEBUG_BUILD
 enum { POISON_KNOWN = TARN__MEMPOOL_POISON };
@@ -259,23 +259,27 @@ struct tarn_mempool *tarn_mempool_create(int min_nr, tarn_mempool_alloc_t *alloc
     return NULL;
 }
 
-/* What requests of a pool that has ended come to, as long as its struct is there. */
-static void report_ended(struct tarn_mempool *pool, const char *where)
+bool tarn__mempool_has_ended(const struct tarn_mempool *pool, const char *where)
 {
-    tarn__report(TARN__DESTROYED_POOL, where, pool, &(struct tarn__suspect){.pool = "mempool"});
+    bool has = TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_ENDED);
+    if (has)
+        tarn__report(TARN__DESTROYED_POOL, where, pool, &(struct tarn__suspect){.pool = "mempool"});
+    return has;
 }
+
+/* What requests of a pool that has ended come to, as long as its struct is there. */
 
 static void *ended_alloc(struct tarn_mempool *pool, tarn_gfp_t flags)
 {
     (void)flags;
-    report_ended(pool, "tarn_mempool_alloc");
+    tarn__mempool_has_ended(pool, "tarn_mempool_alloc");
     return NULL;
 }
 
 static void ended_free(void *element, struct tarn_mempool *pool)
 {
     if (element)
-        report_ended(pool, "tarn_mempool_free");
+        tarn__mempool_has_ended(pool, "tarn_mempool_free");
 }
 
 void tarn_mempool_exit(struct tarn_mempool *pool)
@@ -288,9 +292,30 @@ void tarn_mempool_exit(struct tarn_mempool *pool)
     dissolve(pool);
     pool->quick_alloc = ended_alloc;
     pool->quick_free = ended_free;
+    pool->flags |= TARN__MEMPOOL_ENDED;
 }
 
-/* The struct of one that is debugged stays, for that to be found. */
+static struct tarn_mempool *kept[ENDED_KEPT]; /* under the registry's lock, as the next */
+static unsigned next;
+
+/* The page of a pool that has ended is kept until others have come after it: so who uses it nevertheless is told. */
+static void keep_ended(struct tarn_mempool *pool)
+{
+    tarn__lock(&registry_lock);
+    struct tarn_mempool *oldest = kept[next];
+    kept[next] = pool;
+    next = (next + 1) % ENDED_KEPT;
+    tarn__unlock(&registry_lock);
+    if (oldest)
+        release_pages(oldest, PAGE);
+}
+
+void tarn__mempool_trim(void)
+{
+    for (int i = 0; i < ENDED_KEPT; i++)
+        keep_ended(NULL);
+}
+
 void tarn_mempool_destroy(struct tarn_mempool *pool)
 {
     if (!pool)
@@ -299,14 +324,15 @@ void tarn_mempool_destroy(struct tarn_mempool *pool)
         tarn__report(TARN__INVALID_FREE, "tarn_mempool_destroy", pool, NULL);
         return;
     }
+    if (tarn__mempool_has_ended(pool, "tarn_mempool_destroy"))
+        return;
     tarn_mempool_exit(pool);
-    if (!tarn__letters_for("mempool"))
-        release_pages(pool, PAGE);
+    keep_ended(pool);
 }
 
 int tarn_mempool_resize(struct tarn_mempool *pool, int min_nr)
 {
-    if (min_nr <= 0)
+    if (min_nr <= 0 || tarn__mempool_has_ended(pool, "tarn_mempool_resize"))
         return -EINVAL;
     int error = make_room(pool, (uint32_t)min_nr);
     if (error)

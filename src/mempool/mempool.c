@@ -225,6 +225,8 @@ void *tarn_mempool_alloc_preallocated(struct tarn_mempool *pool)
 {
     void *element = NULL;
     struct waiter waiter = {.slots = &element, .count = 1, .need = 1};
+    if (tarn__mempool_has_ended(pool, "tarn_mempool_alloc_preallocated"))
+        return NULL;
     take(pool, &waiter, false);
     leave();
     return element;
@@ -233,6 +235,8 @@ void *tarn_mempool_alloc_preallocated(struct tarn_mempool *pool)
 int tarn_mempool_alloc_bulk(struct tarn_mempool *pool, void **elements, unsigned count, unsigned allocated, tarn_gfp_t flags)
 {
     (void)allocated; /* the slots themselves tell */
+    if (tarn__mempool_has_ended(pool, "tarn_mempool_alloc_bulk"))
+        return -EINVAL;
     if (TARN__UNLIKELY(flags & TARN_GFP_ZERO) && tarn__mempool_refuses(flags))
         return -EINVAL;
     if (TARN__UNLIKELY(count > (unsigned)tarn__mempool_read(&pool->min_nr)))
@@ -293,6 +297,8 @@ void tarn_mempool_free(void *element, struct tarn_mempool *pool) { pool->quick_f
 unsigned tarn_mempool_free_bulk(struct tarn_mempool *pool, void **elements, unsigned count)
 {
     unsigned done = 0, run, given;
+    if (tarn__mempool_has_ended(pool, "tarn_mempool_free_bulk"))
+        return 0;
     do {
         while (done < count && !elements[done])
             done++;

@@ -55,6 +55,9 @@ unsigned tarn__mempool_give(struct tarn_mempool *pool, void **elements, unsigned
 /* Whether flags do not go with mempools; warns. */
 bool tarn__mempool_refuses(tarn_gfp_t flags);
 
+/* What is kept of pools that have ended goes back to the system. */
+void tarn__mempool_trim(void);
+
 /* For the fork hooks, in the order of their names: between `prepare` and one of the others no pool changes. */
 void tarn__mempool_fork_prepare(void);
 void tarn__mempool_fork_parent(void);

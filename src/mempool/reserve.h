@@ -13,6 +13,7 @@
 enum tarn__mempool_flags {
     TARN__MEMPOOL_OURS = 1,   /* the struct is tarn's, in a page whose rest is the first array */
     TARN__MEMPOOL_POISON = 2, /* elements in the reserve are poisoned */
+    TARN__MEMPOOL_ENDED = 4,  /* tarn_mempool_exit was called */
 };
 
 _Static_assert(sizeof(struct tarn__lock) <= sizeof(uint64_t), "a lock fits its place in tarn_mempool");
@@ -34,6 +35,9 @@ static inline uint32_t tarn__mempool_forks_now(void)
 
 void tarn__mempool_lock(struct tarn_mempool *pool);
 void tarn__mempool_unlock(struct tarn_mempool *pool);
+
+/* Whether the pool has ended, which was reported. */
+bool tarn__mempool_has_ended(const struct tarn_mempool *pool, const char *where);
 
 /*
  * min_nr, curr_nr and `missing`, which is their difference whenever the lock is free, are changed under the lock only, and read without

@@ -3,6 +3,7 @@
 
 #include "tarn/alloc.h"
 #include "tarn/cache.h"
+#include "tarn/dmapool.h"
 #include "tarn/heap.h"
 #include "tarn/kmalloc.h"
 #include "tarn/mempool.h"
@@ -130,6 +131,80 @@ static void red_zones_of_heaps(void **state)
     tarn_heap_verify(heap);
     assert_int_equal(tarn_heap_destroy(heap), 1);
     assert_int_equal(reports, 0);
+}
+
+/* Those that ended are known until sixteen others have. */
+static void heaps_that_ended(void **state)
+{
+    (void)state;
+    struct tarn_heap_stats stats;
+    struct tarn_heap *heap = make_heap(0), *child = tarn_heap_create(&(struct tarn_heap_options){.parent = heap});
+    void *p = tarn_heap_alloc(heap, 100);
+    assert_int_equal(tarn_heap_destroy(heap), 1);
+    for (int i = 0; i < 10; i++)
+        tarn_heap_destroy(make_heap(0));
+    for (size_t size = 1; size <= 1000000; size *= 100) {
+        assert_null(tarn_heap_alloc(heap, size));
+        expect(TARN_REPORT_DESTROYED_POOL, heap);
+        assert_null(tarn_heap_calloc(child, 1, size));
+        expect(TARN_REPORT_DESTROYED_POOL, child);
+        assert_null(tarn_heap_aligned_alloc(heap, 64, size));
+        expect(TARN_REPORT_DESTROYED_POOL, heap);
+    }
+    assert_null(tarn_heap_realloc(heap, p, 200));
+    expect(TARN_REPORT_DESTROYED_POOL, heap);
+    assert_int_equal(tarn_heap_destroy(heap), 0);
+    expect(TARN_REPORT_DESTROYED_POOL, heap);
+    assert_int_equal(tarn_heap_reset(heap), 0);
+    expect(TARN_REPORT_DESTROYED_POOL, heap);
+    tarn_heap_verify(heap);
+    expect(TARN_REPORT_DESTROYED_POOL, heap);
+    tarn_heap_stats(heap, &stats);
+    expect(TARN_REPORT_DESTROYED_POOL, heap);
+    assert_null(tarn_heap_create(&(struct tarn_heap_options){.parent = heap}));
+    expect(TARN_REPORT_DESTROYED_POOL, heap);
+}
+
+static void dma_pools_that_ended(void **state)
+{
+    (void)state;
+    tarn_dma_t handle;
+    struct tarn_dma_pool *pool = tarn_dma_pool_create("toys", 64, 16, 0);
+    void *p = tarn_dma_pool_alloc(pool, TARN_GFP_KERNEL, &handle);
+    tarn_dma_pool_free(pool, p, handle);
+    tarn_dma_pool_destroy(pool);
+    assert_null(tarn_dma_pool_alloc(pool, TARN_GFP_KERNEL, &handle));
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    tarn_dma_pool_free(pool, p, handle);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    tarn_dma_pool_verify(pool);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    tarn_dma_pool_destroy(pool);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+}
+
+static void mempools_that_ended(void **state)
+{
+    (void)state;
+    void *elements[1] = {NULL};
+    struct tarn_mempool *pool = tarn_mempool_create(2, tarn_mempool_kmalloc, tarn_mempool_kfree, (void *)64);
+    void *p = tarn_kmalloc(64, TARN_GFP_KERNEL);
+    tarn_mempool_destroy(pool);
+    assert_null(tarn_mempool_alloc(pool, TARN_GFP_KERNEL));
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    assert_null(tarn_mempool_alloc_preallocated(pool));
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    assert_true(tarn_mempool_alloc_bulk(pool, elements, 1, 0, TARN_GFP_KERNEL) < 0);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    assert_true(tarn_mempool_resize(pool, 3) < 0);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    tarn_mempool_free(p, pool);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    assert_int_equal(tarn_mempool_free_bulk(pool, &p, 1), 0);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    tarn_mempool_destroy(pool);
+    expect(TARN_REPORT_DESTROYED_POOL, pool);
+    tarn_kfree(p);
 }
 
 static void blocks(void **state)
@@ -303,9 +378,16 @@ static void reserves(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(heaps),       cmocka_unit_test(red_zones_of_heaps), cmocka_unit_test(blocks),
-        cmocka_unit_test(exact_pages), cmocka_unit_test(kernel_pages),       cmocka_unit_test(large_objects),
+        cmocka_unit_test(heaps),
+        cmocka_unit_test(red_zones_of_heaps),
+        cmocka_unit_test(blocks),
+        cmocka_unit_test(exact_pages),
+        cmocka_unit_test(kernel_pages),
+        cmocka_unit_test(large_objects),
         cmocka_unit_test(reserves),
+        cmocka_unit_test(heaps_that_ended),
+        cmocka_unit_test(dma_pools_that_ended),
+        cmocka_unit_test(mempools_that_ended),
     };
     return cmocka_run_group_tests_name("carried on", tests, begin, end);
 }
