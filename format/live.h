@@ -24,7 +24,7 @@
 
 #define TARN_LIVE_MAGIC "tarn live state" /* 16 bytes with its end */
 #define TARN_LIVE_MAGIC_BYTES 16
-#define TARN_LIVE_VERSION 3u /* changes with this header only, not with the structures it describes */
+#define TARN_LIVE_VERSION 4u /* changes with this header only, not with the structures it describes */
 #define TARN_LIVE_ALIGN 64
 #define TARN_LIVE_ORDERS 11u         /* of free blocks: 1 to 1024 pages */
 #define TARN_LIVE_GROUPS 3u          /* unmovable, movable, reclaimable */
@@ -182,6 +182,18 @@ struct tarn_live_stacks {
     struct tarn_live_field frames; /* the first of them */
 };
 
+/*
+ * What is noted of malloc's objects apart from them (TARN_DEBUG=L). The word at `at` is the address of a table, 0 while nothing is noted: of `slots` addresses, one for each
+ * 2^slot_bits bytes from the window's beginning on, 0 where nothing is noted yet. There begin words of 32 bits, one for each 2^grain_bits bytes of the slot. An object has those
+ * from its own on: the first has the number of the stack that allocated it, 0 if it is not known, and above number_bits, where an object has no other word, how much less than its place was
+ * asked for; the second what was asked for, and of whole pages the third the higher half of that. They are of the last object that was there.
+ */
+struct tarn_live_notes {
+    uintptr_t at;
+    uint32_t slots, slot_bits, bytes; /* bytes: of a slot's notes */
+    uint32_t grain_bits, number_bits, unused;
+};
+
 struct tarn_live {
     char magic[TARN_LIVE_MAGIC_BYTES];
     uint32_t version; /* TARN_LIVE_VERSION */
@@ -195,6 +207,7 @@ struct tarn_live {
     struct tarn_live_zone zone;
     struct tarn_live_section section;
     struct tarn_live_stacks stacks;
+    struct tarn_live_notes notes;
     struct tarn_live_tail tail;
     struct tarn_live_blocks blocks;
     struct tarn_live_piece piece;

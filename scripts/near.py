@@ -30,7 +30,6 @@ SECTIONS
         *libc_nonshared.a:pthread_atfork*(.text)
         *src_door_publish.c.o(.rodata.variable) *src_door_start.c.o(.rodata .rodata.*)
         *src_slab_slab.c.o(.rodata.cst*)
-        *src_alloc_alloc.c.o(.rodata.tarn__bin_by_16 .rodata.tarn__bin_by_128)
 """
 TAIL = """    }
 }

@@ -120,6 +120,9 @@ static const struct found *find(const struct names *names, uintptr_t address)
     return found;
 }
 
+/* What calls main says nothing. */
+static bool is_last(const struct tool_place *place) { return place->function && strcmp(place->function, "main") == 0; }
+
 /* Each address may be several frames, where calls were inlined. */
 static void name_frames(const struct tool_live *live, const struct names *names, struct tool_leak_group *group)
 {
@@ -142,6 +145,8 @@ static void name_frames(const struct tool_live *live, const struct names *names,
                                                  .line = places[k].line,
                                                  .module = copy(places[k].module),
                                                  .offset = (uintptr_t)places[k].offset + 1};
+        if (is_last(&places[found - 1]))
+            break;
     }
     free(group->frames);
     group->frames = named;
@@ -150,7 +155,7 @@ static void name_frames(const struct tool_live *live, const struct names *names,
 
 static void name_all(const struct tool_live *live, struct tool_leaks *leaks)
 {
-    struct names names = {.symbols = leaks->stacks ? tool_symbols_open(live->pid) : NULL};
+    struct names names = {.symbols = leaks->stacks ? tool_symbols_open(live->pid, true) : NULL};
 
     if (!names.symbols)
         return;

@@ -148,7 +148,7 @@ void tool_leaks_print(FILE *out, const struct tool_live *live, const struct tool
             untracked |= leaks->groups[i].frame_count == 0;
         }
     if (untracked)
-        fputs("\n'tarn run --leaks', or TARN_DEBUG=U in the program's environment, shows where they were allocated.\n", out);
+        fputs("\n'tarn run --leaks', or TARN_DEBUG=L in the program's environment, shows where they were allocated.\n", out);
     if (options->generate)
         print_generated(out, leaks);
 }

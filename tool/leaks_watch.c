@@ -16,7 +16,7 @@
 #include <unistd.h>
 
 /*
- * TARN_DEBUG with the letter U for all pools: added to each list of letters that is there (src/base/modes.h has their form), and a last list of its own for
+ * TARN_DEBUG with the letter L for all pools: added to each list of letters that is there (src/base/modes.h has their form), and a last list of its own for
  * what none of them names. Q is taken out: what is in quarantine is freed, and would seem to be lost.
  */
 static char *with_users(const char *before)
@@ -26,13 +26,13 @@ static char *with_users(const char *before)
     bool letters = true;
 
     for (const char *at = before; length > 0 && *at; at++) {
-        if (letters && (at == before || at[-1] == ';') && !memchr(at, 'U', strcspn(at, ",;")))
-            *to++ = 'U';
+        if (letters && (at == before || at[-1] == ';') && !memchr(at, 'L', strcspn(at, ",;")))
+            *to++ = 'L';
         letters = *at == ';' || (letters && *at != ',');
         if (!letters || *at != 'Q')
             *to++ = *at;
     }
-    strcpy(to, length > 0 ? ";U" : "U");
+    strcpy(to, length > 0 ? ";L" : "L");
     return made;
 }
 

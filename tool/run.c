@@ -56,6 +56,20 @@ static int take_value(char ***at, const char *name, const char **value)
     return -1;
 }
 
+/* How many frames of a stack are noted. Returns as take_value. */
+static int take_frames(char ***at)
+{
+    const char *value;
+    int taken = take_value(at, "--frames", &value);
+
+    if (taken == 1 &&
+        (strspn(value, "0123456789") != strlen(value) || strlen(value) > 2 || atoi(value) < 1 || atoi(value) > 32)) {
+        tool_complain("run: --frames takes a number from 1 to 32, not '%s'", value);
+        return -1;
+    }
+    return taken == 1 && setenv("TARN_FRAMES", value, 1) != 0 ? -1 : taken;
+}
+
 /* What is left to the library is told it by its variables. Returns as take_value. */
 static int take_mode(char ***at)
 {
@@ -65,10 +79,10 @@ static int take_mode(char ***at)
     if (strcmp(**at, "--harden") == 0)
         return setenv("TARN_HARDEN", "1", 1) == 0 ? 1 : -1;
     if ((taken = take_value(at, "--debug", &value)) == 1) {
-        size_t letters = strspn(value, "FZPUQG");
+        size_t letters = strspn(value, "FZPUQGL");
         if (letters > 0 && (value[letters] == 0 || value[letters] == ',' || value[letters] == ';'))
             return setenv("TARN_DEBUG", value, 1) == 0 ? 1 : -1;
-        tool_complain("run: --debug takes letters of FZPUQG, and names behind commas, not '%s'", value);
+        tool_complain("run: --debug takes letters of FZPUQGL, and names behind commas, not '%s'", value);
         return -1;
     }
     if (taken == 0 && (taken = take_value(at, "--sample", &value)) == 1) {
@@ -95,7 +109,7 @@ static int take_option(char ***at, struct options *options)
         options->leaks = true;
     else if (strcmp(word, "--children") == 0)
         options->leaks_only = options->children = true;
-    else if ((taken = tool_leaks_option(at, "run", &options->leak)) != 0) {
+    else if ((taken = tool_leaks_option(at, "run", &options->leak)) != 0 || (taken = take_frames(at)) != 0) {
         options->leaks_only = true;
         return taken == 1 ? 0 : -1;
     } else {

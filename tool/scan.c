@@ -66,7 +66,7 @@ static bool is_table(const struct tool_scan *scan, uintptr_t word)
 static bool fills(const struct tool_extent *extent, uint64_t size, uint64_t head, uint64_t count)
 {
     uint64_t room = size - head;
-    return count > 0 && count <= room && (room % count == 0 || (!extent->asked && room - room % count > size - size / 4));
+    return count > 0 && count <= room && (room % count == 0 || (!extent->exact && room - room % count > size - size / 4));
 }
 
 /* Whether an address inside an object is as good as its beginning; scan.h says which are. */

@@ -28,6 +28,9 @@ struct walk {
     size_t piece_count, piece_room;
     uintptr_t piece; /* the last that was met */
     char *piece_copy;
+    uintptr_t window, table; /* where the window begins; its table of notes, 0: there is none */
+    uint64_t slot;           /* of the window, whose notes were asked for last */
+    uintptr_t slot_notes;
 };
 
 static uint64_t inverse_of(uint64_t slot) { return ((UINT64_C(1) << 32) + slot - 1) / slot; }
@@ -102,14 +105,6 @@ static struct tool_extent *add_extent(struct walk *walk, struct tool_extent exte
     return &heap->extents[heap->count++];
 }
 
-static void add_large(struct walk *walk, uintptr_t begin, uint64_t bytes, uint32_t cache)
-{
-    struct tool_extent *extent =
-        add_extent(walk, (struct tool_extent){.begin = begin, .slot = bytes, .size = bytes, .count = 1, .cache = cache}, bytes);
-    if (extent)
-        extent->states[0] = TOOL_OBJECT_LOST;
-}
-
 /* Those whose bit is not set are in use. */
 static void take_map(struct tool_extent *extent, const char *map, size_t bytes)
 {
@@ -135,23 +130,23 @@ static size_t cache_index(const struct tool_heap *heap, uintptr_t at)
 
 static void make_notes(struct tool_extent *extent)
 {
-    extent->asked = tool_grow(NULL, extent->count * sizeof *extent->asked);
+    extent->asked = extent->count > 1 ? tool_grow(NULL, extent->count * sizeof *extent->asked) : NULL;
     extent->stacks = tool_grow(NULL, extent->count * sizeof *extent->stacks);
+    extent->exact = true;
+}
+
+static void note(struct tool_extent *extent, uint32_t index, uint64_t asked, uint32_t stack)
+{
+    if (extent->asked)
+        extent->asked[index] = (uint32_t)asked;
+    else
+        extent->size = asked;
+    extent->stacks[index] = stack;
 }
 
 #define ASKED_NOT_LIVE UINT32_C(0x80000000)
 
-/* Those that their tails say the program does not have: they may lie in magazines, or in quarantine. */
-static void heed_tails(struct tool_extent *extent)
-{
-    for (uint32_t i = 0; extent->asked && i < extent->count; i++)
-        if (extent->asked[i] == ASKED_NOT_LIVE) {
-            extent->asked[i] = extent->size;
-            extent->states[i] = TOOL_OBJECT_FREE;
-        }
-}
-
-/* What is noted behind the objects of a slab. */
+/* What is noted behind the objects of a slab, whose states are known. Those that their tails say the program does not have may lie in magazines, or in quarantine. */
 static void read_tails(const struct walk *walk, struct tool_extent *extent)
 {
     const struct tarn_live_tail *t = &walk->root->tail;
@@ -168,8 +163,10 @@ static void read_tails(const struct walk *walk, struct tool_extent *extent)
         for (uint32_t i = 0; i < extent->count; i++) {
             const char *tail = copy + i * extent->slot + cache->tail;
             uint64_t asked = t->asked.count ? tool_live_value(tail, t->asked, 0) : extent->size;
-            extent->asked[i] = asked & ASKED_NOT_LIVE ? ASKED_NOT_LIVE : asked < extent->size ? asked : extent->size;
-            extent->stacks[i] = users ? (uint32_t)tool_live_value(tail, t->stack, 0) : 0;
+            if (asked & ASKED_NOT_LIVE)
+                extent->states[i] = TOOL_OBJECT_FREE;
+            note(extent, i, asked < extent->size ? asked : extent->size,
+                 users ? (uint32_t)tool_live_value(tail, t->stack, 0) : 0);
         }
     }
     free(copy);
@@ -193,11 +190,10 @@ static uintptr_t read_block(const struct walk *walk, uintptr_t at, char *copy)
     extent = page >= TOOL_PAGE_EXTENT ? &heap->extents[page - TOOL_PAGE_EXTENT] : NULL;
     if (extent && extent->begin == base && extent->count == 1 && object >= base && object - base < extent->slot &&
         object - base <= UINT32_MAX && asked <= extent->slot - (object - base)) {
-        if (!extent->asked)
+        if (!extent->stacks)
             make_notes(extent);
         extent->start = (uint32_t)(object - base);
-        extent->size = extent->asked[0] = asked;
-        extent->stacks[0] = (uint32_t)tool_live_value(copy, b->stack, 0);
+        note(extent, 0, asked, (uint32_t)tool_live_value(copy, b->stack, 0));
         extent->states[0] = tool_live_value(copy, b->state, 0) == b->live ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
     }
     return (uintptr_t)tool_live_value(copy, b->next, 0);
@@ -216,6 +212,68 @@ static void read_blocks(const struct walk *walk)
                 at = read_block(walk, at, copy);
     free(copy);
     free(heads);
+}
+
+/* The address of the notes of an address, which are `*bytes` up to the end of its slot. 0: there are none. */
+static uintptr_t notes_of(struct walk *walk, uintptr_t at, uint64_t *bytes)
+{
+    const struct tarn_live_notes *n = &walk->root->notes;
+    uint64_t slot = (uint64_t)(at - walk->window) >> n->slot_bits, offset;
+
+    if (!walk->table || slot >= n->slots)
+        return 0;
+    if (slot != walk->slot && !tool_live_read(walk->heap->live, walk->table + (uintptr_t)slot * sizeof(uintptr_t),
+                                              &walk->slot_notes, sizeof walk->slot_notes))
+        return 0;
+    if (slot != walk->slot && walk->slot_notes)
+        paint(walk->heap, walk->slot_notes, walk->slot_notes + n->bytes, TOOL_PAGE_OWN);
+    walk->slot = slot;
+    offset = ((at - walk->window) & ((UINT64_C(1) << n->slot_bits) - 1)) >> n->grain_bits << 2;
+    *bytes = n->bytes - offset;
+    return walk->slot_notes && offset < n->bytes ? walk->slot_notes + (uintptr_t)offset : 0;
+}
+
+/* What is noted of an object from these words on, of which it has so many. False: nothing. */
+static bool take_note(const struct walk *walk, struct tool_extent *extent, uint32_t index, const uint32_t *words,
+                      uint64_t count)
+{
+    const uint32_t bits = walk->root->notes.number_bits, number = words[0] & (uint32_t)((UINT64_C(1) << bits) - 1);
+    uint64_t asked = count == 1                        ? extent->size - (words[0] >> bits)
+                     : count > 2 && extent->count == 1 ? words[1] | (uint64_t)words[2] << 32
+                                                       : words[1];
+
+    note(extent, index, number && asked <= extent->size ? asked : extent->size, number);
+    return number != 0;
+}
+
+/* What is noted of the objects of a slab, or of a large one, in a table of their own. */
+static void read_notes(struct walk *walk, struct tool_extent *extent)
+{
+    uint64_t grain = UINT64_C(1) << walk->root->notes.grain_bits, room, own = extent->slot / grain;
+    uint64_t bytes = extent->count > 1 ? extent->count * extent->slot / grain * 4 : own < 3 ? own * 4 : 12;
+    uintptr_t at = extent->stacks || own == 0 || extent->start ? 0 : notes_of(walk, extent->begin, &room);
+    uint32_t *words;
+
+    if (!at || bytes > room)
+        return;
+    words = tool_grow(NULL, bytes);
+    if (tool_live_read(walk->heap->live, at, words, bytes)) {
+        make_notes(extent);
+        extent->exact = false;
+        for (uint32_t i = 0; i < extent->count; i++)
+            extent->exact |= take_note(walk, extent, i, words + i * extent->slot / grain, own);
+    }
+    free(words);
+}
+
+static void add_large(struct walk *walk, uintptr_t begin, uint64_t bytes, uint32_t cache)
+{
+    struct tool_extent *extent =
+        add_extent(walk, (struct tool_extent){.begin = begin, .slot = bytes, .size = bytes, .count = 1, .cache = cache}, bytes);
+    if (!extent)
+        return;
+    extent->states[0] = TOOL_OBJECT_LOST;
+    read_notes(walk, extent);
 }
 
 static void add_slab(struct walk *walk, const char *slab, uintptr_t begin, uint64_t bytes)
@@ -238,16 +296,15 @@ static void add_slab(struct walk *walk, const char *slab, uintptr_t begin, uint6
                         bytes);
     if (!extent)
         return;
-    read_tails(walk, extent);
-    if (marks && tool_live_read(walk->heap->live, marks, extent->states, extent->count)) {
+    bool marked = marks && tool_live_read(walk->heap->live, marks, extent->states, extent->count);
+    if (marked)
         for (uint32_t i = 0; i < extent->count; i++)
             extent->states[i] = extent->states[i] ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
-        heed_tails(extent);
-        return;
-    }
-    take_map(extent, slab + s->slab_map.offset, (size_t)s->slab_map.size * s->slab_map.count);
-    heed_tails(extent);
-    walk->heap->exact &= extent->asked != NULL; /* what of a debugged cache is in magazines its tails tell */
+    else
+        take_map(extent, slab + s->slab_map.offset, (size_t)s->slab_map.size * s->slab_map.count);
+    read_tails(walk, extent);
+    walk->heap->exact &= marked || extent->exact; /* what of a debugged cache is in magazines its tails tell */
+    read_notes(walk, extent);
 }
 
 /* What a page of a heap leads to: its slab is added when its first page is met. */
@@ -407,11 +464,15 @@ static void hide_pieces(const struct walk *walk)
 
 static bool read_root(struct tool_heap *heap, const struct tarn_live *root, unsigned number)
 {
-    struct walk walk = {.heap = heap, .root = root, .number = number};
+    struct walk walk = {.heap = heap, .root = root, .number = number, .slot = UINT64_MAX};
     struct tool_section_visitor visitor = {root->section.bytes, visit_section, NULL, &walk};
     bool done;
 
     walk.piece_copy = tool_grow(NULL, root->piece.bytes);
+    if (root->notes.at && root->notes.slots && root->notes.slot_bits < 48 && root->notes.number_bits < 32 &&
+        (!tool_live_read(heap->live, root->notes.at, &walk.table, sizeof walk.table) ||
+         !tool_live_read(heap->live, root->window, &walk.window, sizeof walk.window)))
+        walk.table = 0;
     done = read_caches(heap, &root->cache) && tool_sections_each(heap->live, root, &visitor);
     if (done) {
         add_own(&walk);

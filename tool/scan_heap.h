@@ -35,8 +35,9 @@ struct tool_extent {
     uint32_t cache;   /* index of its cache; TOOL_CACHE_LARGE, TOOL_CACHE_HEAP */
     unsigned root;    /* of which copy of the library */
     uint8_t *states;
-    uint64_t *asked;  /* bytes that were asked for of each object; NULL: not noted, `size` */
+    uint32_t *asked;  /* bytes that were asked for of each object; NULL: `size` of all */
     uint32_t *stacks; /* numbers of the stacks that allocated; NULL: not noted */
+    bool exact;       /* sizes are what was asked for */
     char *copy;       /* of the process's memory, or NULL */
 };
 

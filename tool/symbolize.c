@@ -58,7 +58,7 @@ void tool_stack_print(FILE *out, struct tool_symbols *symbols, const uintptr_t *
 
 int tool_symbolize(char **argv)
 {
-    struct tool_symbols *symbols = argv[0] ? tool_symbols_open((pid_t)strtol(argv[0], NULL, 10)) : NULL;
+    struct tool_symbols *symbols = argv[0] ? tool_symbols_open((pid_t)strtol(argv[0], NULL, 10), false) : NULL;
     uintptr_t frames[FRAMES_MOST];
 
     if (!symbols)

@@ -1,8 +1,8 @@
 /*
  * Where in the source code an address of a running process lies: function, file, line.
  *
- * With libdw from the debugging information of its files, inlined calls included; without, by their tables of symbols, which know functions only
- * (symbols_dw.c, symbols_elf.c: one of them is built). The process is not stopped, and need not be alive any longer once something in a module
+ * With libdw from the debugging information of its files, inlined calls included; without, and of files that have none, by their tables of symbols, which
+ * know functions only (symbols_dw.c, symbols_elf.c: one of them is built). The process is not stopped, and need not be alive any longer once something in a module
  * was looked for.
  */
 #ifndef TARN_TOOL_SYMBOLS_H
@@ -25,8 +25,11 @@ struct tool_place {
 
 struct tool_symbols;
 
-/* Takes in what `pid` has mapped. NULL, with errno: that may not be read. */
-struct tool_symbols *tool_symbols_open(pid_t pid);
+/*
+ * Takes in what `pid` has mapped. NULL, with errno: that may not be read. `brief`: of the C library only what its tables of symbols know, as its debugging
+ * information, where that is installed, takes longer to read than many a program runs.
+ */
+struct tool_symbols *tool_symbols_open(pid_t pid, bool brief);
 
 /*
  * Fills in up to `most` places of `address`, the innermost first: the last is the function, those before it were inlined. Returns how many: at

@@ -1,10 +1,11 @@
 /*
- * Symbols by libdw, of elfutils; see symbols.h.
+ * Symbols by libdw, of elfutils; see symbols.h. It is asked of files that have debugging information only: tables of symbols are read quicker here (names.h).
  */
 #define _GNU_SOURCE 1
 #include "symbols.h"
 
 #include "common.h"
+#include "names.h"
 
 #include <dwarf.h>
 #include <elfutils/libdwfl.h>
@@ -18,7 +19,10 @@ struct text {
 };
 
 struct tool_symbols {
-    Dwfl *dwfl;
+    struct tool_names *names;
+    Dwfl *dwfl; /* once it is needed */
+    pid_t pid;
+    bool brief, failed;
     struct text *texts;
 };
 
@@ -31,21 +35,31 @@ static const Dwfl_Callbacks callbacks = {
     .debuginfo_path = &debug_path,
 };
 
-struct tool_symbols *tool_symbols_open(pid_t pid)
+struct tool_symbols *tool_symbols_open(pid_t pid, bool brief)
 {
-    struct tool_symbols *symbols = tool_grow(NULL, sizeof *symbols);
+    struct tool_names *names = tool_names_open(pid);
+    struct tool_symbols *symbols = names ? tool_grow(NULL, sizeof *symbols) : NULL;
 
+    if (symbols)
+        *symbols = (struct tool_symbols){.names = names, .pid = pid, .brief = brief};
+    return symbols;
+}
+
+/* False: libdw cannot take in what the process has mapped; then tables of symbols have to do. */
+static bool begin_lines(struct tool_symbols *symbols)
+{
+    if (symbols->dwfl || symbols->failed)
+        return symbols->dwfl;
     unsetenv("DEBUGINFOD_URLS"); /* nothing is asked of servers */
-    symbols->texts = NULL;
     symbols->dwfl = dwfl_begin(&callbacks);
-    int error = symbols->dwfl ? dwfl_linux_proc_report(symbols->dwfl, pid) : ENOMEM;
-    if (error == 0 && dwfl_report_end(symbols->dwfl, NULL, NULL) == 0)
-        return symbols;
+    if (symbols->dwfl && dwfl_linux_proc_report(symbols->dwfl, symbols->pid) == 0 &&
+        dwfl_report_end(symbols->dwfl, NULL, NULL) == 0)
+        return true;
     if (symbols->dwfl)
         dwfl_end(symbols->dwfl);
-    free(symbols);
-    errno = error > 0 ? error : ENOENT;
-    return NULL;
+    symbols->dwfl = NULL;
+    symbols->failed = true;
+    return false;
 }
 
 void tool_symbols_close(struct tool_symbols *symbols)
@@ -55,7 +69,9 @@ void tool_symbols_close(struct tool_symbols *symbols)
         free(symbols->texts);
         symbols->texts = next;
     }
-    dwfl_end(symbols->dwfl);
+    if (symbols->dwfl)
+        dwfl_end(symbols->dwfl);
+    tool_names_close(symbols->names);
     free(symbols);
 }
 
@@ -174,7 +190,8 @@ static void take_line(Dwfl_Module *module, Dwarf_Addr address, Dwarf_Die *unit, 
     place->line = file && number > 0 ? (unsigned)number : 0;
 }
 
-size_t tool_symbols_find(struct tool_symbols *symbols, uintptr_t address, struct tool_place *places, size_t most)
+/* By debugging information, and libdw's view of the tables. */
+static size_t find_lines(struct tool_symbols *symbols, uintptr_t address, struct tool_place *places, size_t most)
 {
     Dwfl_Module *module = dwfl_addrmodule(symbols->dwfl, address);
     struct tool_place place = {.function = NULL};
@@ -183,8 +200,6 @@ size_t tool_symbols_find(struct tool_symbols *symbols, uintptr_t address, struct
     GElf_Sym symbol;
     size_t count = 0;
 
-    if (most == 0)
-        return 0;
     places[0] = place;
     if (!module)
         return 1;
@@ -201,4 +216,17 @@ size_t tool_symbols_find(struct tool_symbols *symbols, uintptr_t address, struct
     const char *name = dwfl_module_addrinfo(module, address, &offset, &symbol, NULL, NULL, NULL);
     places[count - 1].function = name && (symbol.st_size == 0 || offset < symbol.st_size) ? name : NULL;
     return count;
+}
+
+size_t tool_symbols_find(struct tool_symbols *symbols, uintptr_t address, struct tool_place *places, size_t most)
+{
+    struct tool_named named;
+    bool known = tool_names_find(symbols->names, address, &named);
+
+    if (most == 0)
+        return 0;
+    if ((!known || (named.lines && !(symbols->brief && named.system))) && begin_lines(symbols))
+        return find_lines(symbols, address, places, most);
+    places[0] = (struct tool_place){.function = named.function, .module = named.module, .offset = named.offset};
+    return 1;
 }

@@ -11,6 +11,7 @@
 #include "alloc/heaps.h"
 #include "alloc/realloc.h"
 #include "base/fail.h"
+#include "os/os.h"
 #include "page/shelf.h"
 #include "slab/debug.h"
 
@@ -27,14 +28,39 @@ const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1] = {ENTRY_16(0), ENTRY
 #define BIN_4(i) BIN_1(i), BIN_1((i) + 1), BIN_1((i) + 2), BIN_1((i) + 3)
 #define BIN_16(i) BIN_4(i), BIN_4((i) + 4), BIN_4((i) + 8), BIN_4((i) + 12)
 
-const uint16_t tarn__bin_by_16[TARN__TABLE_MOST / 16 + 1] = {BIN_16(0), BIN_16(16), BIN_16(32), BIN_16(48), BIN_1(64)};
+/* Read-only once the loader is done. */
+#define SEALED __attribute__((section(".data.rel.ro")))
+
+SEALED uint16_t tarn__bin_by_16[TARN__TABLE_MOST / 16 + 1] = {BIN_16(0), BIN_16(16), BIN_16(32), BIN_16(48), BIN_1(64)};
 
 #define FAR_1(i) offsetof(struct tarn__local, bin) + TARN__CLASS_OF_128(i) * sizeof(struct tarn__bin)
 #define FAR_4(i) FAR_1(i), FAR_1((i) + 1), FAR_1((i) + 2), FAR_1((i) + 3)
 #define FAR_16(i) FAR_4(i), FAR_4((i) + 4), FAR_4((i) + 8), FAR_4((i) + 12)
 #define FAR_64(i) FAR_16(i), FAR_16((i) + 16), FAR_16((i) + 32), FAR_16((i) + 48)
 
-const uint16_t tarn__bin_by_128[TARN__SMALL_MOST / 128 + 1] = {FAR_64(0), FAR_64(64), FAR_64(128), FAR_64(192), FAR_1(256)};
+SEALED uint16_t tarn__bin_by_128[TARN__SMALL_MOST / 128 + 1] = {FAR_64(0), FAR_64(64), FAR_64(128), FAR_64(192), FAR_1(256)};
+
+/* Lets the pages of a table be written. */
+static bool unseal(void *table, size_t size)
+{
+    size_t page = tarn__os_page_size();
+    uintptr_t from = tarn__align_down((uintptr_t)table, page), to = tarn__align_up((uintptr_t)table + size, page);
+    return tarn__os_commit((void *)from, to - from) == 0; /* NOLINT: an address */
+}
+
+bool tarn__alloc_slowly(unsigned class)
+{
+    if (!unseal(tarn__bin_by_16, sizeof tarn__bin_by_16) || !unseal(tarn__bin_by_128, sizeof tarn__bin_by_128))
+        return false;
+    for (size_t i = 0; i <= TARN__TABLE_MOST / 16; i++)
+        if (tarn__class_table[i] == class)
+            tarn__bin_by_16[i] = 0;
+    for (size_t i = TARN__TABLE_MOST / 128; i <= TARN__SMALL_MOST / 128; i++)
+        if (tarn__class_of(i * 128) == class)
+            tarn__bin_by_128[i] = 0;
+    tarn__heap.quick[class] = 0;
+    return true;
+}
 
 /* Counts a failure. */
 static void *no_memory(void)
@@ -111,6 +137,10 @@ static void *cared_for(size_t size, size_t align, bool *zeroed)
 
 static TARN__NOINLINE void *alloc_by_modes(size_t size)
 {
+    if (TARN__LIKELY(tarn__only_noted)) {
+        void *noted = tarn__noted_alloc(size);
+        return noted ? noted : no_memory();
+    }
     void *p = tarn__only_hardened && size <= TARN__SMALL_MOST ? tarn__hard_alloc(size, 16) : NULL;
     return p ? p : cared_for(size, 16, NULL);
 }

@@ -13,6 +13,7 @@
 #include "slab/create.h"
 #include "slab/debug.h"
 #include "slab/local.h"
+#include "slab/notes.h"
 #include "tarn/alloc.h"
 #include "tarn/debug.h"
 
@@ -23,11 +24,12 @@ enum { LEAST_ALIGN_LOG = 4, KINDS = TARN__PAGE_BITS - LEAST_ALIGN_LOG + 1 };
 /* Of a class: its letters, and its debugged caches by alignment, 16 … 4096; those above 16 are made at their first use. */
 struct cared {
     unsigned letters;
+    bool noted; /* it has L, and no others */
     _Atomic(struct tarn_cache *) cache[KINDS];
 };
 
 static struct cared cared[TARN__CLASSES + 1]; /* [0]: the letters of "large" */
-bool tarn__only_hardened;
+bool tarn__only_hardened, tarn__only_noted;
 
 static bool is_cared(unsigned class) { return (cared[class].letters | (unsigned)tarn__hardened) != 0; }
 
@@ -61,20 +63,34 @@ static void empty_bins(unsigned class)
     tarn__local_forget(cache);
 }
 
+/* Returns the letters of a class, or of what is large, with what else bears on it. */
+static unsigned set_letters(unsigned class, const char *name)
+{
+    bool noted = tarn__noted_for(name);
+    cared[class].letters = tarn__letters_for(name) | tarn__tools_letters();
+    if (noted && cared[class].letters)
+        cared[class].letters |= TARN__LETTER_U;
+    cared[class].noted = noted && tarn__notes && !is_cared(class) && (class == 0 || tarn__alloc_slowly(class));
+    return cared[class].letters;
+}
+
 void tarn__care_begin(void)
 {
+    bool noted = tarn__letters_anywhere() & TARN__LETTER_L && tarn__notes_begin();
     tarn__heap_ready();
     if (tarn__letters_anywhere())
         tarn__stack_begin();
-    cared[0].letters = tarn__letters_for("large") | tarn__tools_letters();
+    unsigned others = set_letters(0, "large") | (unsigned)tarn__hardened | tarn__sample_rate;
     for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
         char name[TARN_CACHE_NAME_MOST + 1];
         tarn__class_name(name, class);
-        cared[class].letters = tarn__letters_for(name) | tarn__tools_letters();
+        others |= set_letters(class, name);
+        noted = noted && cared[class].noted;
         if (is_cared(class))
             empty_bins(class);
     }
     tarn__only_hardened = tarn__hardened && !tarn__sample_rate && !tarn__letters_anywhere();
+    tarn__only_noted = noted && cared[0].noted && !others;
 }
 
 /* Requests that this one stands for: those of its class and thread since the last look. */
@@ -123,6 +139,44 @@ static void *hardened(size_t size, size_t align, bool *zeroed)
     return TARN__LIKELY(p != NULL) || (size <= TARN__SMALL_MOST && tarn__hard_begun()) ? p : ordinary(size, align, zeroed);
 }
 
+/* What of an object's place the note is for. */
+static size_t room_of(const void *p)
+{
+    unsigned class = tarn__class_at(p);
+    return class ? tarn__class_size(class) : TARN__PAGE_SIZE;
+}
+
+/* Inlined as often as not: so the same stack may be taken from two depths, and the command leaves out what is tarn's. */
+static void *note(void *p, size_t size)
+{
+    if (p)
+        tarn__note(p, room_of(p), size, 0);
+    return p;
+}
+
+static void *noted_refill(size_t size)
+{
+    return tarn__local_alloc(tarn__heap_class(tarn__class_of(size)), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
+}
+
+void *tarn__noted_alloc(size_t size)
+{
+    if (TARN__UNLIKELY(size > TARN__SMALL_MOST))
+        return note(tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL), size);
+    unsigned class = tarn__class_of(size);
+    void *p = tarn__pop_or(&tarn__self->bin[class], size, noted_refill);
+    if (TARN__LIKELY(p != NULL))
+        tarn__note(p, tarn__class_size(class), size, 0);
+    return p;
+}
+
+void tarn__care_note(void *p, size_t size)
+{
+    unsigned class = tarn__notes && p ? tarn__class_at(p) : 0;
+    if (tarn__notes && p && (class ? cared[class].noted : cared[0].noted && tarn__run_at(p)))
+        note(p, size);
+}
+
 void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
 {
     bool ignored, fresh = !zeroed;
@@ -140,7 +194,7 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
         return p ? p : hardened(size, align, zeroed);
     unsigned letters = cared[class].letters & ~(unsigned)TARN__LETTER_G;
     if (!letters)
-        return ordinary(size, align, zeroed);
+        return cared[class].noted ? note(ordinary(size, align, zeroed), size) : ordinary(size, align, zeroed);
     return class ? debugged(size, align, class) : tarn__care_large_alloc(letters, size, align, fresh, zeroed);
 }
 

@@ -3,6 +3,7 @@
  *
  *     malloc, slow ──> tarn__modes_any? ──> guarded (G, or picked)     guard.h
  *                                           hardened                   hard.h
+ *                                           L alone: as ever, and noted              slab/notes.h
  *                                           letters: a debugged cache  slab/debug.h     up to 32 KiB, aligned up to a page
  *                                                    a debugged block  care_large.c     above
  *                                           none of these: as ever
@@ -24,6 +25,15 @@
 
 /* Hardened, with neither letters nor sampling beside: then hard.h comes first. */
 extern TARN__HIDDEN bool tarn__only_hardened;
+
+/* The letter L for all that is malloc's, and nothing else for any of it: then tarn__noted_alloc comes first. */
+extern TARN__HIDDEN bool tarn__only_noted;
+
+/* Any size, with a note of who allocated it. NULL: no memory. */
+void *tarn__noted_alloc(size_t size);
+
+/* After a reallocation, in place or not: notes that of what is to be noted. NULL is nothing. */
+void tarn__care_note(void *p, size_t size);
 
 /* After tarn__modes_set, if any mode is set, and before there are threads. */
 void tarn__care_begin(void);

@@ -11,7 +11,19 @@
 extern TARN__HIDDEN const uint8_t tarn__class_table[TARN__TABLE_MOST / 16 + 1];
 
 /* Where among a thread's bins that of a size is: [i] for 16 * i bytes, and for 128 * i. In bytes, as then nothing is left to compute. */
-extern TARN__HIDDEN const uint16_t tarn__bin_by_16[TARN__TABLE_MOST / 16 + 1], tarn__bin_by_128[TARN__SMALL_MOST / 128 + 1];
+/* Written by tarn__alloc_slowly only, and read-only until then. */
+extern TARN__HIDDEN uint16_t tarn__bin_by_16[TARN__TABLE_MOST / 16 + 1], tarn__bin_by_128[TARN__SMALL_MOST / 128 + 1];
+
+/* Has each allocation of a class take the slow path, but no free: from now on its sizes lead to bin 0, which is always empty. Before there are threads.
+ * False: the system does not allow it. */
+bool tarn__alloc_slowly(unsigned class);
+
+/* Whether that is so. */
+static inline bool tarn__alloc_is_slow(unsigned class)
+{
+    size_t size = tarn__class_size(class);
+    return (size <= TARN__TABLE_MOST ? tarn__bin_by_16[size / 16] : tarn__bin_by_128[size / 128]) == 0;
+}
 
 /* Any size; NULL when there is no memory. */
 void *tarn__alloc_slow(size_t size);

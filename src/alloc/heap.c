@@ -4,6 +4,7 @@
 #include "alloc/care_large.h"
 #include "alloc/ended.h"
 #include "alloc/describe.h"
+#include "alloc/fast.h"
 #include "alloc/guard.h"
 #include "alloc/hard.h"
 #include "alloc/heaps.h"
@@ -83,6 +84,7 @@ static void make_class(struct tarn__heap *heap, unsigned number, bool between_ho
         tarn__lock(&cache->slabs_lock);
         tarn__lock(&cache->depot_lock);
     }
+    heap->quick[number] = tarn__alloc_is_slow(number) ? 0 : cache->size;
     tarn__cache_enter(cache, 0, 0);
     atomic_fetch_add_explicit(&heap->classes_made, 1, memory_order_relaxed);
 }

@@ -22,6 +22,8 @@ struct tarn__heap {
     struct tarn_zone zone;
     struct tarn_source_count source; /* what the zone took from the window */
     _Atomic uint32_t classes_made, ready;
+    uint32_t quick[TARN__CLASSES +
+                   1]; /* bytes of a class's objects, if realloc may leave them where they are and tell nobody; else 0 */
 
     struct tarn__large_tally large[TARN__LARGE_TALLIES]; /* by thread */
     _Atomic uint64_t failures;

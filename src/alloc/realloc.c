@@ -116,14 +116,8 @@ static void *no_memory(void)
     return NULL;
 }
 
-static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
+static void *realloc_any(void *p, size_t size)
 {
-    if (!p)
-        return tarn__alloc(size);
-    if (size == 0) {
-        tarn__free(p);
-        return NULL;
-    }
     void *moved;
     if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_realloc(p, size, &moved))
         return moved ? moved : no_memory();
@@ -140,10 +134,24 @@ static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
     return NULL;
 }
 
+static TARN__NOINLINE void *realloc_slow(void *p, size_t size)
+{
+    if (!p)
+        return tarn__alloc(size);
+    if (size == 0) {
+        tarn__free(p);
+        return NULL;
+    }
+    void *to = realloc_any(p, size);
+    if (TARN__UNLIKELY(tarn__modes_any))
+        tarn__care_note(to, size);
+    return to;
+}
+
 void *tarn_realloc(void *p, size_t size)
 {
     unsigned number = tarn__class_at(p);
-    size_t had = tarn__heap.cache[number].size; /* class 0's is 0 */
+    size_t had = tarn__heap.quick[number];
     if (TARN__UNLIKELY(size > had || size < had / 2 || size == 0))
         return realloc_slow(p, size);
     note_in_place(number);

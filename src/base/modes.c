@@ -29,7 +29,7 @@ static size_t count;
 /* 0: it is none. */
 static unsigned letter_of(char c)
 {
-    static const char letters[] = "FZPUQG";
+    static const char letters[] = "FZPUQGL";
     const char *at = c ? strchr(letters, c) : NULL;
     return at ? 1u << (at - letters) : 0;
 }
@@ -68,9 +68,17 @@ unsigned tarn__letters_for(const char *name)
 {
     for (size_t i = 0; i < count; i++)
         if (names_it(&lists[i], name))
-            return lists[i].letters;
+            return lists[i].letters & TARN__LETTER_ALL;
     return tarn__hardened && !is_hardened_otherwise(name) ? TARN__LETTER_F | TARN__LETTER_Z | TARN__LETTER_P | TARN__LETTER_Q
                                                           : 0;
+}
+
+bool tarn__noted_for(const char *name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (names_it(&lists[i], name))
+            return lists[i].letters & TARN__LETTER_L;
+    return false;
 }
 
 unsigned tarn__letters_anywhere(void)

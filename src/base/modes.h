@@ -22,6 +22,7 @@ enum tarn__letter {
     TARN__LETTER_Q = 1 << 4, /* quarantine: what is freed is not used again for long */
     TARN__LETTER_G = 1 << 5, /* guard pages: each object at the end of pages of its own */
     TARN__LETTER_ALL = (1 << 6) - 1,
+    TARN__LETTER_L = 1 << 6, /* where each object was allocated, and nothing else: for leaks. See tarn__noted_for */
 };
 
 /* Changed at the start only, before there are threads. */
@@ -29,10 +30,13 @@ extern bool tarn__modes_any;       /* one of the following is set */
 extern bool tarn__hardened;        /* TARN_HARDEN=1 */
 extern unsigned tarn__sample_rate; /* TARN_SAMPLE=n: one allocation in n is guarded; 0: none */
 
-/* The letters for a pool of this name; 0 at once when there are none at all. */
+/* The letters for a pool of this name, but L; 0 at once when there are none at all. */
 unsigned tarn__letters_for(const char *name);
 
-/* Those that any pool may have. */
+/* Whether it has L: malloc's objects are noted (slab/notes.h), those of caches have their tracks, and to others it means nothing. */
+bool tarn__noted_for(const char *name);
+
+/* Those that any pool may have, L too. */
 unsigned tarn__letters_anywhere(void);
 
 /* Takes in what the environment says; NULL: nothing. -EINVAL: a value was not understood; what was is in force, the rest is left out. */

@@ -12,6 +12,7 @@
 #include "os/kept.h"
 #include "page/meta.h"
 #include "page/zones.h"
+#include "slab/notes.h"
 
 extern struct tarn_live tarn__live __attribute__((aligned(TARN_LIVE_ALIGN)));
 
@@ -100,6 +101,15 @@ __attribute__((used)) struct tarn_live tarn__live = {
             .slab_map = TARN_LIVE_ARRAY(struct tarn__slab, map),
             .slab_marks = TARN_LIVE_FIELD(struct tarn__slab, marks),
             .page_owner = TARN_LIVE_FIELD(struct tarn_page, lru.next),
+        },
+    .notes =
+        {
+            .at = (uintptr_t)&tarn__notes,
+            .slots = TARN__WINDOW_SLOTS,
+            .slot_bits = TARN__SLOT_BITS,
+            .bytes = TARN__NOTES_BYTES,
+            .grain_bits = TARN__NOTE_GRAIN_BITS,
+            .number_bits = TARN__NOTE_NUMBER_BITS,
         },
     .tail =
         {

@@ -8,8 +8,10 @@
 #include "base/tools.h"
 #include "os/background.h"
 #include "os/pressure.h"
+#include "os/stack.h"
 #include "os/thread.h"
 #include "pool/watch.h"
+#include "slab/notes.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -26,12 +28,27 @@ static bool option(const char *name, bool otherwise)
     return !value ? otherwise : strcmp(value, "1") == 0 ? true : strcmp(value, "0") == 0 ? false : otherwise;
 }
 
+/* TARN_FRAMES: how many frames of a stack are noted with the letter L. False: it is no number of them. */
+static bool read_frames(void)
+{
+    const char *value = value_of("TARN_FRAMES");
+    char *end = NULL;
+    unsigned long frames = value && *value >= '0' && *value <= '9' ? strtoul(value, &end, 10) : 0;
+    if (!value || !*value)
+        return true;
+    if (frames < 1 || frames > TARN__STACK_MOST || *end)
+        return false;
+    tarn__note_frames = (unsigned)frames;
+    return true;
+}
+
 /* A variable that is set asks for an answer, so what is not understood is said on standard error. */
 static void read_modes(void)
 {
     static const char message[] =
-        "tarn: TARN_DEBUG, TARN_HARDEN or TARN_SAMPLE has a value that is not understood; what is, is in force\n";
-    if (tarn__modes_set(value_of("TARN_DEBUG"), value_of("TARN_HARDEN"), value_of("TARN_SAMPLE")) &&
+        "tarn: TARN_DEBUG, TARN_HARDEN, TARN_SAMPLE or TARN_FRAMES has a value that is not understood; what is, is in force\n";
+    bool understood = read_frames();
+    if ((tarn__modes_set(value_of("TARN_DEBUG"), value_of("TARN_HARDEN"), value_of("TARN_SAMPLE")) || !understood) &&
         write(2, message, sizeof message - 1) < 0)
         return; /* nobody listens */
 }

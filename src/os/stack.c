@@ -7,6 +7,10 @@
  * is mixed into the other, so that half of one entry with half of another is no entry.
  *
  * Words are read only between the stack pointer and the end of the stack, as far as that is known: where tables are wrong about the code, a stack ends.
+ * Who asks at each allocation mostly asks where he asked before. So the words that led from frame to frame are remembered, by stack pointer (`struct way`): as
+ * long as they are what they were, so is the stack. They are compared in the order in which they were found: each says where the next one is, so nothing is read that going
+ * from frame to frame would not read. A way is written by one thread at a time, and who meets one half written goes from frame to frame.
+ *
  * On machines without rules the compiler's own library is asked, which is loaded at begin.
  */
 #ifndef _GNU_SOURCE
@@ -26,6 +30,7 @@
 #include <stdatomic.h>
 
 enum { KNOWN_BITS = 14, KNOWN = 1 << KNOWN_BITS, FRAME_MOST = 16 << 20 };
+enum { WAY_WORDS = 44, WAYS = 4, WAY_SETS_BITS = 10, WAY_SETS = 1 << WAY_SETS_BITS };
 
 struct known {
     _Atomic uint64_t mixed, rule;
@@ -33,13 +38,61 @@ struct known {
 
 static struct known *_Atomic known;
 
+/* From a stack pointer up: the words that were read, and what they held. */
+struct way {
+    _Atomic uint32_t turn; /* odd: it is being written */
+    uint32_t number;       /* of the stack, kept; 0: there is no way here */
+    uint16_t count, asked; /* words; frames that were asked for, and left out */
+    bool by_fp;            /* the frame pointer counted, too */
+    uintptr_t sp, fp, limit;
+    uint64_t age;               /* of the rules */
+    uint16_t offset[WAY_WORDS]; /* from the stack pointer, in words */
+    uintptr_t value[WAY_WORDS];
+};
+
+struct way_set {
+    struct way way[WAYS];
+    _Atomic uint32_t next; /* to be written */
+};
+
+static struct way_set *_Atomic ways;
+
 extern void *__libc_stack_end; /* of the first thread: the C library's */
 #pragma weak __libc_stack_end
 
 struct place {
     uintptr_t pc, sp, fp, limit;
-    bool exact; /* `pc` is an instruction's that was interrupted, not where one returns to */
+    bool exact;       /* `pc` is an instruction's that was interrupted, not where one returns to */
+    uintptr_t fp_at;  /* where `fp` was read; FP_IN_REGISTER; 0: that is noted already */
+    struct way *note; /* what is read is noted there, if `sp` was its; NULL: nowhere */
 };
+
+enum { FP_IN_REGISTER = 1 };
+
+/* Notes a word. A way that is too long, or reaches too far, is none. */
+static inline void note_word(struct place *place, uintptr_t at, uintptr_t value)
+{
+    struct way *way = place->note;
+    if (!way)
+        return;
+    uintptr_t offset = (at - way->sp) / sizeof(uintptr_t);
+    if (way->count == WAY_WORDS || offset > UINT16_MAX) {
+        place->note = NULL;
+        return;
+    }
+    way->offset[way->count] = (uint16_t)offset;
+    way->value[way->count++] = value;
+}
+
+/* The frame pointer is about to count. */
+static inline void note_fp(struct place *place)
+{
+    if (place->note && place->fp_at == FP_IN_REGISTER)
+        place->note->by_fp = true;
+    else if (place->note && place->fp_at)
+        note_word(place, place->fp_at, place->fp);
+    place->fp_at = 0;
+}
 
 /* An address that the stack of `sp` ends below: what a thread's library keeps of it lies above its stack. */
 static uintptr_t stack_limit(uintptr_t sp)
@@ -95,6 +148,7 @@ static bool step_signal(struct place *place)
     place->sp = word_at(at + SP);
     place->limit = stack_limit(place->sp);
     place->exact = true;
+    place->note = NULL;
     return place->sp % 8 == 0;
 #else
     return (void)place, false;
@@ -110,21 +164,31 @@ static inline bool step(struct place *place, uintptr_t *ra)
         return false;
     if (TARN__UNLIKELY(kind == TARN__RULE_SIGNAL))
         return step_signal(place);
+    if (tarn__rule_by_fp(rule))
+        note_fp(place);
     uintptr_t base = tarn__rule_by_fp(rule) ? place->fp : place->sp, cfa = base + (uintptr_t)tarn__rule_offset(rule);
     uintptr_t fp_at = cfa + (uintptr_t)(tarn__rule_fp_slot(rule) * 8), ra_at = cfa + (uintptr_t)(tarn__rule_ra_slot(rule) * 8);
     if (TARN__UNLIKELY(kind == TARN__RULE_DEREF)) {
         if (cfa < place->sp || cfa % 8 != 0 || cfa >= place->limit || cfa - place->sp > FRAME_MOST)
             return false;
-        cfa = word_at(cfa);
+        uintptr_t at = cfa;
+        cfa = word_at(at);
+        note_word(place, at, cfa);
         ra_at = cfa + (uintptr_t)(tarn__rule_ra_slot(rule) * 8);
         fp_at = place->fp;
     }
     if (cfa < place->sp || cfa > place->limit || cfa - place->sp > FRAME_MOST || cfa % 8 != 0 || ra_at < place->sp ||
         fp_at < place->sp || fp_at > cfa)
         return false;
-    if (fp_at != cfa)
+    if (fp_at != cfa) {
         place->fp = word_at(fp_at);
+        place->fp_at = fp_at;
+    }
     place->pc = ra_at != cfa ? word_at(ra_at) : *ra;
+    if (ra_at != cfa)
+        note_word(place, ra_at, place->pc);
+    else
+        place->note = NULL; /* in a register, which is not compared */
 #ifdef __aarch64__
     register uintptr_t signed_ra __asm__("x30") = place->pc;
     __asm__("hint #7" : "+r"(signed_ra)); /* xpaclri: takes a signature off */
@@ -146,24 +210,128 @@ void tarn__stack_begin(void)
         tarn__os_unmap(table, KNOWN * sizeof *table);
 }
 
-TARN__NOINLINE size_t tarn__stack_take(uintptr_t *frames, size_t most, size_t skip)
+/* Where this is. */
+static inline __attribute__((always_inline)) struct place here(uintptr_t *ra)
 {
-    struct place place = {.exact = true};
-    uintptr_t ra;
+    struct place place = {.exact = true, .fp_at = FP_IN_REGISTER};
 #ifdef __x86_64__
     __asm__ volatile("lea 0(%%rip), %0\n\tmov %%rsp, %1\n\tmov %%rbp, %2" : "=&r"(place.pc), "=&r"(place.sp), "=&r"(place.fp));
-    ra = 0;
+    *ra = 0;
 #else
     __asm__ volatile("adr %0, .\n\tmov %1, sp\n\tmov %2, x29\n\tmov %3, x30"
-                     : "=&r"(place.pc), "=&r"(place.sp), "=&r"(place.fp), "=&r"(ra));
+                     : "=&r"(place.pc), "=&r"(place.sp), "=&r"(place.fp), "=&r"(*ra));
 #endif
     place.limit = stack_limit(place.sp);
+    return place;
+}
+
+static inline size_t go_up(struct place *place, uintptr_t *ra, uintptr_t *frames, size_t most, size_t skip)
+{
     size_t count = 0;
-    if (!step(&place, &ra))
+    if (!step(place, ra))
         return 0;
-    for (; count < most && step(&place, &ra); skip > 0 ? skip-- : count++)
-        frames[count] = place.pc;
+    for (; count < most && step(place, ra); skip > 0 ? skip-- : count++)
+        frames[count] = place->pc;
     return count;
+}
+
+TARN__NOINLINE size_t tarn__stack_take(uintptr_t *frames, size_t most, size_t skip)
+{
+    uintptr_t ra;
+    struct place place = here(&ra);
+    return go_up(&place, &ra, frames, most, skip);
+}
+
+/* Ways */
+
+#define GET(field) __atomic_load_n(&(field), __ATOMIC_RELAXED)
+#define SET(field, value) __atomic_store_n(&(field), value, __ATOMIC_RELAXED)
+
+/* The set for a stack pointer; NULL: there is no memory for any. */
+static struct way_set *set_of(uintptr_t sp)
+{
+    struct way_set *all = atomic_load_explicit(&ways, memory_order_acquire), *none = NULL;
+    if (TARN__UNLIKELY(!all)) {
+        const size_t size = (WAY_SETS * sizeof *all + 65535) & ~(size_t)65535;
+        all = tarn__os_map(NULL, size, TARN__OS_COMMITTED);
+        if (all && !atomic_compare_exchange_strong_explicit(&ways, &none, all, memory_order_acq_rel, memory_order_acquire)) {
+            tarn__os_unmap(all, size);
+            all = none;
+        }
+    }
+    return all ? &all[(uint64_t)sp * 0x9e3779b97f4a7c15u >> (64 - WAY_SETS_BITS)] : NULL;
+}
+
+/* The number of the stack, if the way leads from here and the words on it are what they were; else 0. */
+static inline uint32_t follow(struct way *way, const struct place *from, uint16_t asked, uint64_t age)
+{
+    uint32_t turn = atomic_load_explicit(&way->turn, memory_order_acquire), number = GET(way->number);
+    if (turn % 2 != 0 || number == 0 || GET(way->sp) != from->sp || GET(way->limit) != from->limit ||
+        GET(way->asked) != asked || GET(way->age) != age || (GET(way->by_fp) && GET(way->fp) != from->fp))
+        return 0;
+    for (size_t i = 0, count = GET(way->count); i < count; i++)
+        if (word_at(from->sp + GET(way->offset[i]) * sizeof(uintptr_t)) != GET(way->value[i]))
+            return 0;
+    atomic_thread_fence(memory_order_acquire);
+    return atomic_load_explicit(&way->turn, memory_order_relaxed) == turn ? number : 0;
+}
+
+/* In the place of the one that was written first. */
+static void remember(struct way_set *set, const struct way *found)
+{
+    struct way *way = &set->way[atomic_fetch_add_explicit(&set->next, 1, memory_order_relaxed) % WAYS];
+    uint32_t turn = atomic_load_explicit(&way->turn, memory_order_relaxed);
+    if (turn % 2 != 0 ||
+        !atomic_compare_exchange_strong_explicit(&way->turn, &turn, turn + 1, memory_order_acquire, memory_order_relaxed))
+        return;
+    atomic_thread_fence(memory_order_release); /* with the one in `follow` */
+    SET(way->number, found->number);
+    SET(way->count, found->count);
+    SET(way->asked, found->asked);
+    SET(way->by_fp, found->by_fp);
+    SET(way->sp, found->sp);
+    SET(way->fp, found->fp);
+    SET(way->limit, found->limit);
+    SET(way->age, found->age);
+    for (size_t i = 0; i < found->count; i++) {
+        SET(way->offset[i], found->offset[i]);
+        SET(way->value[i], found->value[i]);
+    }
+    atomic_store_explicit(&way->turn, turn + 2, memory_order_release);
+}
+
+static TARN__NOINLINE uint32_t find_way(struct way_set *set, struct place *from, uintptr_t *ra, size_t most, size_t skip,
+                                        uint64_t age)
+{
+    uintptr_t frames[TARN__STACK_MOST];
+    struct way found;
+    found.count = 0;
+    found.asked = (uint16_t)(most | skip << 8);
+    found.by_fp = false;
+    found.sp = from->sp;
+    found.fp = from->fp;
+    found.limit = from->limit;
+    from->note = &found;
+    found.number = tarn__stack_keep(frames, go_up(from, ra, frames, most, skip));
+    found.age = age;
+    if (set && from->note && found.number)
+        remember(set, &found);
+    return found.number;
+}
+
+TARN__NOINLINE uint32_t tarn__stack_again(size_t most, size_t skip)
+{
+    uintptr_t ra;
+    struct place place = here(&ra);
+    struct way_set *set = set_of(place.sp);
+    uint64_t age = tarn__rule_age();
+    uint16_t asked = (uint16_t)(most | skip << 8);
+    for (size_t i = 0; set && i < WAYS; i++) {
+        uint32_t number = follow(&set->way[i], &place, asked, age);
+        if (number)
+            return number;
+    }
+    return find_way(set, &place, &ra, most, skip, age);
 }
 
 #else /* other machines */
@@ -214,6 +382,12 @@ TARN__NOINLINE size_t tarn__stack_take(uintptr_t *frames, size_t most, size_t sk
     backtrace_by(take_one, &to);
     taking = false;
     return to.count;
+}
+
+TARN__NOINLINE uint32_t tarn__stack_again(size_t most, size_t skip)
+{
+    uintptr_t frames[TARN__STACK_MOST];
+    return tarn__stack_keep(frames, tarn__stack_take(frames, most, skip + 1));
 }
 
 #endif

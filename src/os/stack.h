@@ -24,6 +24,12 @@ uint32_t tarn__stack_keep(const uintptr_t *frames, size_t count);
 /* Both of these. */
 uint32_t tarn__stack_here(size_t skip);
 
+/*
+ * The same of at most `most` innermost frames, up to TARN__STACK_MOST: for who asks again and again. Where the stack is one that it was lately, that
+ * costs a comparison for each frame.
+ */
+uint32_t tarn__stack_again(size_t most, size_t skip);
+
 /* The frames of a number; *count is 0 for 0 and for what is no number. */
 const uintptr_t *tarn__stack_frames(uint32_t number, size_t *count);
 

@@ -40,6 +40,12 @@ static struct tarn__list spare_caches = {&spare_caches, &spare_caches}; /* by `a
 static struct tarn__list spare_aliases = {&spare_aliases, &spare_aliases};
 static bool injecting; /* all three under the caches' lock */
 
+/* What the environment says of a cache; to note who allocated is to keep tracks here. */
+static unsigned letters_of(const char *name)
+{
+    return tarn__letters_for(name) | tarn__tools_letters() | (tarn__noted_for(name) ? (unsigned)TARN__LETTER_U : 0);
+}
+
 /* Arguments */
 
 static bool name_is_valid(const char *name)
@@ -269,7 +275,7 @@ static int make(struct tarn_cache **cache, const char *name, size_t size, const 
                                                                            : tarn_zone_normal();
     if (!zone)
         return -ENOMEM;
-    unsigned letters = tarn__letters_for(name) | tarn__tools_letters();
+    unsigned letters = letters_of(name);
     describe(&wanted, name, size, args, flags | tarn__debug_flags(letters), zone);
     wanted.guarded = (letters & TARN__LETTER_G) && !args->ctor && !(flags & TARN_CACHE_TYPESAFE_BY_RCU);
     int error = share(&wanted, cache);
@@ -304,7 +310,7 @@ struct tarn_cache *tarn__cache_make_class(const char *name, size_t size, struct 
     struct tarn_cache *cache = take_memory();
     if (!cache)
         return NULL;
-    unsigned letters = tarn__letters_for(name) | tarn__tools_letters(), debug = tarn__debug_flags(letters);
+    unsigned letters = letters_of(name), debug = tarn__debug_flags(letters);
     if (debug) {
         const struct tarn_cache_args args = {.align = tarn__pow2_factor(size)};
         describe(cache, name, size, &args, flags | debug, zone);

@@ -350,7 +350,7 @@ check "live: other users' processes" others
 
 lies() {
     start "$programs/fake_live" version || return
-    status_is 125 "$tarn" slabinfo "$pid" && lines_are err 1 && has err "version 4 of the live format, and this command reads 3" || return 1
+    status_is 125 "$tarn" slabinfo "$pid" && lines_are err 1 && has err "version 5 of the live format, and this command reads 4" || return 1
     start "$programs/fake_live" bounds || return
     status_is 125 "$tarn" maps "$pid" && lines_are err 1 && has err "its description of itself is damaged" || return 1
     for lie in wild loop broken; do

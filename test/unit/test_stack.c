@@ -43,6 +43,12 @@ __attribute__((noinline)) static void look(void)
     size_t count = tarn__stack_take(mine, MOST, 0), common = other.count - 1 < count ? other.count - 1 : count;
     assert_true(count >= least && count + 2 >= other.count && count <= other.count);
     assert_memory_equal(mine, other.frames + 1, common * sizeof *mine);
+    for (int i = 0; i < 3; i++) { /* the way is not known, and is */
+        size_t again;
+        const uintptr_t *frames = tarn__stack_frames(tarn__stack_again(MOST, 0), &again);
+        assert_int_equal(again, count);
+        assert_memory_equal(mine, frames, count * sizeof *mine);
+    }
     sink++;
 }
 
@@ -108,6 +114,87 @@ static void finds_callers(void **state)
     least = 1;
     for (int i = 0; i < 3; i++)
         look_around();
+}
+
+/* One place of the stack, another caller each time, or another length. */
+__attribute__((noinline)) static uint32_t again(size_t most)
+{
+    uint32_t number = tarn__stack_again(most, 0);
+    sink++; /* not the last thing that is done is the call */
+    return number;
+}
+
+__attribute__((noinline)) static uint32_t once(size_t most)
+{
+    uint32_t number = again(most);
+    sink++;
+    return number;
+}
+
+static void tells_ways_apart(void **state)
+{
+    (void)state;
+    tarn__stack_begin();
+    for (int round = 0; round < 4; round++) {
+        size_t counts[3];
+        const uintptr_t *frames[3];
+        for (volatile size_t i = 0; i < 2; i++)
+            frames[i] = tarn__stack_frames(once(i == 0 ? MOST : 2), &counts[i]);
+        frames[2] = tarn__stack_frames(again(MOST), &counts[2]);
+        assert_int_equal(counts[1], 2);
+        assert_true(counts[0] > 2);
+        assert_memory_equal(frames[0], frames[1], 2 * sizeof(uintptr_t));
+        assert_int_not_equal(frames[0][0], frames[2][0]);
+    }
+}
+
+/*
+ * What calls lies elsewhere, but its stack pointer is where that of another caller was; and of that one's frame all words are still there.
+ */
+static uint32_t held;
+static size_t held_count;
+static uintptr_t held_frames[MOST];
+
+__attribute__((noinline)) static void hold(void)
+{
+    held = tarn__stack_again(MOST, 0);
+    held_count = tarn__stack_take(held_frames, MOST, 0);
+}
+
+__attribute__((noinline)) static void with_room(size_t room, void (*call)(void))
+{
+    volatile char *some = __builtin_alloca(room);
+    call();
+    sink += some[0] == 1;
+}
+
+__attribute__((noinline)) static void by_one(size_t room, size_t rest, void (*call)(void))
+{
+    volatile char *some = __builtin_alloca(room);
+    with_room(rest, call);
+    sink += some[0] == 2;
+}
+
+__attribute__((noinline)) static void by_other(size_t room, size_t rest, void (*call)(void))
+{
+    volatile char *some = __builtin_alloca(room);
+    with_room(rest, call);
+    sink += some[0] == 3;
+}
+
+static void follows_frame_pointers(void **state)
+{
+    (void)state;
+    tarn__stack_begin();
+    for (volatile int round = 0; round < 8; round++) {
+        void (*volatile by)(size_t, size_t, void (*)(void)) = round % 2 ? by_other : by_one;
+        volatile size_t much = 3072, little = 1024;
+        by(round % 2 ? little : much, round % 2 ? much : little, round % 4 < 2 ? hold : look);
+        size_t count;
+        const uintptr_t *frames = tarn__stack_frames(held, &count);
+        assert_int_equal(count, held_count);
+        assert_memory_equal(frames, held_frames, count * sizeof *frames);
+    }
 }
 
 static void *look_in_thread(void *argument)
@@ -293,6 +380,8 @@ int main(void)
         cmocka_unit_test(finds_callers_without_preparation),
         cmocka_unit_test(finds_callers),
         cmocka_unit_test(finds_callers_in_threads),
+        cmocka_unit_test(tells_ways_apart),
+        cmocka_unit_test(follows_frame_pointers),
         cmocka_unit_test(leaves_out_and_ends_in_time),
 #ifdef __x86_64__
         cmocka_unit_test(sees_through_signals),
