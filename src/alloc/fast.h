@@ -61,7 +61,7 @@ static inline void *tarn__alloc(size_t size) { return tarn__alloc_or(size, tarn_
 static inline void tarn__free(void *p)
 {
     size_t unit = tarn__unit_of(p);
-    if (TARN__UNLIKELY(unit >= tarn__units_end))
+    if (TARN__UNLIKELY(unit >= TARN__READ(tarn__units_end)))
         return tarn__free_slow(p);
     uintptr_t entry = tarn__unit_entry(unit);
     struct tarn__bin *bin = &tarn__self->bin[(uint8_t)entry];

@@ -4,12 +4,13 @@
 #ifndef TARN_ALLOC_GUARD_SLOTS_H
 #define TARN_ALLOC_GUARD_SLOTS_H
 
+#include "base/atomic.h"
 #include "os/lock.h"
 #include "page/section.h"
 
 enum {
-    TARN__GUARD_GROUP_BITS = 38, /* addresses of a group */
-    TARN__GUARD_GROUPS = 32,     /* group k: slots of 2^k pages; the last one is for sampling: 1 page */
+    TARN__GUARD_GROUP_BITS = TARN__SANITIZE_THREAD ? 31 : 38, /* addresses of a group: that sanitizer admits few */
+    TARN__GUARD_GROUPS = 32, /* group k: slots of 2^k pages; the last one is for sampling: 1 page */
     TARN__GUARD_SAMPLE = TARN__GUARD_GROUPS - 1,
     TARN__GUARD_LARGEST = 25, /* the largest k */
     TARN__GUARD_SLOTS = 65536,

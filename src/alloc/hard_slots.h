@@ -13,13 +13,13 @@
 #include <string.h>
 
 enum {
-    TARN__HARD_CLASS_BITS = 34,  /* bytes of a class's slots */
-    TARN__HARD_META_BITS = 33,   /* bytes of what is known of them: half for states, half for the stack of free ones */
-    TARN__HARD_PLACES = 128,     /* classes that the places have room for; 0 is for other descriptors */
-    TARN__HARD_CANARY = 8,       /* bytes, at least */
-    TARN__HARD_RIPE_MOST = 64,   /* slots of a class that a thread may choose among */
-    TARN__HARD_WAIT_MOST = 128,  /* slots of a class that wait in a thread before they may be chosen */
-    TARN__HARD_RING_ROOM = 4608, /* slots in all rings of a thread */
+    TARN__HARD_CLASS_BITS = TARN__SANITIZE_THREAD ? 30 : 34, /* bytes of a class's slots */
+    TARN__HARD_META_BITS = TARN__HARD_CLASS_BITS - 1, /* bytes of what is known of them: states, then the stack of free ones */
+    TARN__HARD_PLACES = 128,                          /* classes that the places have room for; 0 is for other descriptors */
+    TARN__HARD_CANARY = 8,                            /* bytes, at least */
+    TARN__HARD_RIPE_MOST = 64,                        /* slots of a class that a thread may choose among */
+    TARN__HARD_WAIT_MOST = 128,                       /* slots of a class that wait in a thread before they may be chosen */
+    TARN__HARD_RING_ROOM = 4608,                      /* slots in all rings of a thread */
 };
 
 /* A slot's state. Others are live: TARN__HARD_LIVE and the bytes behind the object, up to 32768. */

@@ -38,6 +38,12 @@ static inline void tarn__counter_add(tarn__counter *c, unsigned long n) { *c += 
 
 static inline uint64_t tarn__counter_read(const tarn__counter *c) { return __atomic_load_n(c, __ATOMIC_RELAXED); }
 
+/*
+ * A word or byte that others may change meanwhile, where any value it had is right. A plain read, as then it may be part of an instruction that
+ * computes or compares, which compilers do not make of an atomic one.
+ */
+#define TARN__READ(x) (TARN__SANITIZE_THREAD ? __atomic_load_n(&(x), __ATOMIC_RELAXED) : (x))
+
 /* For counters that several threads write, off the fast path. */
 static inline void tarn__atomic_add(_Atomic uint64_t *counter, uint64_t n)
 {

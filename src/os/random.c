@@ -3,6 +3,7 @@
 #endif
 #include "os/random.h"
 
+#include "base/atomic.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -25,6 +26,10 @@ uint64_t tarn__random_seed(void)
 
 #if UINTPTR_MAX > 0xffffffff
 enum { MOST_PLACES = 8, TRIES = 32 };
+
+/* Addresses among which is chosen. ThreadSanitizer admits few; those are below all that is mapped by itself. */
+#define LOWEST ((uint64_t)(TARN__SANITIZE_THREAD ? 0x10 : 0x6000) << 32)
+#define SPAN ((uint64_t)(TARN__SANITIZE_THREAD ? 0x48 : 0x1400) << 32)
 
 /* What was decided already. Each is entered before it is looked at, so two threads never choose the same. */
 static struct {
@@ -49,10 +54,9 @@ static bool is_unmapped(uintptr_t page)
 
 uintptr_t tarn__random_place(size_t size)
 {
-    const uint64_t low = UINT64_C(0x6000) << 32, span = UINT64_C(0x1400) << 32;
     unsigned mine = atomic_fetch_add(&decided, 1);
     for (int i = 0; i < TRIES && mine < MOST_PLACES; i++) {
-        uintptr_t from = (uintptr_t)(low + (tarn__random_seed() >> 4) % span) & ~(ALIGN - 1), to = from + size;
+        uintptr_t from = (uintptr_t)(LOWEST + (tarn__random_seed() >> 4) % SPAN) & ~(ALIGN - 1), to = from + size;
         places[mine].from = from;
         places[mine].to = to;
         if (!is_taken(from, to, mine) && is_unmapped(from) && is_unmapped(to - tarn__os_page_size()))

@@ -37,7 +37,7 @@ extern TARN__HIDDEN size_t tarn__units_end;
 /* The table; and the address that the entry of the unit at address 0 would have, if the table went so far. */
 extern TARN__HIDDEN uintptr_t *tarn__units, tarn__units_from_0;
 
-static inline size_t tarn__unit_of(const void *p) { return ((uintptr_t)p - tarn__window_base) >> TARN__UNIT_BITS; }
+static inline size_t tarn__unit_of(const void *p) { return ((uintptr_t)p - TARN__READ(tarn__window_base)) >> TARN__UNIT_BITS; }
 
 /* The entry of a unit below tarn__units_end; 0: no slab is there that fast paths may use. */
 static inline uintptr_t tarn__unit_entry(size_t unit) { return __atomic_load_n(&tarn__units[unit], __ATOMIC_RELAXED); }
@@ -61,11 +61,7 @@ static inline uint64_t tarn__mark_place(const void *p, uint32_t inverse) { retur
 
 static inline uint8_t *tarn__mark_at(uintptr_t entry, uint64_t place) { return (uint8_t *)(entry + (uintptr_t)(place >> 32)); }
 
-/* A plain byte, as then reading it is part of comparing it. ThreadSanitizer is told the truth. */
-static inline bool tarn__mark_read(const uint8_t *mark)
-{
-    return TARN__SANITIZE_THREAD ? __atomic_load_n(mark, __ATOMIC_RELAXED) : *mark;
-}
+static inline bool tarn__mark_read(const uint8_t *mark) { return TARN__READ(*mark); }
 
 static inline void tarn__mark_write(uint8_t *mark, bool used) { __atomic_store_n(mark, (uint8_t)used, __ATOMIC_RELAXED); }
 

@@ -46,7 +46,7 @@ static inline __attribute__((always_inline)) void *tarn__cache_alloc(struct tarn
 static inline uint8_t *tarn__quick_mark(const struct tarn_cache *cache, const void *object)
 {
     size_t unit = tarn__unit_of(object);
-    if (TARN__UNLIKELY(unit >= tarn__units_end))
+    if (TARN__UNLIKELY(unit >= TARN__READ(tarn__units_end)))
         return NULL;
     uintptr_t entry = tarn__unit_entry(unit);
     uint64_t place = tarn__mark_place(object, cache->inverse);

@@ -44,6 +44,9 @@ static size_t find_slots(size_t count, size_t align)
     return tarn__bits_find_clear_run(taken, TARN__WINDOW_SLOTS, count, align / TARN__SLOT_SIZE, bias);
 }
 
+/* Frees read it without a lock; who frees an object has it from someone who knows the base. */
+static void set_base(uintptr_t base) { __atomic_store_n(&tarn__window_base, base, __ATOMIC_RELAXED); }
+
 static char *slot_address(size_t slot) { return (char *)(tarn__window_base + slot * TARN__SLOT_SIZE); }
 
 /* Whether there is memory for `size` bytes at all, wherever. */
@@ -93,7 +96,7 @@ static void *map_by_system(size_t size, size_t align)
         return NULL;
     if (placing == UNPLACED) {
         uintptr_t half = (uintptr_t)1 << (TARN__WINDOW_FOUND_BITS - 1);
-        tarn__window_base = sizeof(uintptr_t) == 4 || (uintptr_t)p < half ? 0 : (uintptr_t)p - half;
+        set_base(sizeof(uintptr_t) == 4 || (uintptr_t)p < half ? 0 : (uintptr_t)p - half);
         tarn__window_slots = (size_t)1 << (TARN__WINDOW_FOUND_BITS - TARN__SLOT_BITS);
         placing = BY_SYSTEM;
     }
@@ -113,7 +116,7 @@ static void *place(size_t size, size_t align)
     for (unsigned i = 0; i < TRIES && may_choose; i++) {
         uintptr_t base = tarn__align_up(candidate(i), align);
         if (tarn__os_map((void *)base, size, TARN__OS_COMMITTED)) {
-            tarn__window_base = base;
+            set_base(base);
             placing = CHOSEN;
             tarn__bits_set(taken, 0, size / TARN__SLOT_SIZE);
             return (void *)base;
