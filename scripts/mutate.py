@@ -1,16 +1,18 @@
 #!/usr/bin/env python3
 """Plants bugs, one at a time, and counts how many the tests catch.
 
-    scripts/mutate.py [--seed N] [--count N] [--seconds N] [--list] [--only TEXT] [PATH...]
+    scripts/mutate.py [--seed N] [--count N] [--seconds N] [--list] [--only TEXT] [--again LOG] [PATH...]
 
-A bug is a comparison turned or moved by one, + for -, && for ||, a number one larger, a condition negated, a statement left out. Of all places where one
-can be planted, `count` are drawn by `seed`. Each is built in a copy of the sources, and the tests of its floor run, quickest first, until one fails;
-if none does, those of the floors above. A test that fails must do so twice. A bug that hangs a test is caught. One that does not compile does not count.
+A bug is a comparison turned or moved by one, + for -, && for ||, a number one larger, a condition negated, a statement left out (a store, a lock, a call), a
+result that is 0. Of all places where one can be planted as many are drawn in each directory, by `seed`. Each is built in a copy of the sources, and the tests
+that run its line, as gcov saw it, are tried, quickest first, until one fails. A test that fails must do so twice. A bug that hangs a test is caught. One that
+does not compile does not count.
 
 Bugs that change nothing that anyone could see are listed in test/mutants/equivalent.list, each with its reason; they do not count either. What
-assertions say is not tried, nor what the check functions look at: that they fail is not what they are tested for.
+assertions say is not tried, nor what the check functions look at: that they fail is not what they are tested for. Nor is what is marked as out of reach.
 """
 import argparse
+import hashlib
 import json
 import os
 import random
@@ -24,19 +26,13 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 WORK = os.path.join(ROOT, "build-mutate")
 TREE = os.path.join(WORK, "tree")
 BUILD = os.path.join(TREE, "build")
+LINES = os.path.join(TREE, "build-lines")
 EQUIVALENT = "test/mutants/equivalent.list"
 PATHS = ["src/page", "src/slab", "src/pool"]
 LEFT_OUT = {"src/page/check.c"}  # walks structures for the tests
-
-# Tests by floor: those at home, whose failure is likely, and those above.
-HOME = {
-    "src/page": ["page", "page_blocks", "zones", "request", "mobility", "mapped", "shelf", "far", "shrinker", "low", "reclaim", "pages", "blocks"],
-    "src/slab": ["slab", "idle", "local", "cache", "cache_ctor", "cache_fail", "cache_fork", "cache_many", "cache_report", "cache_share",
-                 "cache_threads", "cache_zone", "debug", "keep", "caches", "sheaf"],
-    "src/pool": ["region", "blockpool", "bump", "classpool", "levelpool", "classpool_race", "blockpool_threads", "bump_threads"],
-}
 SUITES = {"unit", "model", "fuzz"}
-SLOWEST = 8.0  # seconds; slower tests are left out
+SLOWEST = 5.0  # seconds; slower tests are left out
+BATCHES = [2, 4, 8, 1000]  # tests that are built and tried together
 
 TURNS = [
     (r"(?<![<>=!\-])<=(?!=)", "<"), (r"(?<![<>=!\-])>=(?!=)", ">"), (r"(?<= )<(?= )", "<="), (r"(?<= )>(?= )", ">="),
@@ -48,8 +44,9 @@ TURNS = [
 NUMBER = re.compile(r"(?<![\w.\"'])(\d{1,4})(?![\w.\"'])")
 CONDITION = re.compile(r"^(\s*(?:\} else )?(?:if|while) )\((.*)\)( \{)?$")
 STATEMENT = re.compile(r"^\s*(?:[\w>\-.\[\]*()&+ ]+ (?:=|\+=|-=|\|=|&=) .*|[\w>\-.\[\]]+(?:\+\+|--)|\w+\(.*\));$")
+RESULT = re.compile(r"^(.*\breturn )(?!(?:0|NULL|true|false);)(.+);(.*)$")
 DECLARATION = re.compile(r"^\s*(?:const |static |unsigned |struct |size_t |bool |int |void |char |long |u?int\d+_t |return\b|enum |else\b)")
-NOT_CODE = re.compile(r"ASSERT|tarn__warn|tarn__fail|^\s*(?:#|/\*|\*|//)|\bcase\b|\benum\b|_Alignas|memory_order_\w+\)?;$ ^|__attribute__")
+NOT_CODE = re.compile(r"ASSERT|GCOV_EXCL_LINE|tarn__warn|tarn__fail|^\s*(?:#|/\*|\*|//)|\bcase\b|\benum\b|_Alignas|__attribute__")
 
 
 def code_lines(path):
@@ -94,6 +91,9 @@ def changes(line):
         yield "%s(!(%s))%s" % (match[1], match[2], match[3] or "")
     if STATEMENT.match(code.rstrip()) and not DECLARATION.match(code):
         yield re.match(r"\s*", line)[0] + ";"
+    match = RESULT.match(code.rstrip())
+    if match:
+        yield "%s0;%s" % (match[1], match[3])
 
 
 def mutants_of(paths):
@@ -121,8 +121,27 @@ def equivalents():
     return known
 
 
+def drawn_of(paths, seed):
+    """The bugs of each path in an order by chance; of all paths in turn."""
+    every = []
+    for path in paths:
+        there = list(mutants_of([path]))
+        every.append(random.Random("%d %s" % (seed, path)).sample(there, len(there)))
+    return [drawn[i] for i in range(max(map(len, every))) for drawn in every if i < len(drawn)]
+
+
+def again_of(log, every):
+    """Those bugs that survived in an earlier run, where their lines are now."""
+    with open(log, encoding="utf-8") as file:
+        for line in file:
+            match = re.match(r"survived (\S+?):(\d+) ¦ (.*?) ¦ (.*)$", line.rstrip("\n"))
+            if match:
+                there = [m for m in every if (m[0], m[2].strip(), m[3].strip()) == (match[1], match[3], match[4])]
+                yield from sorted(there, key=lambda m, at=int(match[2]): abs(m[1] + 1 - at))[:1]
+
+
 def run(command, seconds, **options):
-    """True, False, or None: it took too long."""
+    """Whether it succeeds (None: it took too long), and the processor's seconds that it took."""
     process = None
     while not process:
         try:
@@ -130,20 +149,37 @@ def run(command, seconds, **options):
                                        start_new_session=True, **options)
         except BlockingIOError:  # the machine has too many processes
             time.sleep(1)
+    end, status, used = time.monotonic() + seconds, None, None
+    while status is None and time.monotonic() < end:
+        pid, code, used = os.wait4(process.pid, os.WNOHANG)
+        if pid:
+            status = code
+        else:
+            time.sleep(0.01)
     try:
-        return process.wait(seconds) == 0
-    except subprocess.TimeoutExpired:
-        return None
-    finally:
-        try:
-            os.killpg(process.pid, 9)
-        except ProcessLookupError:
-            pass
-        process.wait()
+        os.killpg(process.pid, 9)
+    except ProcessLookupError:
+        pass
+    if status is None:
+        os.waitpid(process.pid, 0)
+        process.returncode = -9
+        return None, seconds
+    process.returncode = status
+    return status == 0, used.ru_utime + used.ru_stime
+
+
+def built(directory, targets):
+    return subprocess.run(["ninja", "-C", directory] + sorted(targets), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False).returncode == 0
+
+
+def test_of(test, directory, seconds):
+    environment = dict(os.environ, **test["env"])
+    command = [os.path.join(directory, test["target"])] + test["cmd"][1:]
+    return run(command, seconds, cwd=test.get("workdir") or directory, env=environment)
 
 
 def prepare():
-    os.makedirs(WORK, exist_ok=True)
+    """Both builds; the tests."""
     os.makedirs(TREE, exist_ok=True)
     files = subprocess.run(["git", "ls-files", "-co", "--exclude-standard"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
     for name in filter(None, files):
@@ -153,44 +189,92 @@ def prepare():
         os.makedirs(os.path.dirname(target), exist_ok=True)
         if not os.path.exists(target) or open(source, "rb").read() != open(target, "rb").read():
             shutil.copy(source, target)
-    if not os.path.exists(os.path.join(BUILD, "build.ninja")):
-        subprocess.run(["meson", "setup", BUILD, TREE, "-Doptimization=1", "-Ddebug=false", "-Dchecks=true", "-Dnear=false"],
-                       stdout=subprocess.DEVNULL, check=True)
+    ends = os.path.join(WORK, "exit.o")
+    subprocess.run(["gcc", "-c", "-O2", "-fPIC", "-o", ends, os.path.join(ROOT, "scripts", "coverage.c")], check=True)
+    counting = ["-Dc_args=--coverage", "-Dc_link_args=--coverage -Wl,--wrap=_exit,--wrap=abort " + ends]
+    for directory, options in ((BUILD, ["-Doptimization=1"]), (LINES, ["-Doptimization=0"] + counting)):
+        if not os.path.exists(os.path.join(directory, "build.ninja")):
+            subprocess.run(["meson", "setup", directory, TREE, "-Ddebug=false", "-Dchecks=true", "-Dnear=false"] + options, stdout=subprocess.DEVNULL,
+                           env=dict(os.environ, CC="gcc"), check=True)
     tests = json.loads(subprocess.run(["meson", "introspect", "--tests", BUILD], capture_output=True, text=True, check=True).stdout)
-    return [test for test in tests if SUITES & {suite.partition(":")[2] or suite for suite in test["suite"]}]
+    tests = [test for test in tests if SUITES & {suite.partition(":")[2] or suite for suite in test["suite"]}]
+    for test in tests:
+        test["target"] = os.path.relpath(test["cmd"][0], BUILD)
+    tests = [test for test in tests if not test["target"].startswith("..")]
+    for directory in (BUILD, LINES):
+        if not built(directory, {test["target"] for test in tests}):
+            sys.exit("mutate: the build failed: ninja -C %s" % directory)
+    return tests
 
 
-def environment(test):
-    return dict(os.environ, **{k: v for k, v in test["env"].items()})
+def counts_of():
+    """{file: {line: times it ran}} of what has run in LINES since its counts were deleted."""
+    found = {}
+    files = [os.path.join(at, name) for at, _, names in os.walk(LINES) if "libfloor-" in at for name in names if name.endswith(".gcda")]
+    if not files:
+        return found
+    output = subprocess.run(["gcov", "--json-format", "--stdout"] + files, cwd=LINES, capture_output=True, text=True, check=False).stdout
+    for document in output.splitlines():
+        for file in json.loads(document)["files"]:
+            name = os.path.relpath(os.path.join(LINES, file["file"]), TREE)
+            if name.startswith("src/"):
+                lines = found.setdefault(name, {})
+                for line in file["lines"]:
+                    lines[line["line_number"]] = lines.get(line["line_number"], 0) + line["count"]
+    return found
+
+
+def look(test):
+    """What a test runs without a bug, and how long it takes; None: it fails or is slow."""
+    fine, seconds = test_of(test, BUILD, 6 * SLOWEST)
+    if not fine or seconds > SLOWEST:
+        return None
+    subprocess.run(["find", LINES, "-name", "*.gcda", "-delete"], check=True)
+    test_of(test, LINES, 20 * SLOWEST)
+    lines = {name: [[n for n in sorted(counts) if counts[n]], sorted(counts)] for name, counts in counts_of().items()}
+    return {"seconds": seconds, "lines": lines}
 
 
 def baseline(tests):
-    """Builds what is right; the tests that pass and are quick, with the time that they take."""
-    targets = sorted({os.path.relpath(test["cmd"][0], BUILD) for test in tests})
-    subprocess.run(["ninja", "-C", BUILD] + targets, stdout=subprocess.DEVNULL, check=True)
+    """The tests that pass and are quick, with their time and the lines that they run. Kept as long as a test's program is the same."""
+    path = os.path.join(WORK, "lines.json")
+    known = {}
+    if os.path.exists(path):
+        with open(path, encoding="utf-8") as file:
+            known = json.load(file)
+    fresh = {}
     for test in tests:
-        begin = time.monotonic()
-        fine = run(test["cmd"], 4 * SLOWEST, cwd=test.get("workdir") or BUILD, env=environment(test))
-        test["seconds"] = time.monotonic() - begin
-        test["target"] = os.path.relpath(test["cmd"][0], BUILD)
-        if not fine:
+        with open(os.path.join(LINES, test["target"]), "rb") as file:
+            key = test["name"] + " " + hashlib.sha256(file.read()).hexdigest()
+        fresh[key] = known[key] if key in known else look(test)
+        test["seen"] = fresh[key]
+        if not fresh[key]:
             print("# left out, as it fails or is slow without a bug: %s" % test["name"], flush=True)
-            test["seconds"] = 2 * SLOWEST
-    return sorted((test for test in tests if test["seconds"] < SLOWEST), key=lambda test: test["seconds"])
+        with open(path, "w", encoding="utf-8") as file:
+            json.dump(dict(known, **fresh), file)
+    return sorted((test for test in tests if test["seen"]), key=lambda test: test["seen"]["seconds"])
+
+
+def runs(test, name, number):
+    """Whether a test runs a line, or the statement that goes on there."""
+    ran, there = test["seen"]["lines"].get(name, ([], []))
+    begin = max((line for line in there if line <= number), default=0)
+    return begin in ran
 
 
 def try_tests(tests):
     """The name of the first test that fails, "compiler", or None."""
-    ninja = ["ninja", "-C", BUILD] + sorted({test["target"] for test in tests})
-    if not run(ninja, 900) and not run(ninja + ["-j1"], 900):
-        return "compiler"
-    for test in tests:
-        seconds = 10 + 10 * test["seconds"]
-        fine = run(test["cmd"], seconds, cwd=test.get("workdir") or BUILD, env=environment(test))
-        if fine is False:  # a machine with too many processes fails tests, too: what is seen but once may be that
-            fine = run(test["cmd"], seconds, cwd=test.get("workdir") or BUILD, env=environment(test))
-        if not fine:
-            return test["name"] + (" (hangs)" if fine is None else "")
+    for size in BATCHES:
+        batch, tests = tests[:size], tests[size:]
+        if batch and not built(BUILD, {test["target"] for test in batch}):
+            return "compiler"
+        for test in batch:
+            seconds = 12 + 12 * test["seen"]["seconds"]
+            fine, _ = test_of(test, BUILD, seconds)
+            if fine is False:  # a machine with too many processes fails tests, too: what is seen but once may be that
+                fine, _ = test_of(test, BUILD, seconds)
+            if not fine:
+                return test["name"] + (" (hangs)" if fine is None else "")
     return None
 
 
@@ -202,14 +286,11 @@ def try_mutant(mutant, tests):
     lines = right.split("\n")
     assert lines[number] == old
     lines[number] = new
-    home = HOME.get(os.path.dirname(name), [])
-    near = [test for test in tests if test["name"] in home or test["name"].replace("fuzz-", "") in home]
-    far = [test for test in tests if test not in near]
     try:
         with open(path, "w", encoding="utf-8") as file:
             file.write("\n".join(lines))
-        caught = try_tests(near) if near else None
-        return caught or try_tests(far)
+        there = [test for test in tests if runs(test, name, number + 1)]
+        return try_tests(there) if there else None if built(BUILD, {tests[0]["target"]}) else "compiler"
     finally:
         with open(path, "w", encoding="utf-8") as file:
             file.write(right)
@@ -218,14 +299,15 @@ def try_mutant(mutant, tests):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n")[0])
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--count", type=int, default=100)
+    parser.add_argument("--count", type=int, default=120)
     parser.add_argument("--seconds", type=int, default=0, help="no new bug is tried after that")
     parser.add_argument("--list", action="store_true", help="shows what would be planted")
     parser.add_argument("--only", help="bugs whose line, old or new, has this text")
+    parser.add_argument("--again", help="what survived in the run that wrote this")
     parser.add_argument("paths", nargs="*", default=PATHS)
     options = parser.parse_args()
-    every = list(mutants_of(options.paths))
-    drawn = random.Random(options.seed).sample(every, len(every))
+    every = drawn_of(options.paths, options.seed)
+    drawn = list(again_of(options.again, every)) if options.again else every
     if options.only:
         drawn = [m for m in drawn if options.only in m[2] or options.only in m[3]]
     known = equivalents()
@@ -235,6 +317,7 @@ def main():
         for name, number, old, new in drawn:
             print("%s:%d ¦ %s ¦ %s" % (name, number + 1, old.strip(), new.strip()))
         return 0
+    os.nice(10)
     tests = baseline(prepare())
     counts = {"caught": 0, "survived": 0, "compiler": 0}
     begin = time.monotonic()
