@@ -33,7 +33,13 @@ void tarn__locked_note(const struct tarn__lock *lock)
         tarn__lock_taken(lock);
 }
 
-void tarn__unlock_note(const struct tarn__lock *lock) { tarn__ranks_held &= ~(tarn__forking ? 0 : 1u << lock->rank); }
+void tarn__unlock_note(const struct tarn__lock *lock)
+{
+    if (tarn__forking)
+        return;
+    TARN__ASSERT(tarn__lock_is_mine(lock), "a thread lets go only of locks that it holds");
+    tarn__ranks_held &= ~(1u << lock->rank);
+}
 #endif
 
 static inline void pause_cpu(void)

@@ -151,6 +151,22 @@ static void ranks(void **state)
     check_lives(lock_out_of_order, NULL);
     check_dies(lock_out_of_order, &lock, "a lock is taken only under locks of lower rank");
 }
+
+static void let_go(void *held)
+{
+    static struct tarn__lock own = TARN__LOCK_INIT(TARN__RANK_SLABS);
+    tarn__set_fail_exit(tarn__os_die);
+    if (held)
+        tarn__lock(&own);
+    tarn__unlock(&own);
+}
+
+static void holders_only(void **state)
+{
+    (void)state;
+    check_lives(let_go, &lock);
+    check_dies(let_go, NULL, "a thread lets go only of locks that it holds");
+}
 #endif
 
 /* Threads */
@@ -255,6 +271,7 @@ int main(void)
         cmocka_unit_test(numbers_differ),
 #ifdef TARN_DEBUG_BUILD
         cmocka_unit_test(ranks),
+        cmocka_unit_test(holders_only),
 #endif
         cmocka_unit_test(calls_at_exit),
         cmocka_unit_test(calls_at_fork),
