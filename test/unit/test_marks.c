@@ -1,6 +1,6 @@
 /*
- * What is no live object is found at the call that takes it for one, each time: ten thousand random trials of each kind, of all sizes, from the
- * thread that freed it and from another, wherever the object has gone since and whatever was written to it.
+ * What is no live object is found at the call that takes it for one, each time: ten thousand random trials of each kind (a thousand among other tests;
+ * `./dev trials` makes all of them), of all sizes, from the thread that freed it and from another, wherever the object has gone since and whatever was written to it.
  */
 #include "test/unit/heap.h"
 
@@ -13,7 +13,10 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
-enum { TRIALS = 10000, LOT = 100, THREADS = 8, NEIGHBOURS = 2000, ROUNDS = 60, MOST_SIZE = 40000 };
+enum { TRIALS = 10000, QUICKER = 10, LOT = 100, THREADS = 8, NEIGHBOURS = 2000, ROUNDS = 60, MOST_SIZE = 40000 };
+
+static size_t trials = TRIALS / QUICKER;
+static bool told;
 
 static _Thread_local jmp_buf back;
 static _Thread_local bool expected;
@@ -54,6 +57,14 @@ static bool is_found(void (*use)(void *), void *p, const char *what)
     bool found = !expected && strstr(said, what);
     expected = false;
     return found;
+}
+
+/* All were found; `./dev trials` says so. */
+static void assert_found(const char *name, size_t found)
+{
+    if (told)
+        print_message("%-45s %5zu of %zu\n", name, found, trials);
+    assert_int_equal(found, trials);
 }
 
 /* In a thread of its own, that has ended when it returns. */
@@ -118,7 +129,7 @@ enum place { IN_BIN, OF_OTHER, IN_SLAB, PLACES };
 static void try_freed(bool from_other, enum place place, uint64_t seed)
 {
     struct lot lot = {.random = seed, .what = "double free"}, keeps = {.random = seed + 1};
-    for (size_t trial = 0; trial < TRIALS; trial += LOT) {
+    for (size_t trial = 0; trial < trials; trial += LOT) {
         fill(&keeps); /* so that slabs stay */
         fill(&lot);
         if (place == OF_OTHER)
@@ -133,7 +144,9 @@ static void try_freed(bool from_other, enum place place, uint64_t seed)
             try_all(&lot);
         free_all(&keeps);
     }
-    assert_int_equal(lot.found, TRIALS);
+    static const char *const names[] = {"second free, in the thread's bin", "second free, after another thread's",
+                                        "second free, in its slab"};
+    assert_found(names[place], lot.found);
 }
 
 static void second_frees_are_found(void **state)
@@ -153,14 +166,14 @@ static void also_when_pages_were_given_back(void **state)
     (void)state;
     struct lot lot = {.random = 77, .what = " free: "};
     listen();
-    for (size_t trial = 0; trial < TRIALS; trial += LOT) {
+    for (size_t trial = 0; trial < trials; trial += LOT) {
         fill(&lot);
         free_all(&lot);
         tarn_trim(0);
         memset(lot.size, 0, sizeof lot.size); /* nothing may be written */
         try_all(&lot);
     }
-    assert_int_equal(lot.found, TRIALS);
+    assert_found("second free, pages given back", lot.found);
     stop_listening();
 }
 
@@ -193,17 +206,19 @@ static void wrong_addresses_are_found(void **state)
     (void)state;
     char stack[64], *mapping = mmap(NULL, 65536, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     struct lot live = {.random = 99};
+    static const char *const kinds[] = {"inside an object", "a few bytes inside", "inside, aligned", "the stack",
+                                        "the image",        "another mapping",    "anywhere"};
     listen();
     for (unsigned kind = 0; kind < 7; kind++) {
         size_t found = 0;
-        for (size_t trial = 0; trial < TRIALS; trial++) {
+        for (size_t trial = 0; trial < trials; trial++) {
             if (trial % LOT == 0)
                 fill(&live);
             found += is_found(uses[check_random(&live.random) % 5], wrong_address(kind, &live, mapping, stack), "invalid free");
             if (trial % LOT == LOT - 1)
                 free_all(&live);
         }
-        assert_int_equal(found, TRIALS);
+        assert_found(kinds[kind], found);
     }
     stop_listening();
     munmap(mapping, 65536);
@@ -227,7 +242,7 @@ static void try_cache(size_t size)
     cache = tarn_cache_create("marked", size, 0, TARN_CACHE_NO_MERGE, NULL, NULL);
     other = tarn_cache_create("other", size, 0, TARN_CACHE_NO_MERGE, NULL, NULL);
     void *foreign = tarn_cache_alloc(other, TARN_GFP_KERNEL), *keeps = tarn_cache_alloc(cache, TARN_GFP_KERNEL);
-    for (size_t trial = 0; trial < TRIALS; trial += LOT) {
+    for (size_t trial = 0; trial < trials; trial += LOT) {
         assert_int_equal(tarn_cache_alloc_bulk(cache, TARN_GFP_KERNEL, LOT, object), LOT);
         for (size_t i = 0; i < LOT; i++)
             inside += is_found(cache_uses[check_random(&random) % 4],
@@ -245,9 +260,9 @@ static void try_cache(size_t size)
     }
     tarn_cache_free(cache, keeps);
     tarn_cache_free(other, foreign);
-    assert_int_equal(twice, TRIALS);
-    assert_int_equal(inside, TRIALS);
-    assert_int_equal(wrong, TRIALS);
+    assert_found("cache: second free", twice);
+    assert_found("cache: inside an object", inside);
+    assert_found("cache: another cache's", wrong);
     assert_int_equal(tarn_cache_destroy(cache), 0);
     assert_int_equal(tarn_cache_destroy(other), 0);
 }
@@ -299,6 +314,9 @@ static void neighbours_are_left_alone(void **state)
 
 int main(void)
 {
+    told = getenv("TRIALS");
+    if (told)
+        trials = TRIALS;
     const struct CMUnitTest tests[] = {
         HEAP_TEST(second_frees_are_found), HEAP_TEST(also_when_pages_were_given_back), HEAP_TEST(wrong_addresses_are_found),
         HEAP_TEST(caches_find_them_too),   HEAP_TEST(neighbours_are_left_alone),
