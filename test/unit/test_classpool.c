@@ -279,6 +279,23 @@ static void passes_on_while_watched(void **state)
     tarn__modes_set(NULL, NULL, NULL);
 }
 
+/* A header that names more than its class has, sealed as if by the pool itself, is not followed to a guard. */
+static void forged_header(void **state)
+{
+    (void)state;
+    struct tarn_classpool *pool = make(ROOM, NULL);
+    char *p = take(pool, 100);
+    struct tarn__class_header *header = tarn__class_header(p), was = *header;
+    unsigned number = tarn__class_number(was.word);
+    uint32_t word = tarn__class_word(number, tarn__classpool_class_size(number) + 1);
+    *header = (struct tarn__class_header){.word = word, .check = was.check ^ was.word ^ word};
+    assert_int_equal(tarn__class_state(pool, p), TARN__CLASS_LIVE);
+    assert_int_equal(tarn_classpool_free(pool, p), TARN_POOL_CORRUPT);
+    *header = was;
+    assert_int_equal(tarn_classpool_free(pool, p), 0);
+    end(pool);
+}
+
 /* The table grows, and what cannot be remembered is not kept. */
 static void many_passed_on(void **state)
 {
@@ -631,6 +648,7 @@ int main(void)
         cmocka_unit_test(capacity_is_what_can_be_had),
         cmocka_unit_test(a_larger_block_serves),
         cmocka_unit_test(passing_on),
+        cmocka_unit_test(forged_header),
         cmocka_unit_test(many_passed_on),
         cmocka_unit_test(the_c_library_behind_it),
         cmocka_unit_test(wrong_frees),

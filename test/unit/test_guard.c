@@ -6,6 +6,9 @@
 #include "base/fail.h"
 #include "base/modes.h"
 #include "os/stack.h"
+#include "pool/watch.h"
+#include "tarn/alloc.h"
+#include "tarn/cache.h"
 
 #include <pthread.h>
 #include <signal.h>
@@ -221,6 +224,38 @@ static void test_samples(void **unused)
     }
 }
 
+/* A cache that has letter G counts its objects, though they lie in no slab. */
+static void test_caches(void **unused)
+{
+    (void)unused;
+    enum { OBJECTS = 100 };
+    void *p[OBJECTS];
+    assert_int_equal(tarn__modes_set("G,guarded", NULL, NULL), 0);
+    tarn_free(tarn_malloc(1)); /* begins the heap */
+    tarn__set_fail_exit(note);
+    tarn__watch_guard_alloc = tarn__guard_alloc;
+    tarn__watch_guard_free = tarn__guard_free;
+    struct tarn_cache *cache = tarn_cache_create("guarded", 100, 0, 0, NULL, NULL);
+    assert_non_null(cache);
+    struct tarn_cache_stats stats;
+    for (int i = 0; i < OBJECTS; i++) {
+        assert_non_null(p[i] = tarn_cache_alloc(cache, TARN_GFP_KERNEL));
+        assert_int_equal((uintptr_t)p[i] % 8, 0);
+    }
+    for (int i = 0; i < OBJECTS / 2; i++)
+        tarn_cache_free(cache, p[i]);
+    tarn_cache_stats(cache, &stats);
+    assert_int_equal(stats.allocations, OBJECTS);
+    assert_int_equal(stats.frees, OBJECTS / 2);
+    assert_int_equal(stats.active, OBJECTS / 2);
+    sigaction(SIGSEGV, &ours, NULL);
+    assert_true(touches(p[1], true, "use after free"));
+    for (int i = OBJECTS / 2; i < OBJECTS; i++)
+        tarn_cache_free(cache, p[i]);
+    assert_int_equal(tarn_cache_destroy(cache), 0);
+    tarn__modes_set(NULL, NULL, NULL);
+}
+
 static int begin(void **unused)
 {
     (void)unused;
@@ -235,9 +270,9 @@ static int begin(void **unused)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_accesses),   cmocka_unit_test(test_around),           cmocka_unit_test(test_frees),
-        cmocka_unit_test(test_describes),  cmocka_unit_test(test_hands_over),       cmocka_unit_test(test_samples),
-        cmocka_unit_test(test_quarantine), cmocka_unit_test(test_mappings_run_out),
+        cmocka_unit_test(test_accesses),   cmocka_unit_test(test_around),     cmocka_unit_test(test_frees),
+        cmocka_unit_test(test_describes),  cmocka_unit_test(test_hands_over), cmocka_unit_test(test_samples),
+        cmocka_unit_test(test_quarantine), cmocka_unit_test(test_caches),     cmocka_unit_test(test_mappings_run_out),
     };
     return cmocka_run_group_tests(tests, begin, NULL);
 }

@@ -398,6 +398,22 @@ static void see(void *context, void *p, size_t size)
     seen->bytes += size;
 }
 
+/* Filled to the brim, by blocks of all sizes: nothing is written behind the end. */
+static void red_zones_at_the_end(void **state)
+{
+    (void)state;
+    struct tarn_levelpool_options options = {.flags = TARN_POOL_RED_ZONE, .blocks = 2, .low_water = 1, .classes = 8};
+    for (size_t room = 4096; room < 4096 + 512; room += 8) {
+        memset(memory + room, 0x77, 64);
+        struct tarn_levelpool *pool = make(room, &options);
+        for (size_t size = 64; size > 0; size -= 8)
+            while (tarn_levelpool_alloc(pool, size))
+                ;
+        assert_int_equal(tarn_levelpool_check(pool), 0);
+        assert_true(check_all_bytes(memory + room, 64, 0x77));
+    }
+}
+
 static void each_live_block(void **state)
 {
     (void)state;
@@ -467,6 +483,7 @@ int main(void)
         cmocka_unit_test(blocks_change_their_size),
         cmocka_unit_test(flags_fill),
         cmocka_unit_test(red_zones),
+        cmocka_unit_test(red_zones_at_the_end),
         cmocka_unit_test(each_live_block),
         cmocka_unit_test(threads_refill),
     };

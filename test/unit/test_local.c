@@ -142,6 +142,59 @@ static void boundary_is_quiet(void **state)
         give(objects[i]);
 }
 
+/* What a thread has it gives back when the cache asks for it, once: what is freed afterwards stays in magazines as before. */
+static void is_asked_once(void **state)
+{
+    (void)state;
+    size_t capacity = caches[SMALL].capacity, kept[2];
+    for (int asked = 0; asked < 2; asked++) {
+        for (size_t i = 0; i < 8 * capacity; i++)
+            objects[i] = take(SMALL);
+        tarn__local_flush();
+        tarn__depot_reap(&caches[SMALL], true);
+        if (asked)
+            atomic_fetch_add(&caches[SMALL].epoch, 1);
+        for (size_t i = 0; i < 5 * capacity; i++)
+            give(objects[i]);
+        kept[asked] = in_magazines(SMALL);
+        for (size_t i = 5 * capacity; i < 8 * capacity; i++)
+            give(objects[i]);
+        tarn__local_flush();
+        tarn__depot_reap(&caches[SMALL], true);
+    }
+    assert_true(kept[0] > 4 * capacity);
+    assert_true(kept[1] > 2 * capacity);
+}
+
+/* By how much slabs and depot have less then. */
+static void *take_first(void *less)
+{
+    ((size_t *)less)[0] = caches[SMALL].free_objects;
+    ((size_t *)less)[1] = caches[SMALL].depot_objects;
+    objects[0] = take(SMALL);
+    ((size_t *)less)[0] -= caches[SMALL].free_objects;
+    ((size_t *)less)[1] -= caches[SMALL].depot_objects;
+    return NULL;
+}
+
+/* A thread that begins takes a part of another's magazine; the depot keeps the rest. */
+static void rests_stay_in_the_depot(void **state)
+{
+    (void)state;
+    pthread_t thread;
+    size_t capacity = caches[SMALL].capacity, less[2];
+    for (size_t i = 0; i < 4 * capacity; i++)
+        objects[i] = take(SMALL);
+    for (size_t i = 0; i < 4 * capacity; i++)
+        give(objects[i]);
+    assert_true(caches[SMALL].depot_objects >= capacity);
+    assert_int_equal(pthread_create(&thread, NULL, take_first, less), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(less[0], 0);
+    assert_in_range(less[1], 1, capacity - 1);
+    give(objects[0]);
+}
+
 static void *take_and_end(void *value)
 {
     size_t threads = tarn__local_threads();
@@ -310,6 +363,8 @@ int main(void)
         LOCAL_TEST(counts_exactly),
         LOCAL_TEST(magazines_are_bounded),
         LOCAL_TEST(boundary_is_quiet),
+        LOCAL_TEST(is_asked_once),
+        LOCAL_TEST(rests_stay_in_the_depot),
         LOCAL_TEST(threads_end),
         LOCAL_TEST(works_after_a_thread_ended_its_cache),
         LOCAL_TEST(objects_cross_threads),

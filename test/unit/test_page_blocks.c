@@ -211,6 +211,17 @@ static void in_bulk(void **state)
         assert_true(check_all_bytes(tarn_page_address(pages[i]), PAGE, (unsigned char)i));
     assert_int_equal(tarn_pages_alloc_bulk(zone, TARN_GFP_KERNEL, 300, pages), 300);
     tarn_zone_verify(zone);
+    for (int round = 0; round < 2; round++) { /* what others wrote to is zero when it is asked to be, and left alone when not */
+        for (size_t i = 0; i < 300; i++)
+            tarn_pages_free(pages[i], 0);
+        tarn_pages_drain();
+        memset(pages, 0, sizeof pages);
+        size_t written = 0;
+        assert_int_equal(tarn_pages_alloc_bulk(zone, TARN_GFP_KERNEL | (round ? TARN_GFP_ZERO : 0), 300, pages), 300);
+        for (size_t i = 0; i < 300; i++)
+            written += !check_all_bytes(tarn_page_address(pages[i]), PAGE, 0);
+        assert_true(round ? written == 0 : written > 200);
+    }
     for (size_t i = 0; i < 300; i++)
         tarn_pages_free(pages[i], 0);
 }
@@ -277,7 +288,7 @@ static void ends_of_threads(void **state)
 {
     (void)state;
     tarn_pages_drain();
-    uint64_t allocations = stats_of(zone).allocations;
+    uint64_t allocations = stats_of(zone).allocations, frees = stats_of(zone).frees;
     for (int i = 0; i < 5; i++) {
         pthread_t thread;
         pthread_create(&thread, NULL, use_and_end, NULL);
@@ -285,6 +296,7 @@ static void ends_of_threads(void **state)
     }
     assert_int_equal(stats_of(zone).cached, 0);
     assert_int_equal(stats_of(zone).allocations, allocations + 5);
+    assert_int_equal(stats_of(zone).frees, frees + 5);
     assert_int_equal(zone->free_pages, zone->pages);
 }
 

@@ -1,6 +1,8 @@
-/* Floor 4: what TARN_POOL_CHECK alone finds of who uses a pool: two threads at once, and after its end. */
+/* Floor 4: what TARN_POOL_CHECK alone, and then what a letter of the environment alone finds of who uses a pool: two threads at once, and after its end. */
 #include "test/unit/check.h"
 
+#include "base/fail.h"
+#include "base/modes.h"
 #include "tarn/blockpool.h"
 #include "tarn/bump.h"
 #include "tarn/classpool.h"
@@ -9,21 +11,43 @@
 
 #include <pthread.h>
 
-static _Alignas(4096) char memory[65536];
+static _Alignas(4096) char memory[65536], more[4 * 65536];
 
 enum kind { REGION, CLASSPOOL, LEVELPOOL, BLOCKPOOL, BUMP, KINDS };
 
 static struct tarn_classpool *classes;
 static enum kind kind;
 static void *pool, *block;
+static unsigned flags, reports;
+static enum tarn__crime seen;
+static struct tarn__suspect said;
+
+/* Carries on. */
+static void remember(enum tarn__crime crime, const char *where, const void *address, const struct tarn__suspect *suspect,
+                     bool final)
+{
+    (void)where, (void)address;
+    assert_false(final);
+    reports++;
+    seen = crime;
+    said = *suspect;
+}
+
+/* So many reports since the last look, all of a kind; without letters none. */
+static void expect(unsigned count, enum tarn__crime what)
+{
+    assert_int_equal(reports, flags ? 0 : count);
+    assert_true(reports == 0 || seen == what);
+    reports = 0;
+}
 
 static void make(const struct tarn_pool_lock *lock)
 {
-    struct tarn_region_options region = {.flags = TARN_POOL_CHECK, .lock = lock};
-    struct tarn_classpool_options class = {.flags = TARN_POOL_CHECK, .lock = lock};
-    struct tarn_levelpool_options level = {.flags = TARN_POOL_CHECK, .lock = lock};
-    struct tarn_blockpool_options run = {.flags = TARN_POOL_CHECK, .lock = lock};
-    struct tarn_bump_options bump = {.flags = TARN_POOL_CHECK | TARN_BUMP_RECORD, .lock = lock};
+    struct tarn_region_options region = {.flags = flags, .lock = lock};
+    struct tarn_classpool_options class = {.flags = flags, .lock = lock};
+    struct tarn_levelpool_options level = {.flags = flags, .lock = lock};
+    struct tarn_blockpool_options run = {.flags = flags, .lock = lock};
+    struct tarn_bump_options bump = {.flags = flags | TARN_BUMP_RECORD, .lock = lock};
     classes = NULL;
     if (kind == CLASSPOOL)
         assert_int_equal(tarn_classpool_open(&classes, memory, sizeof memory, &class), 0);
@@ -159,6 +183,7 @@ static void threads_in_turn(void **state)
         assert_int_equal(found.given, 0);
         assert_int_equal(give(found.taken), 0);
         assert_int_equal(end(), 0);
+        expect(0, 0);
     }
 }
 
@@ -173,10 +198,103 @@ static void after_the_end(void **state)
             assert_int_equal(end(), 0);
             assert_null(take());
             assert_int_equal(give(block), TARN_POOL_DESTROYED);
-            if (kind != CLASSPOOL && kind != BUMP) /* of the one the name is gone; of the other the answer is none */
+            expect(2, TARN__DESTROYED_POOL);
+            if (flags && kind != CLASSPOOL && kind != BUMP) /* of the one the name is gone; of the other the answer is none */
                 assert_int_equal(end(), TARN_POOL_DESTROYED);
         }
 }
+
+/* A watched pool without a lock is one thread's, also while it asks its source for memory. */
+static void *grows(struct tarn_source *source, size_t size, size_t align)
+{
+    (void)source, (void)align;
+    during(NULL, NULL, 0);
+    return size <= sizeof more ? more : NULL;
+}
+
+static int gives_back(struct tarn_source *source, void *p, size_t size)
+{
+    (void)source, (void)p, (void)size;
+    return 0;
+}
+
+static void two_threads_in_a_watched_region(void **state)
+{
+    (void)state;
+    static const struct tarn_source_ops ops = {.acquire = grows, .release = gives_back};
+    struct tarn_source source = {.ops = &ops};
+    for (int locked = 0; locked < 2; locked++) {
+        struct tarn_region_options options = {.source = &source, .lock = locked ? TARN_POOL_LOCK_BUILTIN : NULL};
+        kind = REGION;
+        pool = tarn_region_create(memory, sizeof memory, &options);
+        assert_non_null(pool);
+        block = take();
+        found = (struct answers){NULL, 0, 0};
+        assert_non_null(tarn_region_alloc(pool, sizeof memory));
+        assert_int_equal(found.calls, 1);
+        assert_int_equal(found.given, locked ? 0 : TARN_POOL_RACE);
+        assert_true(locked ? found.taken != NULL : found.taken == NULL);
+        expect(locked ? 0 : 2, TARN__DATA_RACE);
+        tarn_region_reset(pool);
+        assert_int_equal(end(), 0);
+    }
+}
+
+static void watched_threads_in_turn(void **state) { threads_in_turn(state); }
+
+static void after_the_end_of_a_watched_pool(void **state) { after_the_end(state); }
+
+/* Which block it was, and the one in front of it, and what became of both. */
+static void watched_blocks_are_told(void **state)
+{
+    (void)state;
+    for (kind = REGION; kind < BUMP; kind++) {
+        make(NULL);
+        char *p = take(), *q = take(), *first = p < q ? p : q, *second = p < q ? q : p;
+        assert_true(first && second);
+        assert_int_not_equal(give(second + 8), 0);
+        expect(1, TARN__INVALID_FREE);
+        assert_ptr_equal(said.object, second);
+        assert_true(said.size == 40 && said.live && said.alloc_stack && said.alloc_thread && !said.free_stack);
+        assert_ptr_equal(said.neighbour, first);
+        assert_true(said.neighbour_size == 40 && said.neighbour_live && said.neighbour_stack);
+        assert_int_equal(give(first), 0);
+        assert_int_equal(give(second), 0);
+        assert_int_equal(give(second), TARN_POOL_DOUBLE_FREE);
+        expect(1, TARN__DOUBLE_FREE);
+        assert_ptr_equal(said.object, second);
+        assert_true(said.size == 40 && !said.live && said.alloc_stack && said.free_stack && said.free_thread);
+        assert_true(said.neighbour == first && !said.neighbour_live);
+        assert_int_equal(give(first), TARN_POOL_DOUBLE_FREE);
+        assert_true(said.object == first && !said.neighbour);
+        reports = 0;
+        assert_int_equal(end(), 0);
+    }
+}
+
+static int with_checks(void **state)
+{
+    (void)state;
+    flags = TARN_POOL_CHECK;
+    return 0;
+}
+
+static int with_a_letter(void **state)
+{
+    (void)state;
+    flags = 0;
+    tarn__set_reporter(remember);
+    return tarn__modes_set("U", NULL, NULL);
+}
+
+static int without(void **state)
+{
+    (void)state;
+    tarn__set_reporter(NULL);
+    return tarn__modes_set(NULL, NULL, NULL);
+}
+
+#define WATCHED_TEST(test) cmocka_unit_test_setup_teardown(test, with_a_letter, without)
 
 int main(void)
 {
@@ -184,6 +302,10 @@ int main(void)
         cmocka_unit_test(two_threads_at_once),
         cmocka_unit_test(threads_in_turn),
         cmocka_unit_test(after_the_end),
+        WATCHED_TEST(two_threads_in_a_watched_region),
+        WATCHED_TEST(watched_blocks_are_told),
+        WATCHED_TEST(watched_threads_in_turn),
+        WATCHED_TEST(after_the_end_of_a_watched_pool),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, with_checks, NULL);
 }

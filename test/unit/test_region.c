@@ -439,6 +439,21 @@ static void the_table_beside_what_was_overwritten(void **state)
     }
 }
 
+/* A free that is refused lets go of the lock. */
+static void refused_with_a_lock(void **state)
+{
+    (void)state;
+    struct tarn_region_options options = {.lock = TARN_POOL_LOCK_BUILTIN};
+    struct tarn_region *region = tarn_region_create(memory, sizeof memory, &options);
+    char *p = tarn_region_alloc(region, 100);
+    assert_non_null(p);
+    assert_int_equal(tarn_region_free(region, p + GRANULE), TARN_POOL_INSIDE);
+    assert_int_equal(tarn_region_free(region, other), TARN_POOL_FOREIGN);
+    assert_int_equal(tarn_region_free(region, p), 0);
+    assert_int_equal(tarn_region_free(region, p), TARN_POOL_DOUBLE_FREE);
+    assert_int_equal(tarn_region_destroy(region), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -455,6 +470,7 @@ int main(void)
         cmocka_unit_test(a_table_that_lies),
         cmocka_unit_test(what_is_live_is_shown),
         cmocka_unit_test(strategies_differ),
+        cmocka_unit_test(refused_with_a_lock),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
