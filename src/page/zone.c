@@ -310,10 +310,10 @@ static struct tarn_page *take_far_aligned(struct tarn__want *want, size_t align)
     if (!base)
         return NULL;
     tarn__lock(&zone->lock);
+    /* other threads may have taken meanwhile what a limit lets be in use */
+    size_t taken = tarn__marks_forbid(zone, want->count, want->flags, want->ample) ? 0 : want->count;
     for (size_t at = 0; at < size; at += TARN__SECTION_SIZE)
         add_section(tarn__section_of(base + at), group_for(want));
-    /* other threads may have taken meanwhile what a limit lets be in use */
-    size_t taken = tarn__marks_forbid(zone, 0, want->flags, want->ample) ? 0 : want->count;
     for (size_t at = tarn__align_down(taken, TARN__SECTION_PAGES); at * TARN__PAGE_SIZE < size; at += TARN__SECTION_PAGES) {
         size_t first = taken > at ? taken - at : 0;
         tarn__buddy_put(tarn__section_of(base + at * TARN__PAGE_SIZE), first, TARN__SECTION_PAGES - first);

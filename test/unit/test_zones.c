@@ -380,6 +380,39 @@ static void limits_growth(void **state)
     assert_int_equal(growing.pages, 0);
 }
 
+static struct tarn_zone contended;
+static struct tarn_page *others;
+
+/* While one thread is given memory by the source, another takes what the limit still allows. */
+static void *acquire_slowly(struct tarn_source *source, size_t size, size_t align)
+{
+    static bool within;
+    if (!within && size > TARN__SECTION_SIZE) {
+        within = true;
+        others = tarn__pages_alloc(&contended, 200, PAGE, NULL);
+        within = false;
+    }
+    return tarn_source_acquire(source->parent, size, align);
+}
+
+static int release(struct tarn_source *source, void *p, size_t size) { return tarn_source_release(source->parent, p, size); }
+
+static void limits_growth_of_two_at_once(void **state)
+{
+    (void)state;
+    static const struct tarn_source_ops ops = {.acquire = acquire_slowly, .release = release};
+    struct tarn_source slow = {.ops = &ops, .parent = tarn_source_system()};
+    tarn__zone_init(&contended, "contended", &slow);
+    assert_int_equal(tarn_zone_limit(&contended, 3100), 0);
+    assert_null(tarn__pages_alloc(&contended, 3000, 8 * MIB, NULL));
+    assert_non_null(others);
+    assert_int_equal(contended.pages - contended.free_pages, 200);
+    tarn__zone_check(&contended);
+    tarn__pages_free(others);
+    tarn__zone_trim(&contended, 0);
+    assert_int_equal(contended.pages, 0);
+}
+
 /* Where the source has no more, all that is free goes back to it before a large request fails: the last free section, too. */
 static void the_last_free_section_makes_room(void **state)
 {
@@ -454,6 +487,7 @@ int main(void)
         ZONES_TEST(fails_when_free_is_the_mark),
         ZONES_TEST(limits),
         ZONES_TEST(limits_growth),
+        ZONES_TEST(limits_growth_of_two_at_once),
         ZONES_TEST(the_last_free_section_makes_room),
         ZONES_TEST(always_there),
     };
