@@ -61,7 +61,7 @@ static inline void tarn__hard_begin(uint16_t *state, char *p, size_t size, size_
 static inline bool tarn__hard_sound(const uint16_t *state, const char *p, size_t asked, size_t slot_size)
 {
     return TARN__LIKELY(tarn__hard_intact(p, asked, slot_size, tarn__hard_canary(p))) &&
-           (TARN__LIKELY(state[-1] != TARN__HARD_NEVER) || tarn__hard_front_intact(p, slot_size));
+           (TARN__LIKELY(TARN__READ(state[-1]) != TARN__HARD_NEVER) || tarn__hard_front_intact(p, slot_size));
 }
 
 /* Whether the slot at `p` is as a free slot should be. */

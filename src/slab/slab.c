@@ -356,7 +356,7 @@ struct tarn__slab *tarn__slab_around(const void *p)
     if (!section)
         return NULL;
     size_t unit = (size_t)((const char *)p - section->base) >> TARN__UNIT_BITS;
-    bool is_slab = unit < TARN__SECTION_UNITS && section->page[unit * TARN__UNIT_PAGES].state == TARN__PAGE_SLAB;
+    bool is_slab = unit < TARN__SECTION_UNITS && tarn__page_state(&section->page[unit * TARN__UNIT_PAGES]) == TARN__PAGE_SLAB;
     return is_slab ? slab_in_room(section, unit) : NULL;
 }
 
