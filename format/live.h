@@ -30,7 +30,7 @@
 #define TARN_LIVE_GROUPS 3u          /* unmovable, movable, reclaimable */
 #define TARN_LIVE_STATES 16u         /* of pages */
 #define TARN_LIVE_MOST_BYTES 262144u /* of a structure that is described */
-#define TARN_LIVE_OWN 4u             /* ranges of the library's own data */
+#define TARN_LIVE_OWN 8u             /* ranges of the library's own data */
 
 /* A field of a structure: `count` values of `size` bytes side by side. A count of 0: there is no such field. */
 struct tarn_live_field {
@@ -194,6 +194,33 @@ struct tarn_live_notes {
     uint32_t grain_bits, number_bits, unused;
 };
 
+/*
+ * Hardened objects (TARN_HARDEN=1). The word at `base` is the address of their place, of 2^place_bits bytes, 0 while there is none. At `classes` are `count` descriptors of classes,
+ * `bytes` long each, of which the first is none: slots of `size` bytes from `slots` on, of which `known` may be in use; at `states` begins a number of 16 bits for each, which is `live` or
+ * more for one in use, more by the bytes that less was asked for. What is known of them lies within 2^meta_bits bytes, which begin 2^class_meta_bits before the states of class 1. `blocks`
+ * is the address of a struct tarn_live_hard_blocks, which describes whole pages.
+ */
+struct tarn_live_hard {
+    uintptr_t base, classes, blocks;
+    uint32_t count, bytes, live, place_bits, meta_bits, class_meta_bits;
+    struct tarn_live_field slots, states, size, known;
+};
+
+/* Lists linked by `next`, from an array of `count` heads. Numbers are offsets of the fields: the object, its pages, how many these are, what was asked for, and the state. */
+struct tarn_live_hard_blocks {
+    uintptr_t at;
+    uint32_t count, bytes, next, object, map, pages, asked, state;
+    uint32_t live, unused; /* the state of one that the program has */
+};
+
+/* Guarded objects (TARN_DEBUG=G, TARN_SAMPLE): groups of slots, of which `used` are or were. `used` and what else is known lies in places of their own, as of hardened ones. */
+struct tarn_live_guarded {
+    uintptr_t base, groups;
+    uint32_t count, bytes, slot_bytes, live, place_bits, meta_bits; /* meta_bits: of a group's slots' descriptors */
+    struct tarn_live_field slots, used;
+    struct tarn_live_field object, size, map, pages, state, stack;
+};
+
 struct tarn_live {
     char magic[TARN_LIVE_MAGIC_BYTES];
     uint32_t version; /* TARN_LIVE_VERSION */
@@ -208,6 +235,8 @@ struct tarn_live {
     struct tarn_live_section section;
     struct tarn_live_stacks stacks;
     struct tarn_live_notes notes;
+    struct tarn_live_hard hard;
+    struct tarn_live_guarded guarded;
     struct tarn_live_tail tail;
     struct tarn_live_blocks blocks;
     struct tarn_live_piece piece;

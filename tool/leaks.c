@@ -213,6 +213,7 @@ int tool_leaks_find(const struct tool_live *live, const struct tool_leaks_option
     leaks->stopped_ns = tool_now() - begin;
     leaks->threads = threads;
     name_all(live, leaks);
+    tool_leaks_merge(leaks);
     tool_leaks_suppress(leaks, &options->suppressions);
     return 0;
 }

@@ -175,6 +175,79 @@ void tool_leaks_group(const struct tool_scan *scan, unsigned kinds, struct tool_
     free(g.slots);
 }
 
+/* By kind, then by frames; those without any are never the same. */
+static int by_frames(const void *a, const void *b)
+{
+    const struct tool_leak_group *x = *(const struct tool_leak_group *const *)a, *y = *(const struct tool_leak_group *const *)b;
+
+    if (x->kind != y->kind)
+        return x->kind < y->kind ? -1 : 1;
+    if (x->frame_count != y->frame_count)
+        return x->frame_count < y->frame_count ? -1 : 1;
+    for (size_t i = 0; i < x->frame_count; i++)
+        if (x->frames[i].address != y->frames[i].address)
+            return x->frames[i].address < y->frames[i].address ? -1 : 1;
+    return x < y ? -1 : x > y;
+}
+
+static bool are_same(const struct tool_leak_group *a, const struct tool_leak_group *b)
+{
+    if (a->kind != b->kind || a->frame_count != b->frame_count || a->frame_count == 0)
+        return false;
+    for (size_t i = 0; i < a->frame_count; i++)
+        if (a->frames[i].address != b->frames[i].address)
+            return false;
+    return true;
+}
+
+static void free_frames(struct tool_leak_group *group)
+{
+    for (size_t k = 0; k < group->frame_count; k++) {
+        free(group->frames[k].function);
+        free(group->frames[k].file);
+        free(group->frames[k].module);
+    }
+    free(group->frames);
+    group->frames = NULL;
+    group->frame_count = 0;
+}
+
+static void absorb(struct tool_leak_group *into, struct tool_leak_group *other)
+{
+    for (uint64_t i = 0; i < other->objects && i < TOOL_LEAK_EXAMPLES && into->objects + i < TOOL_LEAK_EXAMPLES; i++)
+        into->examples[into->objects + i] = other->examples[i];
+    into->bytes += other->bytes;
+    into->objects += other->objects;
+    into->indirect_bytes += other->indirect_bytes;
+    into->indirect_objects += other->indirect_objects;
+    free_frames(other);
+    other->objects = 0;
+}
+
+void tool_leaks_merge(struct tool_leaks *leaks)
+{
+    struct tool_leak_group **order = tool_grow(NULL, (leaks->count + 1) * sizeof *order), *first = NULL;
+    size_t kept = 0;
+
+    for (size_t i = 0; i < leaks->count; i++)
+        order[i] = &leaks->groups[i];
+    if (leaks->count > 0)
+        qsort(order, leaks->count, sizeof *order, by_frames);
+    for (size_t i = 0; i < leaks->count; i++) {
+        if (first && are_same(first, order[i]))
+            absorb(first, order[i]);
+        else
+            first = order[i];
+    }
+    free(order);
+    for (size_t i = 0; i < leaks->count; i++)
+        if (leaks->groups[i].objects > 0)
+            leaks->groups[kept++] = leaks->groups[i];
+    leaks->count = kept;
+    if (kept > 0)
+        qsort(leaks->groups, kept, sizeof *leaks->groups, largest_first);
+}
+
 /* What is lost with a definite leak is suppressed with it. */
 void tool_leaks_suppress(struct tool_leaks *leaks, const struct tool_suppressions *suppressions)
 {
@@ -199,14 +272,8 @@ void tool_leaks_suppress(struct tool_leaks *leaks, const struct tool_suppression
 
 void tool_leaks_free(struct tool_leaks *leaks)
 {
-    for (size_t i = 0; i < leaks->count; i++) {
-        for (size_t k = 0; k < leaks->groups[i].frame_count; k++) {
-            free(leaks->groups[i].frames[k].function);
-            free(leaks->groups[i].frames[k].file);
-            free(leaks->groups[i].frames[k].module);
-        }
-        free(leaks->groups[i].frames);
-    }
+    for (size_t i = 0; i < leaks->count; i++)
+        free_frames(&leaks->groups[i]);
     free(leaks->groups);
     *leaks = (struct tool_leaks){.groups = NULL};
 }

@@ -52,6 +52,9 @@ const char *tool_leak_kind_name(unsigned kind);
 /* Groups what a scan has found; `kinds`: bits of those that are wanted as groups, sums are made of all. Frames are addresses yet. */
 void tool_leaks_group(const struct tool_scan *scan, unsigned kinds, struct tool_leaks *leaks);
 
+/* Makes one of groups whose frames turned out to be the same: their stacks differ within the library only. */
+void tool_leaks_merge(struct tool_leaks *leaks);
+
 /* Applies suppressions, once frames have names; the sums are without what they fit. */
 void tool_leaks_suppress(struct tool_leaks *leaks, const struct tool_suppressions *suppressions);
 

@@ -67,6 +67,24 @@ static bool notes_are_sound(const struct tarn_live *root)
            (p->bytes == 0 || all_fit(piece, sizeof piece / sizeof *piece, p->bytes)) && set_is_sound(&root->chunks);
 }
 
+/* The same of objects in places of their own, and of notes that lie apart. */
+static bool places_are_sound(const struct tarn_live *root)
+{
+    const struct tarn_live_hard *h = &root->hard;
+    const struct tarn_live_guarded *g = &root->guarded;
+    const struct tarn_live_notes *n = &root->notes;
+    const struct tarn_live_field class[] = {h->slots, h->states, h->size, h->known};
+    const struct tarn_live_field group[] = {g->slots, g->used};
+    const struct tarn_live_field slot[] = {g->object, g->size, g->map, g->pages, g->state, g->stack};
+
+    return (h->bytes == 0 || (all_fit(class, sizeof class / sizeof *class, h->bytes) && h->count <= MOST_ELEMENTS &&
+                              h->place_bits < 48 && h->meta_bits < 48 && h->class_meta_bits < 48)) &&
+           (g->bytes == 0 || (all_fit(group, sizeof group / sizeof *group, g->bytes) &&
+                              all_fit(slot, sizeof slot / sizeof *slot, g->slot_bytes) && g->count <= MOST_ELEMENTS &&
+                              g->place_bits < 48 && g->meta_bits < 32)) &&
+           (n->slots == 0 || (n->slot_bits < 48 && n->grain_bits < 16 && n->number_bits < 32 && n->bytes <= UINT32_C(1) << 30));
+}
+
 /* Whether all that a root says keeps within bounds. */
 static bool is_sound(const struct tarn_live *root)
 {
@@ -83,8 +101,8 @@ static bool is_sound(const struct tarn_live *root)
     return set_is_sound(&c->set) && set_is_sound(&t->set) && set_is_sound(&z->set) &&
            all_fit(cache, sizeof cache / sizeof *cache, c->set.bytes) &&
            all_fit(zone, sizeof zone / sizeof *zone, z->set.bytes) && all_fit(bin, 2, t->bin_bytes) && notes_are_sound(root) &&
-           t->set.bytes <= TARN_LIVE_MOST_BYTES && (uint64_t)t->bins_at + (uint64_t)t->bins * t->bin_bytes <= t->set.bytes &&
-           section_is_sound(&root->section);
+           places_are_sound(root) && t->set.bytes <= TARN_LIVE_MOST_BYTES &&
+           (uint64_t)t->bins_at + (uint64_t)t->bins * t->bin_bytes <= t->set.bytes && section_is_sound(&root->section);
 }
 
 /* Values */

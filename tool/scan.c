@@ -52,7 +52,7 @@ static bool read_words(const struct tool_scan *scan, struct tool_object object, 
         memcpy(words, extent->copy + at, count * sizeof *words);
         return true;
     }
-    return tool_live_read(scan->live, extent->begin + at, words, count * sizeof *words);
+    return tool_live_read(scan->live, extent->begin + (uintptr_t)at, words, count * sizeof *words);
 }
 
 /* Whether a word leads to constants of a file, as the address of a table of functions does. */
@@ -174,7 +174,7 @@ static bool copy_extent(struct tool_scan *scan, struct tool_extent *extent)
 
     if (extent->copy)
         return true;
-    if (scan->copy_bytes + bytes > scan->copy_most)
+    if (extent->wide || scan->copy_bytes + bytes > scan->copy_most)
         return false;
     extent->copy = tool_grow(NULL, bytes);
     scan->copy_bytes += bytes;
@@ -191,7 +191,7 @@ static void go_through(struct tool_scan *scan, struct tool_object object, void (
     uint64_t words = size > skip ? (size - skip) / sizeof at : 0;
     const char *from;
 
-    if (extent->count * extent->slot > COPIED) {
+    if (extent->slot > COPIED) {
         scan->heap_bytes += size;
         tool_scan_range(scan, at, at + size, (uint32_t)object.extent + TOOL_PAGE_EXTENT, false, act);
         return;

@@ -5,33 +5,13 @@
 
 #include "common.h"
 #include "live_sections.h"
+#include "scan_walk.h"
 
 #include <stdlib.h>
 #include <string.h>
 
 #define MOST_OBJECTS 65536u /* of an extent */
 #define MOST_BLOCKS ((size_t)1 << 24)
-
-/* What is to be entered in the table: the longest first, so that what lies in another comes after it. */
-struct range {
-    uintptr_t begin, end;
-    uint32_t entry;
-};
-
-struct walk {
-    struct tool_heap *heap;
-    const struct tarn_live *root;
-    unsigned number; /* of that copy of the library */
-    struct range *ranges;
-    size_t range_count, range_room;
-    uintptr_t *pieces; /* of heaps of the program's */
-    size_t piece_count, piece_room;
-    uintptr_t piece; /* the last that was met */
-    char *piece_copy;
-    uintptr_t window, table; /* where the window begins; its table of notes, 0: there is none */
-    uint64_t slot;           /* of the window, whose notes were asked for last */
-    uintptr_t slot_notes;
-};
 
 static uint64_t inverse_of(uint64_t slot) { return ((UINT64_C(1) << 32) + slot - 1) / slot; }
 
@@ -83,20 +63,19 @@ static void paint_all(struct walk *walk)
 
 /* Extents */
 
-/* Adds an extent, all of whose objects are free. NULL: what is told of it cannot be. */
-static struct tool_extent *add_extent(struct walk *walk, struct tool_extent extent, uint64_t bytes)
+struct tool_extent *tool_walk_add(struct walk *walk, struct tool_extent extent, uint64_t bytes)
 {
     struct tool_heap *heap = walk->heap;
 
-    if (extent.count == 0 || extent.count > MOST_OBJECTS || extent.slot == 0 || extent.slot > bytes / extent.count ||
-        extent.start > extent.slot || extent.size > extent.slot - extent.start || extent.begin > UINTPTR_MAX - bytes ||
-        (extent.count > 1 && extent.count * extent.slot > 1u << 16))
+    if (extent.count == 0 || extent.slot == 0 || extent.slot > bytes / extent.count || extent.start > extent.slot ||
+        extent.size > extent.slot - extent.start || extent.begin > UINTPTR_MAX - bytes ||
+        (extent.count > 1 && !extent.wide && extent.count * extent.slot > 1u << 16))
         return NULL;
     if (heap->count == heap->room) {
         heap->room = heap->room ? 2 * heap->room : 1024;
         heap->extents = tool_grow(heap->extents, heap->room * sizeof *heap->extents);
     }
-    extent.inverse = extent.count > 1 ? (uint32_t)inverse_of(extent.slot) : 0;
+    extent.inverse = extent.count > 1 && !extent.wide ? (uint32_t)inverse_of(extent.slot) : 0;
     extent.root = walk->number;
     extent.states = tool_grow(NULL, extent.count);
     memset(extent.states, TOOL_OBJECT_FREE, extent.count);
@@ -128,14 +107,14 @@ static size_t cache_index(const struct tool_heap *heap, uintptr_t at)
     return heap->cache_count;
 }
 
-static void make_notes(struct tool_extent *extent)
+void tool_walk_make_notes(struct tool_extent *extent)
 {
     extent->asked = extent->count > 1 ? tool_grow(NULL, extent->count * sizeof *extent->asked) : NULL;
     extent->stacks = tool_grow(NULL, extent->count * sizeof *extent->stacks);
     extent->exact = true;
 }
 
-static void note(struct tool_extent *extent, uint32_t index, uint64_t asked, uint32_t stack)
+void tool_walk_note(struct tool_extent *extent, uint32_t index, uint64_t asked, uint32_t stack)
 {
     if (extent->asked)
         extent->asked[index] = (uint32_t)asked;
@@ -159,14 +138,14 @@ static void read_tails(const struct walk *walk, struct tool_extent *extent)
         return;
     copy = tool_grow(NULL, bytes);
     if (tool_live_read(walk->heap->live, extent->begin, copy, bytes)) {
-        make_notes(extent);
+        tool_walk_make_notes(extent);
         for (uint32_t i = 0; i < extent->count; i++) {
             const char *tail = copy + i * extent->slot + cache->tail;
             uint64_t asked = t->asked.count ? tool_live_value(tail, t->asked, 0) : extent->size;
             if (asked & ASKED_NOT_LIVE)
                 extent->states[i] = TOOL_OBJECT_FREE;
-            note(extent, i, asked < extent->size ? asked : extent->size,
-                 users ? (uint32_t)tool_live_value(tail, t->stack, 0) : 0);
+            tool_walk_note(extent, i, asked < extent->size ? asked : extent->size,
+                           users ? (uint32_t)tool_live_value(tail, t->stack, 0) : 0);
         }
     }
     free(copy);
@@ -191,9 +170,9 @@ static uintptr_t read_block(const struct walk *walk, uintptr_t at, char *copy)
     if (extent && extent->begin == base && extent->count == 1 && object >= base && object - base < extent->slot &&
         object - base <= UINT32_MAX && asked <= extent->slot - (object - base)) {
         if (!extent->stacks)
-            make_notes(extent);
+            tool_walk_make_notes(extent);
         extent->start = (uint32_t)(object - base);
-        note(extent, 0, asked, (uint32_t)tool_live_value(copy, b->stack, 0));
+        tool_walk_note(extent, 0, asked, (uint32_t)tool_live_value(copy, b->stack, 0));
         extent->states[0] = tool_live_value(copy, b->state, 0) == b->live ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
     }
     return (uintptr_t)tool_live_value(copy, b->next, 0);
@@ -242,7 +221,7 @@ static bool take_note(const struct walk *walk, struct tool_extent *extent, uint3
                      : count > 2 && extent->count == 1 ? words[1] | (uint64_t)words[2] << 32
                                                        : words[1];
 
-    note(extent, index, number && asked <= extent->size ? asked : extent->size, number);
+    tool_walk_note(extent, index, number && asked <= extent->size ? asked : extent->size, number);
     return number != 0;
 }
 
@@ -258,7 +237,7 @@ static void read_notes(struct walk *walk, struct tool_extent *extent)
         return;
     words = tool_grow(NULL, bytes);
     if (tool_live_read(walk->heap->live, at, words, bytes)) {
-        make_notes(extent);
+        tool_walk_make_notes(extent);
         extent->exact = false;
         for (uint32_t i = 0; i < extent->count; i++)
             extent->exact |= take_note(walk, extent, i, words + i * extent->slot / grain, own);
@@ -268,8 +247,8 @@ static void read_notes(struct walk *walk, struct tool_extent *extent)
 
 static void add_large(struct walk *walk, uintptr_t begin, uint64_t bytes, uint32_t cache)
 {
-    struct tool_extent *extent =
-        add_extent(walk, (struct tool_extent){.begin = begin, .slot = bytes, .size = bytes, .count = 1, .cache = cache}, bytes);
+    struct tool_extent *extent = tool_walk_add(
+        walk, (struct tool_extent){.begin = begin, .slot = bytes, .size = bytes, .count = 1, .cache = cache}, bytes);
     if (!extent)
         return;
     extent->states[0] = TOOL_OBJECT_LOST;
@@ -286,14 +265,14 @@ static void add_slab(struct walk *walk, const char *slab, uintptr_t begin, uint6
 
     if (index == walk->heap->cache_count)
         return;
-    extent = add_extent(walk,
-                        (struct tool_extent){.begin = begin,
-                                             .slot = cache->slot,
-                                             .size = cache->size,
-                                             .start = (uint32_t)cache->start,
-                                             .count = (uint32_t)cache->count,
-                                             .cache = (uint32_t)index},
-                        bytes);
+    extent = tool_walk_add(walk,
+                           (struct tool_extent){.begin = begin,
+                                                .slot = cache->slot,
+                                                .size = cache->size,
+                                                .start = (uint32_t)cache->start,
+                                                .count = (uint32_t)cache->count,
+                                                .cache = (uint32_t)index},
+                           bytes);
     if (!extent)
         return;
     bool marked = marks && tool_live_read(walk->heap->live, marks, extent->states, extent->count);
@@ -331,13 +310,13 @@ static void add_piece(struct walk *walk, uintptr_t at, uintptr_t begin, uint64_t
     }
     if (tool_live_value(walk->piece_copy, p->base, 0) != begin)
         return;
-    extent = add_extent(walk,
-                        (struct tool_extent){.begin = begin,
-                                             .slot = tool_live_value(walk->piece_copy, p->size, 0),
-                                             .size = tool_live_value(walk->piece_copy, p->size, 0),
-                                             .count = count < MOST_OBJECTS ? (uint32_t)count : 0,
-                                             .cache = TOOL_CACHE_HEAP},
-                        bytes);
+    extent = tool_walk_add(walk,
+                           (struct tool_extent){.begin = begin,
+                                                .slot = tool_live_value(walk->piece_copy, p->size, 0),
+                                                .size = tool_live_value(walk->piece_copy, p->size, 0),
+                                                .count = count < MOST_OBJECTS ? (uint32_t)count : 0,
+                                                .cache = TOOL_CACHE_HEAP},
+                           bytes);
     words = (count + 63) / 64;
     if (extent) {
         char *map = tool_grow(NULL, words * 8);
@@ -438,7 +417,7 @@ static bool read_caches(struct tool_heap *heap, const struct tarn_live_cache *fi
 static void add_own(struct walk *walk)
 {
     const struct tarn_live *root = walk->root;
-    uintptr_t page = (uintptr_t)1 << TOOL_PAGE_BITS, *chunks;
+    uintptr_t *chunks;
     size_t count;
 
     if (tool_live_elements(walk->heap->live, &root->chunks, &chunks, &count))
@@ -446,9 +425,8 @@ static void add_own(struct walk *walk)
             paint(walk->heap, chunks[i], chunks[i] + root->chunks.bytes, TOOL_PAGE_OWN);
     free(chunks);
     for (unsigned i = 0; i < TARN_LIVE_OWN; i++)
-        if (root->own[i].bytes >= 2 * page)
-            paint(walk->heap, (root->own[i].at + page - 1) & ~(page - 1), (root->own[i].at + root->own[i].bytes) & ~(page - 1),
-                  TOOL_PAGE_OWN);
+        if (root->own[i].bytes > 0)
+            tool_walk_leave_out(walk, root->own[i].at, root->own[i].at + root->own[i].bytes);
 }
 
 /* What describes slabs of heaps lies among the program's objects and is none. */
@@ -462,6 +440,14 @@ static void hide_pieces(const struct walk *walk)
     }
 }
 
+void tool_walk_leave_out(struct walk *walk, uintptr_t begin, uintptr_t end)
+{
+    struct tool_heap *heap = walk->heap;
+
+    heap->away = tool_grow(heap->away, (heap->away_count + 1) * sizeof *heap->away);
+    heap->away[heap->away_count++] = (struct tool_away){begin, end};
+}
+
 static bool read_root(struct tool_heap *heap, const struct tarn_live *root, unsigned number)
 {
     struct walk walk = {.heap = heap, .root = root, .number = number, .slot = UINT64_MAX};
@@ -469,12 +455,13 @@ static bool read_root(struct tool_heap *heap, const struct tarn_live *root, unsi
     bool done;
 
     walk.piece_copy = tool_grow(NULL, root->piece.bytes);
-    if (root->notes.at && root->notes.slots && root->notes.slot_bits < 48 && root->notes.number_bits < 32 &&
+    if (root->notes.at && root->notes.slots &&
         (!tool_live_read(heap->live, root->notes.at, &walk.table, sizeof walk.table) ||
          !tool_live_read(heap->live, root->window, &walk.window, sizeof walk.window)))
         walk.table = 0;
     done = read_caches(heap, &root->cache) && tool_sections_each(heap->live, root, &visitor);
     if (done) {
+        tool_walk_hard(&walk);
         add_own(&walk);
         paint_all(&walk);
         read_blocks(&walk);
@@ -510,6 +497,7 @@ void tool_heap_free(struct tool_heap *heap)
     for (size_t i = 0; heap->leaves && i < TOOL_LEAVES; i++)
         free(heap->leaves[i]);
     free(heap->leaves);
+    free(heap->away);
     free(heap->extents);
     free(heap->caches);
     *heap = (struct tool_heap){.live = NULL};

@@ -31,7 +31,8 @@ struct tool_extent {
     uint64_t slot; /* bytes */
     uint64_t size; /* bytes of an object; less than a slot's by `start`, red zones, and what was not asked for */
     uint32_t start, count;
-    uint32_t inverse; /* ceil(2^32 / slot) where there are several; an extent is no longer than 64 KiB then */
+    uint32_t inverse; /* ceil(2^32 / slot) where there are several, and the extent is no longer than 64 KiB; else 0 */
+    bool wide;        /* it is longer */
     uint32_t cache;   /* index of its cache; TOOL_CACHE_LARGE, TOOL_CACHE_HEAP */
     unsigned root;    /* of which copy of the library */
     uint8_t *states;
@@ -52,6 +53,11 @@ struct tool_scan_cache {
     char name[TOOL_LIVE_NAME];
 };
 
+/* Addresses where nothing is the program's. */
+struct tool_away {
+    uintptr_t begin, end;
+};
+
 struct tool_heap {
     const struct tool_live *live;
     struct tool_extent *extents;
@@ -60,7 +66,9 @@ struct tool_heap {
     size_t cache_count;
     uint32_t **leaves;
     uintptr_t low, high; /* all extents lie between */
-    bool exact;          /* false: of some objects it is not known whether they are in use; they count as if */
+    struct tool_away *away;
+    size_t away_count;
+    bool exact; /* false: of some objects it is not known whether they are in use; they count as if */
 };
 
 /* An object. `extent` SIZE_MAX: none. */
@@ -96,7 +104,7 @@ static inline bool tool_heap_find(const struct tool_heap *heap, uintptr_t at, st
         return false;
     extent = &heap->extents[page - TOOL_PAGE_EXTENT];
     within = at - extent->begin;
-    index = extent->count > 1 ? within * extent->inverse >> 32 : 0;
+    index = extent->inverse ? within * extent->inverse >> 32 : extent->wide ? within / extent->slot : 0;
     if (at < extent->begin || index >= extent->count)
         return false;
     within -= index * extent->slot + extent->start; /* before its start it wraps */

@@ -102,6 +102,23 @@ static void look_at_thread(struct tool_scan *scan, const struct tool_thread *thr
     }
 }
 
+/* The roots of a mapping, around what is left out: `next` is the number of the first such range to be looked at. */
+static void look_around(struct tool_scan *scan, uintptr_t begin, uintptr_t end, bool constant, size_t next)
+{
+    for (; next < scan->heap->away_count; next++) {
+        const struct tool_away *away = &scan->heap->away[next];
+        if (away->end <= begin || away->begin >= end)
+            continue;
+        if (away->begin > begin)
+            look_around(scan, begin, away->begin, constant, next + 1);
+        if (away->end >= end)
+            return;
+        begin = away->end;
+    }
+    if (begin < end)
+        tool_scan_range(scan, begin, end, TOOL_PAGE_FOREIGN, constant, act_on_root);
+}
+
 void tool_scan_roots(struct tool_scan *scan, const struct tool_frozen *frozen)
 {
     for (size_t i = 0; i < frozen->count; i++)
@@ -112,6 +129,6 @@ void tool_scan_roots(struct tool_scan *scan, const struct tool_frozen *frozen)
 
         if (mapping->mode[0] != 'r' || (constant && (mapping->mode[3] != 'p' || mapping->inode == 0)))
             continue;
-        tool_scan_range(scan, stack_begin(scan, frozen, mapping), mapping->end, TOOL_PAGE_FOREIGN, constant, act_on_root);
+        look_around(scan, stack_begin(scan, frozen, mapping), mapping->end, constant, 0);
     }
 }

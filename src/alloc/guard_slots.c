@@ -5,10 +5,9 @@
 #include "os/os.h"
 #include "os/random.h"
 
-#define META_BITS 23 /* bytes of a group's descriptors */
 #define META_STEP ((size_t)65536)
 
-_Static_assert(TARN__GUARD_SLOTS * sizeof(struct tarn__guard_slot) <= (size_t)1 << META_BITS,
+_Static_assert(TARN__GUARD_SLOTS * sizeof(struct tarn__guard_slot) <= (size_t)1 << TARN__GUARD_META_BITS,
                "descriptors of a group have room");
 
 struct tarn__guard_group tarn__guard_group[TARN__GUARD_GROUPS];
@@ -19,14 +18,14 @@ static _Atomic uint32_t begun; /* 1: there is a place; 2: there is none */
 
 static bool find_places(void)
 {
-    uintptr_t meta = tarn__random_place((size_t)TARN__GUARD_GROUPS << META_BITS);
+    uintptr_t meta = tarn__random_place((size_t)TARN__GUARD_GROUPS << TARN__GUARD_META_BITS);
     uintptr_t base = meta ? tarn__random_place((size_t)TARN__GUARD_GROUPS << TARN__GUARD_GROUP_BITS) : 0;
     if (!base)
         return false;
     for (unsigned k = 0; k < TARN__GUARD_GROUPS; k++) {
         struct tarn__guard_group *group = &tarn__guard_group[k];
         bool sample = k == TARN__GUARD_SAMPLE;
-        group->slot = (struct tarn__guard_slot *)(meta + ((uintptr_t)k << META_BITS));
+        group->slot = (struct tarn__guard_slot *)(meta + ((uintptr_t)k << TARN__GUARD_META_BITS));
         group->stride = (((size_t)1 << (sample ? 0 : k)) + 1) * TARN__PAGE_SIZE;
         size_t fit = (((size_t)1 << TARN__GUARD_GROUP_BITS) - TARN__PAGE_SIZE) / group->stride;
         group->slots = (uint32_t)tarn__min(fit, sample ? TARN__SAMPLE_SLOTS : TARN__GUARD_SLOTS);

@@ -15,6 +15,7 @@ enum {
     TARN__GUARD_LARGEST = 25, /* the largest k */
     TARN__GUARD_SLOTS = 65536,
     TARN__SAMPLE_SLOTS = 16,
+    TARN__GUARD_META_BITS = 23, /* bytes of a group's descriptors; the groups' lie side by side */
     TARN__GUARD_NAME = 24,
     TARN__GUARD_FILL = 0xbb, /* what lies on the object's pages around it */
 };

@@ -366,3 +366,16 @@ void tarn__hard_large_stats(struct tarn__hard_stats *stats)
 }
 
 void tarn__hard_large_each_lock(void (*act)(struct tarn__lock *)) { act(&lock); }
+
+const struct tarn__hard_large_map tarn__hard_large_map = {
+    .at = chain,
+    .count = CHAINS,
+    .bytes = sizeof(struct block),
+    .next = offsetof(struct block, next),
+    .object = offsetof(struct block, p),
+    .map = offsetof(struct block, map),
+    .pages = offsetof(struct block, pages),
+    .asked = offsetof(struct block, asked),
+    .state = offsetof(struct block, state),
+    .live = LIVE,
+};

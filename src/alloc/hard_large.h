@@ -13,6 +13,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 struct tarn__hard_stats;
 struct tarn__suspect;
@@ -28,6 +29,13 @@ bool tarn__hard_large_size(const void *p, const char *where, size_t *size);
 
 /* Another size in the same place; false: it has no room there. *size is that of a live one. */
 bool tarn__hard_large_resize(void *p, size_t size);
+
+/* Where blocks are, for readers outside of the process: format/live.h has the same structure. */
+struct tarn__hard_large_map {
+    void *at;
+    uint32_t count, bytes, next, object, map, pages, asked, state, live, unused;
+};
+extern const struct tarn__hard_large_map tarn__hard_large_map;
 
 size_t tarn__hard_large_check(void);
 bool tarn__hard_large_describe(const void *p, struct tarn__suspect *suspect);

@@ -7,6 +7,9 @@
 #include "format/live.h"
 
 #include "alloc/care_large.h"
+#include "alloc/guard_slots.h"
+#include "alloc/hard_large.h"
+#include "alloc/hard_slots.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "os/kept.h"
@@ -111,6 +114,41 @@ __attribute__((used)) struct tarn_live tarn__live = {
             .grain_bits = TARN__NOTE_GRAIN_BITS,
             .number_bits = TARN__NOTE_NUMBER_BITS,
         },
+    .hard =
+        {
+            .base = (uintptr_t)&tarn__hard_base,
+            .classes = (uintptr_t)tarn__hard_class,
+            .blocks = (uintptr_t)&tarn__hard_large_map,
+            .count = TARN__CLASSES + 1,
+            .bytes = sizeof(struct tarn__hard_class),
+            .live = TARN__HARD_LIVE,
+            .place_bits = TARN__HARD_CLASS_BITS + 7,
+            .meta_bits = TARN__HARD_META_BITS + 7,
+            .class_meta_bits = TARN__HARD_META_BITS,
+            .slots = TARN_LIVE_FIELD(struct tarn__hard_class, base),
+            .states = TARN_LIVE_FIELD(struct tarn__hard_class, state),
+            .size = TARN_LIVE_FIELD(struct tarn__hard_class, size),
+            .known = TARN_LIVE_FIELD(struct tarn__hard_class, known),
+        },
+    .guarded =
+        {
+            .base = (uintptr_t)&tarn__guard_base,
+            .groups = (uintptr_t)tarn__guard_group,
+            .count = TARN__GUARD_GROUPS,
+            .bytes = sizeof(struct tarn__guard_group),
+            .slot_bytes = sizeof(struct tarn__guard_slot),
+            .live = TARN__GUARD_LIVE,
+            .place_bits = TARN__GUARD_GROUP_BITS + 5,
+            .meta_bits = TARN__GUARD_META_BITS,
+            .slots = TARN_LIVE_FIELD(struct tarn__guard_group, slot),
+            .used = TARN_LIVE_FIELD(struct tarn__guard_group, used),
+            .object = TARN_LIVE_FIELD(struct tarn__guard_slot, p),
+            .size = TARN_LIVE_FIELD(struct tarn__guard_slot, size),
+            .map = TARN_LIVE_FIELD(struct tarn__guard_slot, mapped),
+            .pages = TARN_LIVE_FIELD(struct tarn__guard_slot, pages),
+            .state = TARN_LIVE_FIELD(struct tarn__guard_slot, state),
+            .stack = TARN_LIVE_FIELD(struct tarn__guard_slot, alloc_stack),
+        },
     .tail =
         {
             .bytes = sizeof(struct tarn__tail),
@@ -146,6 +184,8 @@ __attribute__((used)) struct tarn_live tarn__live = {
         {
             {(uintptr_t)tarn__sections, sizeof tarn__sections},
             {(uintptr_t)tarn__meta_chunks, sizeof tarn__meta_chunks},
+            {(uintptr_t)tarn__hard_class, sizeof tarn__hard_class},
+            {(uintptr_t)tarn__guard_group, sizeof tarn__guard_group},
         },
     .stacks =
         {
@@ -158,6 +198,10 @@ __attribute__((used)) struct tarn_live tarn__live = {
         },
 };
 
+_Static_assert(TARN__HARD_PLACES == 1 << 7 && TARN__GUARD_GROUPS == 1 << 5, "places are as long as is told");
+_Static_assert(sizeof(struct tarn_live_hard_blocks) == sizeof(struct tarn__hard_large_map) &&
+                   offsetof(struct tarn_live_hard_blocks, live) == offsetof(struct tarn__hard_large_map, live),
+               "whole pages are told of in the same words");
 _Static_assert(TARN__ORDERS == TARN_LIVE_ORDERS && TARN_MOBILITIES == TARN_LIVE_GROUPS, "readers know orders and groups");
 _Static_assert(sizeof(struct tarn__local) <= TARN_LIVE_MOST_BYTES && sizeof(struct tarn__section) <= TARN_LIVE_MOST_BYTES,
                "readers take structures of such lengths");

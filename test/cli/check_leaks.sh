@@ -93,6 +93,19 @@ of_plain_process() { # no lengths and stacks, but the same objects
 }
 check "leaks: without anything noted" of_plain_process
 
+all_sums='[d[k] for k in ("definite", "indirect", "possible")] == [{"bytes": 5104502, "objects": 11}, {"bytes": 560, "objects": 5}, {"bytes": 200, "objects": 1}]'
+
+in_other_places() { # hardened and guarded objects lie elsewhere, and are objects all the same
+    [ "$machine" = x86_64 ] || [ "$machine" = aarch64 ] || skip "not on this machine" || return
+    start_leaks TARN_HARDEN=1 || return
+    status_is 0 "$tarn" leaks --json --show-reachable --show-indirect "$pid" && by_size out "$all_sums" && by_size out "$all_reached" || return 1
+    start_leaks TARN_DEBUG=G || return
+    status_is 0 "$tarn" leaks --json --show-reachable --show-indirect "$pid" && by_size out "$all_known" && by_size out "$all_reached" || return 1
+    start_leaks TARN_SAMPLE=1 TARN_DEBUG=L || return
+    status_is 0 "$tarn" leaks --json --show-reachable --show-indirect "$pid" && by_size out "$all_known" && by_size out "$all_reached"
+}
+check "leaks: hardened, guarded and sampled objects" in_other_places
+
 stopped_process() {
     start_leaks TARN_DEBUG=U || return
     kill -STOP "$pid"
