@@ -158,7 +158,7 @@ void tool_leaks_group(const struct tool_scan *scan, unsigned kinds, struct tool_
                                   [TOOL_OBJECT_LEADER] = TOOL_LEAK_DEFINITE};
     struct grouping g = {.scan = scan, .leaks = leaks};
 
-    *leaks = (struct tool_leaks){.exact = scan->heap->exact, .root_bytes = scan->root_bytes, .heap_bytes = scan->heap_bytes};
+    *leaks = (struct tool_leaks){.exact = scan->heap->exact};
     for (size_t i = 0; i < scan->heap->count; i++)
         for (uint32_t k = 0; k < scan->heap->extents[i].count; k++) {
             uint8_t state = scan->heap->extents[i].states[k];

@@ -42,7 +42,6 @@ struct tool_leaks {
     struct tool_leak_sum sums[TOOL_LEAK_KINDS], suppressed;
     bool stacks; /* of some it is known where they were allocated */
     bool exact;  /* as of struct tool_heap */
-    uint64_t root_bytes, heap_bytes;
     uint64_t stopped_ns, threads;
 };
 

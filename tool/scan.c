@@ -16,6 +16,8 @@
 
 #define BUFFER ((size_t)1 << 20)
 #define COPIED ((uint64_t)1 << 16) /* longer extents are read piece by piece, once */
+#define AHEAD 8u                   /* objects, and words in a block, that are fetched before they are looked at */
+#define BLOCK 16u
 #define COPIES_MOST ((uint64_t)1 << 30)
 
 static void push(struct tool_object **stack, size_t *count, size_t *room, struct tool_object object)
@@ -104,6 +106,30 @@ void tool_scan_word(struct tool_scan *scan, uintptr_t word)
         wait_for(scan, object, TOOL_OBJECT_POSSIBLE);
 }
 
+void tool_scan_words(struct tool_scan *scan, const uintptr_t *words, uint64_t count,
+                     void (*act)(struct tool_scan *scan, uintptr_t word))
+{
+    const uintptr_t low = scan->heap->low, span = scan->heap->high - low;
+
+    for (uint64_t i = 0; i < count; i += BLOCK) {
+        uint64_t end = count - i < BLOCK ? count : i + BLOCK;
+        unsigned found = 0;
+        uintptr_t some[BLOCK];
+        for (uint64_t k = i; k < end; k++) {
+            some[found] = words[k];
+            found += words[k] - low < span;
+        }
+        for (unsigned k = 0; k < found && found > 1; k++) {
+            struct tool_object object;
+            uint64_t offset;
+            if (tool_heap_find(scan->heap, some[k], &object, &offset))
+                __builtin_prefetch(state_of(scan, object));
+        }
+        for (unsigned k = 0; k < found; k++)
+            act(scan, some[k]);
+    }
+}
+
 void tool_scan_keep(struct tool_scan *scan, uintptr_t at)
 {
     struct tool_object object;
@@ -176,9 +202,8 @@ static bool copy_extent(struct tool_scan *scan, struct tool_extent *extent)
         return true;
     if (extent->wide || scan->copy_bytes + bytes > scan->copy_most)
         return false;
-    extent->copy = tool_grow(NULL, bytes);
+    extent->copy = tool_arena_take(&scan->heap->copies, bytes);
     scan->copy_bytes += bytes;
-    scan->heap_bytes += bytes;
     scan->failed |= !tool_live_read(scan->live, extent->begin, extent->copy, bytes);
     return true;
 }
@@ -192,7 +217,6 @@ static void go_through(struct tool_scan *scan, struct tool_object object, void (
     const char *from;
 
     if (extent->slot > COPIED) {
-        scan->heap_bytes += size;
         tool_scan_range(scan, at, at + size, (uint32_t)object.extent + TOOL_PAGE_EXTENT, false, act);
         return;
     }
@@ -200,20 +224,38 @@ static void go_through(struct tool_scan *scan, struct tool_object object, void (
         from = extent->copy + (at - extent->begin) + skip;
     } else {
         scan->failed |= !tool_live_read(scan->live, at + skip, scan->buffer, words * sizeof at);
-        scan->heap_bytes += size;
         from = scan->buffer;
     }
-    for (uint64_t i = 0; i < words; i++) {
-        uintptr_t word;
-        memcpy(&word, from + i * sizeof word, sizeof word);
-        act(scan, word);
-    }
+    tool_scan_words(scan, (const uintptr_t *)(const void *)from, words, act);
 }
 
+/* What is looked at soon is to be in the processor's caches by then. */
+static void fetch(const struct tool_scan *scan, struct tool_object object)
+{
+    const struct tool_extent *extent = &scan->heap->extents[object.extent];
+
+    if (extent->copy)
+        __builtin_prefetch(extent->copy + object.index * extent->slot + extent->start);
+    if (extent->asked)
+        __builtin_prefetch(&extent->asked[object.index]);
+}
+
+/* The objects on the stack, and those that are found meanwhile; a few are taken off it ahead. */
 static void go_on(struct tool_scan *scan, void (*act)(struct tool_scan *, uintptr_t))
 {
-    while (scan->stack_count > 0 && !scan->failed)
-        go_through(scan, scan->stack[--scan->stack_count], act);
+    struct tool_object ahead[AHEAD];
+    size_t first = 0, count = 0;
+
+    while ((scan->stack_count > 0 || count > 0) && !scan->failed) {
+        if (scan->stack_count > 0 && count < AHEAD) {
+            struct tool_object object = scan->stack[--scan->stack_count];
+            ahead[(first + count++) % AHEAD] = object;
+            fetch(scan, object);
+        } else {
+            count--;
+            go_through(scan, ahead[first++ % AHEAD], act);
+        }
+    }
 }
 
 static void go_on_possible(struct tool_scan *scan)

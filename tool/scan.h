@@ -31,7 +31,6 @@ struct tool_scan {
     bool strict;                 /* only beginnings count */
     struct tool_leader *leaders; /* by address of the extent they were found in */
     size_t leader_count, leader_room;
-    uint64_t root_bytes, heap_bytes; /* that were looked through */
 
     /* at work */
     struct tool_object *stack, *possible;
@@ -52,6 +51,10 @@ void tool_scan_free(struct tool_scan *scan);
 
 /* One word that was found; `root`: not in an object. For scan_roots.c. */
 void tool_scan_word(struct tool_scan *scan, uintptr_t word);
+
+/* Many of them, whoever is to act on each; those that are none of an object are left out. */
+void tool_scan_words(struct tool_scan *scan, const uintptr_t *words, uint64_t count,
+                     void (*act)(struct tool_scan *scan, uintptr_t word));
 
 /* The object around an address is reached. */
 void tool_scan_keep(struct tool_scan *scan, uintptr_t at);

@@ -38,7 +38,7 @@ static void add_class(struct walk *walk, const char *class)
                                      : NULL;
 
     if (extent)
-        tool_walk_make_notes(extent);
+        tool_walk_make_notes(&walk->heap->notes, extent);
     for (uint32_t i = 0; extent && i < known; i++) {
         uint64_t less = copy[i] - h->live;
         bool live = copy[i] >= h->live && less <= size;
@@ -65,7 +65,7 @@ static void add_pages(struct walk *walk, uintptr_t map, uint64_t bytes, uintptr_
 
     if (!extent)
         return;
-    tool_walk_make_notes(extent);
+    tool_walk_make_notes(&walk->heap->notes, extent);
     tool_walk_note(extent, 0, asked, stack);
     extent->states[0] = live ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
 }

@@ -77,7 +77,7 @@ struct tool_extent *tool_walk_add(struct walk *walk, struct tool_extent extent, 
     }
     extent.inverse = extent.count > 1 && !extent.wide ? (uint32_t)inverse_of(extent.slot) : 0;
     extent.root = walk->number;
-    extent.states = tool_grow(NULL, extent.count);
+    extent.states = tool_arena_take(&heap->states, extent.count);
     memset(extent.states, TOOL_OBJECT_FREE, extent.count);
     add_range(walk, extent.begin, extent.begin + bytes, (uint32_t)heap->count + TOOL_PAGE_EXTENT);
     heap->extents[heap->count] = extent;
@@ -107,10 +107,10 @@ static size_t cache_index(const struct tool_heap *heap, uintptr_t at)
     return heap->cache_count;
 }
 
-void tool_walk_make_notes(struct tool_extent *extent)
+void tool_walk_make_notes(struct tool_arena *notes, struct tool_extent *extent)
 {
-    extent->asked = extent->count > 1 ? tool_grow(NULL, extent->count * sizeof *extent->asked) : NULL;
-    extent->stacks = tool_grow(NULL, extent->count * sizeof *extent->stacks);
+    extent->asked = extent->count > 1 ? tool_arena_take(notes, extent->count * sizeof *extent->asked) : NULL;
+    extent->stacks = tool_arena_take(notes, extent->count * sizeof *extent->stacks);
     extent->exact = true;
 }
 
@@ -138,7 +138,7 @@ static void read_tails(const struct walk *walk, struct tool_extent *extent)
         return;
     copy = tool_grow(NULL, bytes);
     if (tool_live_read(walk->heap->live, extent->begin, copy, bytes)) {
-        tool_walk_make_notes(extent);
+        tool_walk_make_notes(&walk->heap->notes, extent);
         for (uint32_t i = 0; i < extent->count; i++) {
             const char *tail = copy + i * extent->slot + cache->tail;
             uint64_t asked = t->asked.count ? tool_live_value(tail, t->asked, 0) : extent->size;
@@ -170,7 +170,7 @@ static uintptr_t read_block(const struct walk *walk, uintptr_t at, char *copy)
     if (extent && extent->begin == base && extent->count == 1 && object >= base && object - base < extent->slot &&
         object - base <= UINT32_MAX && asked <= extent->slot - (object - base)) {
         if (!extent->stacks)
-            tool_walk_make_notes(extent);
+            tool_walk_make_notes(&walk->heap->notes, extent);
         extent->start = (uint32_t)(object - base);
         tool_walk_note(extent, 0, asked, (uint32_t)tool_live_value(copy, b->stack, 0));
         extent->states[0] = tool_live_value(copy, b->state, 0) == b->live ? TOOL_OBJECT_LOST : TOOL_OBJECT_FREE;
@@ -237,7 +237,7 @@ static void read_notes(struct walk *walk, struct tool_extent *extent)
         return;
     words = tool_grow(NULL, bytes);
     if (tool_live_read(walk->heap->live, at, words, bytes)) {
-        tool_walk_make_notes(extent);
+        tool_walk_make_notes(&walk->heap->notes, extent);
         extent->exact = false;
         for (uint32_t i = 0; i < extent->count; i++)
             extent->exact |= take_note(walk, extent, i, words + i * extent->slot / grain, own);
@@ -488,16 +488,13 @@ bool tool_heap_read(const struct tool_live *live, struct tool_heap *heap)
 
 void tool_heap_free(struct tool_heap *heap)
 {
-    for (size_t i = 0; i < heap->count; i++) {
-        free(heap->extents[i].states);
-        free(heap->extents[i].asked);
-        free(heap->extents[i].stacks);
-        free(heap->extents[i].copy);
-    }
     for (size_t i = 0; heap->leaves && i < TOOL_LEAVES; i++)
         free(heap->leaves[i]);
     free(heap->leaves);
     free(heap->away);
+    tool_arena_free(&heap->states);
+    tool_arena_free(&heap->notes);
+    tool_arena_free(&heap->copies);
     free(heap->extents);
     free(heap->caches);
     *heap = (struct tool_heap){.live = NULL};

@@ -8,6 +8,7 @@
 #ifndef TARN_TOOL_SCAN_HEAP_H
 #define TARN_TOOL_SCAN_HEAP_H
 
+#include "arena.h"
 #include "live.h"
 
 #define TOOL_PAGE_BITS 12u
@@ -65,7 +66,8 @@ struct tool_heap {
     struct tool_scan_cache *caches;
     size_t cache_count;
     uint32_t **leaves;
-    uintptr_t low, high; /* all extents lie between */
+    uintptr_t low, high;                     /* all extents lie between */
+    struct tool_arena states, notes, copies; /* of all extents */
     struct tool_away *away;
     size_t away_count;
     bool exact; /* false: of some objects it is not known whether they are in use; they count as if */
@@ -107,9 +109,9 @@ static inline bool tool_heap_find(const struct tool_heap *heap, uintptr_t at, st
     index = extent->inverse ? within * extent->inverse >> 32 : extent->wide ? within / extent->slot : 0;
     if (at < extent->begin || index >= extent->count)
         return false;
-    within -= index * extent->slot + extent->start; /* before its start it wraps */
-    size = tool_object_size(extent, (uint32_t)index);
-    if (within >= (size ? size : 1))
+    within -= index * extent->slot + extent->start;                    /* before its start it wraps */
+    size = within > 0 ? tool_object_size(extent, (uint32_t)index) : 1; /* what was asked for is mostly not needed */
+    if (within >= size)
         return false;
     *object = (struct tool_object){page - TOOL_PAGE_EXTENT, (uint32_t)index};
     *offset = within;

@@ -25,8 +25,7 @@ static void look_at(struct tool_scan *scan, uintptr_t begin, uintptr_t end, void
 
         if (!tool_live_read(scan->live, at, scan->buffer, bytes)) /* of a device, or of a file that became shorter */
             continue;
-        for (size_t i = 0; i < bytes / sizeof *words; i++)
-            act(scan, words[i]);
+        tool_scan_words(scan, words, bytes / sizeof *words, act);
     }
 }
 
@@ -59,12 +58,6 @@ void tool_scan_range(struct tool_scan *scan, uintptr_t begin, uintptr_t end, uin
         }
     }
     look_at(scan, from, to, act);
-}
-
-static void act_on_root(struct tool_scan *scan, uintptr_t word)
-{
-    scan->root_bytes += sizeof word;
-    tool_scan_word(scan, word);
 }
 
 /* Where a mapping that a thread has its stack in begins to be in use; else its beginning. */
@@ -116,7 +109,7 @@ static void look_around(struct tool_scan *scan, uintptr_t begin, uintptr_t end, 
         begin = away->end;
     }
     if (begin < end)
-        tool_scan_range(scan, begin, end, TOOL_PAGE_FOREIGN, constant, act_on_root);
+        tool_scan_range(scan, begin, end, TOOL_PAGE_FOREIGN, constant, tool_scan_word);
 }
 
 void tool_scan_roots(struct tool_scan *scan, const struct tool_frozen *frozen)

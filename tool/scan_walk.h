@@ -34,7 +34,7 @@ struct walk {
 struct tool_extent *tool_walk_add(struct walk *walk, struct tool_extent extent, uint64_t bytes);
 
 /* Makes room for what is noted of each object; then it is of one. */
-void tool_walk_make_notes(struct tool_extent *extent);
+void tool_walk_make_notes(struct tool_arena *notes, struct tool_extent *extent);
 void tool_walk_note(struct tool_extent *extent, uint32_t index, uint64_t asked, uint32_t stack);
 
 /* Between these addresses there are objects, and what is known of them, but nothing of the program's. */
