@@ -1,6 +1,6 @@
 /*
  * Bits of bitmaps, base/bits.h: what is read, set and cleared, and nothing else is; the lowest of a word; which bits of a word a range covers. What goes through
- * ranges word by word is compared with loops in test/unit/test_base.c.
+ * ranges word by word is proved in ranges.c.
  */
 #define WORDS_BITS
 #include "proof/words.h"

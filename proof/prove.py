@@ -3,7 +3,8 @@
 
     proof/prove.py [--mutants] [FILE.c...]
 
-A function of a header is proved if a file declares it with a contract; others are taken in where they are called. With --mutants, errors are planted in the
+A function of a header is proved if a file declares it with a contract; others are taken in where they are called. What a file says of a loop (`loop of FUNCTION`), and
+of a statement (`in FUNCTION before STATEMENT`), is put in front of it, in a copy of the header. With --mutants, errors are planted in the
 headers, one at a time, and each must leave a goal unproved. The last line is `N of N goals proved`.
 """
 import os
@@ -15,7 +16,7 @@ import tempfile
 ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 HEADERS = {"powers.c": ["base/scan.h", "base/bits.h"], "rounding.c": ["base/scan.h", "base/bits.h"], "logarithms.c": ["base/scan.h", "base/bits.h"],
            "classes.c": ["base/scan.h", "base/bits.h", "alloc/classes.h"], "halves.c": ["page/halves.h"],
-           "bitmaps.c": ["base/scan.h", "base/bits.h"]}
+           "bitmaps.c": ["base/scan.h", "base/bits.h"], "ranges.c": ["base/scan.h", "base/bits.h", "pool/bitmap.h"]}
 
 # (proof, header, what is there, the error in its place), and of files with many contracts those functions in which the error must be noticed
 MUTANTS = [
@@ -31,6 +32,11 @@ MUTANTS = [
     ("bitmaps.c", "base/bits.h", "if (end >= 64)", "if (end > 64)", "tarn__word_mask"),
     ("bitmaps.c", "base/bits.h", "first > low ? first - low : 0", "first > low ? first - low - 1 : 0", "tarn__word_mask"),
     ("bitmaps.c", "base/bits.h", "? tarn__scan_low(low) :", "? tarn__scan_low(low) + 1 :", "tarn__bit_lowest"),
+    ("ranges.c", "base/bits.h", "map[w] |= tarn__word_mask(w, first, count);", "map[w] |= tarn__word_mask(w, first, count) << 1;", "tarn__bits_set"),
+    ("ranges.c", "base/bits.h", "map[w] &= ~tarn__word_mask(w, first, count);", "map[w] &= tarn__word_mask(w, first, count);", "tarn__bits_clear"),
+    ("ranges.c", "base/bits.h", "(map[w] & tarn__word_mask(w, first, count));", "(map[w]);", "tarn__bits_count"),
+    ("ranges.c", "base/bits.h", "word = (value ? word : ~word) >> (from % 64);", "word = value ? word : ~word;", "tarn__bits_find"),
+    ("ranges.c", "pool/bitmap.h", "from = (from / 64 + 1) * 64;", "from = from + 64;", "tarn__bitmap_next"),
     ("halves.c", "page/halves.h", "return index ^ (size_t)1 << order;", "return index ^ (size_t)2 << order;", "upper_3,lower_3"),
     ("halves.c", "page/halves.h", "return index & ~((size_t)1 << order);", "return index | (size_t)1 << order;", "whole_of_lower_3,whole_of_upper_3"),
 ]
@@ -65,6 +71,20 @@ def expanded(text):
     return text
 
 
+def annotated(text, proof):
+    """What a proof says of loops, in front of the first loop of each function that it names; and steps, in front of the statements that it names."""
+    with open(os.path.join(ROOT, "proof", proof), encoding="utf-8") as file:
+        proof = file.read()
+    places = [(name, r"(?:for|while) \(", lines) for name, lines in re.findall(r"/\* loop of (\w+)\n(.*?)\*/", proof, re.DOTALL)]
+    places += [(name, re.escape(there), lines) for name, there, lines in re.findall(r"/\* in (\w+) before (.*?)\n(.*?)\*/", proof, re.DOTALL)]
+    for name, there, lines in places:
+        lines = lines.lstrip(" @")
+        said = re.sub(r";\s*@ (?=assert)", "; */ /*@ ", "/*@ %s*/" % lines)
+        text = re.sub(r"(^static inline [^\n]*\b%s\([^\n]*\n\{\n(?:(?!\n\}).)*?)(%s)" % (name, there), lambda match, said=said: "%s%s\n%s" % (match[1], said, match[2]),
+                      text, count=1, flags=re.DOTALL | re.MULTILINE)
+    return text
+
+
 def prove(proof, source, only=None):
     """(proved, goals, what was not); of some functions only, without much patience, where an error is planted"""
     _, others = functions(proof, HEADERS[proof], source)
@@ -72,8 +92,13 @@ def prove(proof, source, only=None):
         path = os.path.join(session, proof)
         with open(os.path.join(ROOT, "proof", proof), encoding="utf-8") as file, open(path, "w", encoding="utf-8") as copy:
             copy.write(expanded(file.read()))
-        command = ["frama-c", "-c11", "-machdep", "gcc_x86_64", "-cpp-extra-args=-I%s -I%s -I%s/include" % (ROOT, source, ROOT), "-wp", "-wp-rte",
-                   "-wp-prover", "cvc4,z3", "-wp-timeout", "5" if only else "20", "-wp-par", "2", "-wp-cache", "none", "-wp-session", session,
+        with_loops = os.path.join(session, "src")
+        for header in HEADERS[proof]:
+            os.makedirs(os.path.dirname(os.path.join(with_loops, header)), exist_ok=True)
+            with open(os.path.join(source, header), encoding="utf-8") as file, open(os.path.join(with_loops, header), "w", encoding="utf-8") as copy:
+                copy.write(annotated(file.read(), proof))
+        command = ["frama-c", "-c11", "-machdep", "gcc_x86_64", "-cpp-extra-args=-I%s -I%s -I%s/include" % (ROOT, with_loops, ROOT), "-wp", "-wp-rte",
+                   "-wp-prover", "cvc4,z3", "-wp-timeout", "5" if only else "40", "-wp-par", "2", "-wp-cache", "none", "-wp-session", session,
                    "-wp-skip-fct", ",".join(others), "-inline-calls", ",".join(others)]
         command += ["-wp-fct", only] if only else []
         command += [path]

@@ -103,6 +103,11 @@
   @   axiom has_from: \forall integer b, k; 0 <= b < 64 && 0 <= k < 64 ==> (has((uint64_t)(0xffffffffffffffff << b), k) <==> b <= k);
   @   axiom has_below: \forall integer b, k; 0 <= b < 64 && 0 <= k < 64 ==> (has((uint64_t)((uint64_t)(1 << b) - 1), k) <==> k < b);
   @   axiom or_word: \forall integer x, y; word(x) && word(y) ==> word((x | y));
+  @   axiom none_shifted: \forall integer x, s, k; word(x) && 0 <= s <= k < 64 && (x >> s) == 0 ==> !has(x, k);
+  @   axiom first_shifted: \forall integer x, s, r; word(x) && 0 <= s < 64 && 0 <= r < 64 && has((x >> s), r) &&
+  @     (\forall integer j; 0 <= j < r ==> !has((x >> s), j)) ==>
+  @     s + r < 64 && has(x, s + r) && (\forall integer k; s <= k < s + r ==> !has(x, k));
+  @   axiom shift_word: \forall integer x, s; word(x) && 0 <= s < 64 ==> word((x >> s));
   @   axiom and_word: \forall integer x, y; word(x) && word(y) ==> word((x & y));
   @ } */
 
@@ -112,6 +117,21 @@
   @ ensures \forall integer k; 0 <= k < \result ==> !has(x, k);
   @ */
 int __builtin_ctzl(unsigned long x);
+#endif
+
+#ifdef WORDS_RANGES
+/*@ axiomatic Ranges {
+  @   // how many of x's bits from lo up to hi are set
+  @   logic integer ones(integer x, integer lo, integer hi);
+  @   logic integer clip(integer z) = z < 0 ? 0 : z > 64 ? 64 : z;
+  @   axiom ones_within: \forall integer x, y, lo, hi; word(x) && word(y) && 0 <= lo <= hi <= 64 &&
+  @     (\forall integer k; 0 <= k < 64 ==> (has(y, k) <==> lo <= k < hi && has(x, k))) ==> ones(y, 0, 64) == ones(x, lo, hi);
+  @ } */
+
+/*@ assigns \nothing;
+  @ ensures 0 <= \result <= 64 && \result == ones(x, 0, 64);
+  @ */
+int __builtin_popcountll(unsigned long long x);
 #endif
 
 /*@ requires x != 0;

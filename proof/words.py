@@ -35,6 +35,18 @@ def all_bits(x, set_there):
     return "(and %s)" % " ".join(has(x, k) if set_there(k) else "(not %s)" % has(x, k) for k in range(64))
 
 
+def ones(x, lo, hi):
+    return "(+ 0 0 %s)" % " ".join("(ite %s 1 0)" % has(x, k) for k in range(lo, hi))
+
+
+def first_shifted(shifted, s, r):
+    """If r is the first bit of x shifted by s, then s + r is x's first one from s."""
+    first = "(and %s %s)" % (has(shifted, r), " ".join("(not %s)" % has(shifted, j) for j in range(r)))
+    if s + r >= 64:
+        return "(not %s)" % first
+    return "(=> %s (and %s %s))" % (first, has("x", s + r), " ".join("(not %s)" % has("x", k) for k in range(s, s + r)))
+
+
 def claims():
     """(name, [sentence about x, ...]): each for every x."""
     yield "pow2_range", ["(=> %s (and (bvuge x %s) (bvule x %s)))" % (is_pow2("x"), bv(1), bv(1 << 63))]
@@ -58,11 +70,16 @@ def claims():
     yield "has_only", [all_bits("(bvshl %s %s)" % (bv(1), bv(b)), lambda k, b=b: k == b) for b in bits]
     yield "has_from", [all_bits("(bvshl (bvnot %s) %s)" % (bv(0), bv(b)), lambda k, b=b: b <= k) for b in bits]
     yield "has_below", [all_bits("(bvsub (bvshl %s %s) %s)" % (bv(1), bv(b), bv(1)), lambda k, b=b: k < b) for b in bits]
+    shifted = ["(bvlshr x %s)" % bv(s) for s in bits]
+    yield "none_shifted", ["(=> (= %s %s) (not %s))" % (shifted[s], bv(0), has("x", k)) for s in bits for k in range(s, 64)]
+    yield "first_shifted", [first_shifted(shifted[s], s, r) for s in bits for r in bits]
+    # y has of x's bits those from lo up to hi, so it is what a mask leaves
+    yield "ones_within", ["(= %s %s)" % (ones("(bvand x %s)" % bv((1 << hi) - (1 << lo)), 0, 64), ones("x", lo, hi)) for hi in range(65) for lo in range(hi + 1)]
 
 
 def proved(sentences):
     text = "(declare-const x (_ BitVec 64))(declare-const y (_ BitVec 64))\n" + "".join("(push)(assert (not %s))(check-sat)(pop)\n" % s for s in sentences)
-    answer = subprocess.run(["z3", "-in", "-T:60"], input=text, capture_output=True, text=True, check=False).stdout.split()
+    answer = subprocess.run(["z3", "-in", "-T:300"], input=text, capture_output=True, text=True, check=False).stdout.split()
     return answer == ["unsat"] * len(sentences)
 
 
