@@ -477,7 +477,8 @@ static void misuse_is_reported(void **state)
 {
     add(*state, base, 100 * UNIT);
     check_dies(free_twice, *state, "tarn: double free: the object is free already (gen_pool_free of 0x10000, thread ");
-    check_dies(free_more_than_taken, *state, "tarn: double free: the object is free already (gen_pool_free of 0x10000, thread ");
+    check_dies(free_more_than_taken, *state,
+               "tarn: double free: the object is free already (gen_pool_free of 0x10000, thread ");
     check_dies(free_beyond_the_chunk, *state,
                "tarn: wrong size: the object given to a sized free has another size "
                "(gen_pool_free of 0x10000, thread ");
@@ -485,7 +486,8 @@ static void misuse_is_reported(void **state)
                "tarn: wrong size: the object given to a sized free has another size "
                "(gen_pool_free of 0x10000, thread ");
     check_dies(free_foreign, *state, "tarn: invalid free: not the start of a live object (gen_pool_free of 0xfff0, thread ");
-    check_dies(free_within_a_unit, *state, "tarn: invalid free: not the start of a live object (gen_pool_free of 0x10001, thread ");
+    check_dies(free_within_a_unit, *state,
+               "tarn: invalid free: not the start of a live object (gen_pool_free of 0x10001, thread ");
 }
 
 static void clear_a_bit(struct tarn_gen_pool *pool, struct tarn_gen_pool_chunk *chunk, void *context)

@@ -18,7 +18,7 @@
 enum { MOST = TARN__STACK_MOST, THREADS = 4 };
 
 static _Thread_local volatile size_t sink; /* each thread its own: no race of the test itself */
-static size_t least; /* frames that a look must have found */
+static size_t least;                       /* frames that a look must have found */
 
 struct list {
     uintptr_t frames[MOST + 1];
