@@ -214,6 +214,12 @@ TARN__NOINLINE void tarn__free_slow(void *p)
         free_ordinary(p, __builtin_return_address(0));
 }
 
+TARN__NOINLINE void tarn__free_sized_slow(void *p, size_t size)
+{
+    if (p && (TARN__LIKELY(!tarn__modes_any) || !tarn__care_free(p, size, "delete")))
+        tarn__free_slow(p);
+}
+
 void *tarn_malloc(size_t size) { return tarn__alloc(size); }
 
 void tarn_free(void *p) { tarn__free(p); }
@@ -263,8 +269,6 @@ static TARN__NOINLINE size_t usable_slow(const void *p, const char *where)
     if (!p)
         return 0;
     size_t cared;
-    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_own_size(p, where, &cared))
-        return cared;
     if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_size(p, where, &cared))
         return cared == SIZE_MAX ? 0 : cared;
     struct tarn_page *run = tarn__run_at(p);

@@ -177,6 +177,12 @@ void tarn__care_note(void *p, size_t size)
         note(p, size);
 }
 
+static void *pages_of_heap(const struct tarn__care_want *want, size_t size, size_t align, bool *zeroed)
+{
+    (void)want;
+    return tarn__large_alloc(size, align, 0, zeroed);
+}
+
 void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
 {
     bool ignored, fresh = !zeroed;
@@ -195,24 +201,28 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
     unsigned letters = cared[class].letters & ~(unsigned)TARN__LETTER_G;
     if (!letters)
         return cared[class].noted ? note(ordinary(size, align, zeroed), size) : ordinary(size, align, zeroed);
-    return class ? debugged(size, align, class) : tarn__care_large_alloc(letters, size, align, fresh, zeroed);
+    if (class)
+        return debugged(size, align, class);
+    struct tarn__care_want want = {.pool = "large", .letters = letters, .size = size, .align = align, .fresh = fresh};
+    return tarn__care_large_alloc(&want, pages_of_heap, zeroed);
 }
 
 bool tarn__care_free(void *p, size_t size, const char *where)
 {
     if (TARN__LIKELY(tarn__only_hardened) && tarn__hard_free(p, size, where))
         return true;
-    const struct tarn__slab *slab = size == TARN__HARD_ANY ? tarn__slab_of(p) : NULL;
+    const struct tarn__slab *slab = tarn__slab_of(p);
     if (slab && slab->cache->exact) {
-        tarn__debug_free(slab->cache, p, NULL);
+        if (size == TARN__HARD_ANY || tarn__debug_has_size(slab->cache, p, size, where))
+            tarn__debug_free(slab->cache, p, NULL);
         return true;
     }
     if (tarn__guard_free(p, size, where) || (tarn__hardened && tarn__hard_free(p, size, where)))
         return true;
+    if (tarn__care_large_any && tarn__care_large_free(p, size, where))
+        return true;
     if (size != TARN__HARD_ANY)
         return false;
-    if (cared[0].letters && tarn__care_large_free(p))
-        return true;
     unsigned class = tarn__class_at(p);
     if (class == 0 || !is_cared(class))
         return false;
@@ -220,17 +230,20 @@ bool tarn__care_free(void *p, size_t size, const char *where)
     return true;
 }
 
-bool tarn__care_own_size(const void *p, const char *where, size_t *size)
+bool tarn__care_free_pages(void *p, const char *where)
 {
-    return tarn__guard_size(p, where, size) || (tarn__hardened && tarn__hard_size(p, where, size));
+    return tarn__guard_free(p, TARN__HARD_ANY, where) ||
+           (tarn__care_large_any && tarn__care_large_free(p, TARN__HARD_ANY, where));
 }
 
 bool tarn__care_size(const void *p, const char *where, size_t *size)
 {
+    if (tarn__guard_size(p, where, size) || (tarn__hardened && tarn__hard_size(p, where, size)))
+        return true;
     const struct tarn__slab *slab = tarn__slab_of(p);
     if (slab && (slab->cache->flags & TARN__DEBUG_FLAGS))
         *size = tarn__debug_size(slab->cache, p, where);
-    else if (cared[0].letters && tarn__care_large_has(p))
+    else if (tarn__care_large_any && tarn__care_large_has(p))
         *size = tarn__care_large_size(p, where);
     else
         return false;
@@ -261,7 +274,7 @@ static bool resize(void *p, size_t size)
     const struct tarn__slab *slab = tarn__slab_of(p);
     if (slab && slab->cache->exact)
         return fits(slab->cache, size) && tarn__debug_resize(slab->cache, p, size);
-    return cared[0].letters && tarn__care_large_has(p) && tarn__care_large_resize(p, size);
+    return tarn__care_large_any && tarn__care_large_has(p) && tarn__care_large_resize(p, size);
 }
 
 bool tarn__care_realloc(void *p, size_t size, void **moved)

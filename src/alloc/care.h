@@ -45,10 +45,10 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed);
  * caller says that the object has, or TARN__HARD_ANY (hard.h). */
 bool tarn__care_free(void *p, size_t size, const char *where);
 
-/* *size: bytes of a guarded or hardened object, 0 if that was reported. False: it is none of these. */
-bool tarn__care_own_size(const void *p, const char *where, size_t *size);
+/* The same for who frees whole pages only. */
+bool tarn__care_free_pages(void *p, const char *where);
 
-/* To *size the bytes that may be used, SIZE_MAX where it was reported. False: an ordinary object, or none at all. */
+/* To *size the bytes that may be used, SIZE_MAX or 0 where it was reported. False: an ordinary object, or none at all. */
 bool tarn__care_size(const void *p, const char *where, size_t *size);
 
 /* Reallocates what should not stay or grow in the ordinary way: to *moved, NULL if there is no memory. False: all is ordinary. */

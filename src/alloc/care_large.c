@@ -20,6 +20,8 @@ static const size_t quarantine_block = (size_t)2 << 20; /* of one */
 struct tarn__lock tarn__care_large_lock = TARN__LOCK_INIT(TARN__RANK_QUARANTINE);
 struct tarn__care_block *tarn__care_buckets[1 << TARN__CARE_BUCKET_BITS];
 
+bool tarn__care_large_any;
+
 static struct tarn__care_block *unused;
 static struct tarn__care_block *oldest, *latest; /* in quarantine */
 static size_t quarantined;                       /* bytes */
@@ -164,7 +166,7 @@ static void track(struct tarn__care_block *block, int which)
 
 static void describe(const struct tarn__care_block *block, struct tarn__suspect *suspect)
 {
-    suspect->pool = "large";
+    suspect->pool = block->pool;
     suspect->object = block->object;
     suspect->size = block->asked;
     suspect->live = block->state == TARN__CARE_LIVE;
@@ -200,16 +202,29 @@ static void report(enum tarn__crime crime, const char *where, const struct tarn_
 
 /* Allocation and free */
 
-void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool fresh, bool *zeroed)
+/* Fills, paints and announces a block that is new. */
+static void dress(struct tarn__care_block *block, bool fresh, bool zeroed)
 {
-    size_t room = tarn__max(size, 1), lead = 0;
-    align = tarn__max(align, TARN__PAGE_SIZE);
-    if (letters & TARN__LETTER_Z) {
+    if (fresh && (block->letters & TARN__LETTER_P))
+        memset(block->object, TARN__POISON_FRESH, filled(block));
+    paint(block);
+    track(block, 0);
+    shut_around(block, block->asked);
+    if (tarn__tools_letters())
+        tarn__tools_block(block->object, block->asked, !fresh && zeroed);
+}
+
+void *tarn__care_large_alloc(const struct tarn__care_want *want,
+                             void *(*pages)(const struct tarn__care_want *want, size_t size, size_t align, bool *zeroed),
+                             bool *zeroed)
+{
+    size_t size = want->size, room = tarn__max(size, 1), lead = 0, align = tarn__max(want->align, TARN__PAGE_SIZE);
+    if (want->letters & TARN__LETTER_Z) {
         lead = align;
         room += LEAST_RED;
     }
     struct tarn__care_block *block = size <= PTRDIFF_MAX / 4 && align <= PTRDIFF_MAX / 4 ? take_unused() : NULL;
-    char *base = block ? tarn__large_alloc(lead + room, align, 0, zeroed) : NULL;
+    char *base = block ? pages(want, lead + room, align, zeroed) : NULL;
     if (!base) {
         if (block)
             keep_unused(block);
@@ -221,16 +236,12 @@ void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool f
                                        .object = base + lead,
                                        .end = base + run->count * TARN__PAGE_SIZE,
                                        .asked = size,
-                                       .letters = letters,
+                                       .letters = want->letters,
+                                       .pool = want->pool,
                                        .state = TARN__CARE_LIVE};
-    if (fresh && (letters & TARN__LETTER_P))
-        memset(block->object, TARN__POISON_FRESH, filled(block));
-    paint(block);
-    track(block, 0);
-    shut_around(block, size);
-    if (tarn__tools_letters())
-        tarn__tools_block(block->object, size, !fresh && *zeroed);
+    dress(block, want->fresh, *zeroed);
     tarn__lock(&tarn__care_large_lock);
+    tarn__care_large_any = true;
     insert(block);
     tarn__unlock(&tarn__care_large_lock);
     return block->object;
@@ -304,17 +315,22 @@ static struct tarn__care_block *claim_sound(const void *p, const char *where, bo
     return *reported ? NULL : block;
 }
 
-bool tarn__care_large_free(void *p)
+bool tarn__care_large_free(void *p, size_t size, const char *where)
 {
     bool reported;
-    struct tarn__care_block *block = claim_sound(p, "free", &reported);
+    struct tarn__care_block *block = claim_sound(p, where, &reported);
     if (!block) {
         struct tarn__suspect suspect = {0};
         if (!reported && tarn__run_at(p) && tarn__care_large_suspect(p, &suspect)) { /* a left red zone's beginning */
-            tarn__report(TARN__INVALID_FREE, "free", p, &suspect);
+            tarn__report(TARN__INVALID_FREE, where, p, &suspect);
             reported = true;
         }
         return reported;
+    }
+    if (size != SIZE_MAX && size != block->asked) {
+        set_state(block, TARN__CARE_LIVE);
+        report(TARN__WRONG_SIZE, where, block, NULL);
+        return true;
     }
     track(block, 1);
     if (tarn__tools_letters())

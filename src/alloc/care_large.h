@@ -1,5 +1,6 @@
 /*
- * Blocks of whole pages that are debugged: malloc's above 32 KiB, and those aligned to more than a page, where the letters of "large" say so.
+ * Blocks of whole pages that are debugged: malloc's above 32 KiB, and those aligned to more than a page, where the letters of "large" say so; and those of
+ * kmalloc above 8192 bytes, and of vmalloc, by the letters of "kmalloc-large".
  *
  *     run     | left red zone: at least a page | object ... asked | right red zone: to the end of the run |     with Z
  *
@@ -26,6 +27,7 @@ struct tarn__care_block {
     struct tarn__care_block *later; /* in quarantine */
     struct tarn_page *run;
     char *base, *object, *end; /* of the run, of what was asked for */
+    const char *pool;
     size_t asked;
     unsigned letters;
     enum tarn__care_state state;
@@ -35,11 +37,25 @@ struct tarn__care_block {
 /* By address of their objects; free blocks are in none. Under the lock; others than this file only read it (door/live.c). */
 extern struct tarn__care_block *tarn__care_buckets[1 << TARN__CARE_BUCKET_BITS];
 
-/* NULL: no memory. `zeroed` tells whether it reads as zero; `fresh`: its bytes are anything, so they may be filled. */
-void *tarn__care_large_alloc(unsigned letters, size_t size, size_t align, bool fresh, bool *zeroed);
+struct tarn__care_want {
+    const char *pool; /* its name */
+    unsigned letters;
+    size_t size, align;
+    bool fresh;     /* its bytes are anything, so they may be filled */
+    unsigned flags; /* for who gives the pages */
+};
 
-/* False: no such block, live or in quarantine, begins there. What is wrong with one that does is reported, and then it is true. */
-bool tarn__care_large_free(void *p);
+/* There was such a block, ever. */
+extern TARN__HIDDEN bool tarn__care_large_any;
+
+/* NULL: no memory. `zeroed` tells whether it reads as zero. `pages` gives a run, counted as an object of whole pages (realloc.h). */
+void *tarn__care_large_alloc(const struct tarn__care_want *want,
+                             void *(*pages)(const struct tarn__care_want *want, size_t size, size_t align, bool *zeroed),
+                             bool *zeroed);
+
+/* False: no such block, live or in quarantine, begins there. What is wrong with one that does is reported, and then it is true. `size`: as asked for, or
+ * SIZE_MAX. */
+bool tarn__care_large_free(void *p, size_t size, const char *where);
 
 /* Whether such a block begins there, in whatever state. */
 bool tarn__care_large_has(const void *p);

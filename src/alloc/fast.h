@@ -31,6 +31,9 @@ void *tarn__alloc_slow(size_t size);
 /* Any pointer; reports what is not the start of a live object, and leaves it then. Keeps errno. */
 void tarn__free_slow(void *p);
 
+/* The same for who says how large the object is: where modes know that, too, it must be true. */
+void tarn__free_sized_slow(void *p, size_t size);
+
 /*
  * Pops, or calls `slow` last, so that it takes the place of this call. The empty statement makes the compiler keep the object where it is
  * returned, which it does not see for itself: one instruction.
@@ -58,26 +61,40 @@ static inline __attribute__((always_inline)) void *tarn__alloc_or(size_t size, v
 
 static inline void *tarn__alloc(size_t size) { return tarn__alloc_or(size, tarn__alloc_slow); }
 
-static inline void tarn__free(void *p)
+/* Pushes to the thread's bin. False: that is for the slow path. */
+static inline __attribute__((always_inline)) bool tarn__push(void *p)
 {
     size_t unit = tarn__unit_of(p);
     if (TARN__UNLIKELY(unit >= TARN__READ(tarn__units_end)))
-        return tarn__free_slow(p);
+        return false;
     uintptr_t entry = tarn__unit_entry(unit);
     struct tarn__bin *bin = &tarn__self->bin[(uint8_t)entry];
     if (TARN__UNLIKELY(tarn__bin_room(bin) <= 0))
-        return tarn__free_slow(p);
+        return false;
     uint64_t place = tarn__mark_place(p, bin->inverse);
     if (TARN__UNLIKELY((uint32_t)place >= bin->inverse))
-        return tarn__free_slow(p);
+        return false;
     uint8_t *mark = tarn__mark_at(entry, place);
     if (TARN__UNLIKELY(!tarn__mark_read(mark)))
-        return tarn__free_slow(p);
+        return false;
     tarn__mark_write(mark, false);
     *(void **)p = bin->head; /* NOLINT(clang-analyzer-core.NullDereference): NULL is in no unit that has a bin with room */
     atomic_signal_fence(memory_order_release); /* see local.h: the link before the head */
     bin->head = p;
     tarn__counter_add(&bin->frees, 1);
+    return true;
+}
+
+static inline void tarn__free(void *p)
+{
+    if (TARN__UNLIKELY(!tarn__push(p)))
+        tarn__free_slow(p);
+}
+
+static inline void tarn__free_sized(void *p, size_t size)
+{
+    if (TARN__UNLIKELY(!tarn__push(p)))
+        tarn__free_sized_slow(p, size);
 }
 
 #endif

@@ -81,8 +81,8 @@ TARN__DOOR void _ZdlPv(void *p) { tarn__free(p); }
 TARN__DOOR void _ZdaPv(void *p) { tarn__free(p); }
 TARN__DOOR void _ZdlPvRKSt9nothrow_t(void *p, const void *tag) { (void)tag, tarn__free(p); }
 TARN__DOOR void _ZdaPvRKSt9nothrow_t(void *p, const void *tag) { (void)tag, tarn__free(p); }
-TARN__DOOR void NAME(_ZdlPv, )(void *p, size_t size) { (void)size, tarn__free(p); }
-TARN__DOOR void NAME(_ZdaPv, )(void *p, size_t size) { (void)size, tarn__free(p); }
+TARN__DOOR void NAME(_ZdlPv, )(void *p, size_t size) { tarn__free_sized(p, size); }
+TARN__DOOR void NAME(_ZdaPv, )(void *p, size_t size) { tarn__free_sized(p, size); }
 TARN__DOOR void _ZdlPvSt11align_val_t(void *p, size_t align) { (void)align, tarn__free(p); }
 TARN__DOOR void _ZdaPvSt11align_val_t(void *p, size_t align) { (void)align, tarn__free(p); }
 TARN__DOOR void _ZdlPvSt11align_val_tRKSt9nothrow_t(void *p, size_t align, const void *tag)
@@ -93,5 +93,5 @@ TARN__DOOR void _ZdaPvSt11align_val_tRKSt9nothrow_t(void *p, size_t align, const
 {
     (void)align, (void)tag, tarn__free(p);
 }
-TARN__DOOR void NAME(_ZdlPv, St11align_val_t)(void *p, size_t size, size_t align) { (void)size, (void)align, tarn__free(p); }
-TARN__DOOR void NAME(_ZdaPv, St11align_val_t)(void *p, size_t size, size_t align) { (void)size, (void)align, tarn__free(p); }
+TARN__DOOR void NAME(_ZdlPv, St11align_val_t)(void *p, size_t size, size_t align) { (void)align, tarn__free_sized(p, size); }
+TARN__DOOR void NAME(_ZdaPv, St11align_val_t)(void *p, size_t size, size_t align) { (void)align, tarn__free_sized(p, size); }

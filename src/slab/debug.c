@@ -414,6 +414,14 @@ size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, cons
     return cache->flags & TARN_CACHE_RED_ZONE ? asked_of(cache, object) : cache->object_size;
 }
 
+bool tarn__debug_has_size(const struct tarn_cache *cache, const void *object, size_t size, const char *where)
+{
+    bool has = !is_in(cache, object, LIVE) || asked_of(cache, object) == size;
+    if (!has)
+        report(TARN__WRONG_SIZE, where, object, NULL, 0);
+    return has;
+}
+
 bool tarn__debug_resize(struct tarn_cache *cache, void *object, size_t size)
 {
     if (!is_sound(cache, object, "realloc") || !make_busy(cache, object, LIVE))

@@ -61,6 +61,9 @@ bool tarn__debug_free_guarded(struct tarn_cache *cache, void *object);
 /* Bytes of a live object that its user may use. SIZE_MAX, and a report: none begins there, or it was overwritten. */
 size_t tarn__debug_size(const struct tarn_cache *cache, const void *object, const char *where);
 
+/* Whether a live object was asked for with this size; if not, that was reported. One that is not live may have any. */
+bool tarn__debug_has_size(const struct tarn_cache *cache, const void *object, size_t size, const char *where);
+
 /* Gives a live object of an exact cache another size, where it is. False, and a report: it is not live, or overwritten. */
 bool tarn__debug_resize(struct tarn_cache *cache, void *object, size_t size);
 
