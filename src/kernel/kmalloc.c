@@ -12,9 +12,12 @@
  */
 #include "kernel/kmalloc.h"
 
+#include "alloc/care_large.h"
+#include "alloc/guard.h"
 #include "alloc/heap.h"
 #include "alloc/realloc.h"
 #include "base/inject.h"
+#include "base/modes.h"
 #include "base/warn.h"
 #include "page/request.h"
 #include "slab/create.h"
@@ -103,9 +106,39 @@ bool tarn__kmalloc_flags_can_be(tarn_gfp_t flags, size_t size)
     return false;
 }
 
+static void *debugged_pages(const struct tarn__care_want *want, size_t size, size_t align, bool *zeroed)
+{
+    struct tarn_zone *zone = kind_of(want->flags) == TARN__KMALLOC_DMA ? tarn_zone_dma() : tarn_zone_normal();
+    size_t pages = tarn__align_up(size, TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
+    struct tarn_page *run = zone ? tarn__pages_request(zone, pages, align, want->flags, zeroed) : NULL;
+    return run ? tarn__large_note(run, want->size) : NULL;
+}
+
+/* As letters have it. Aligned as is promised: of kmalloc's blocks, which are aligned to more than that otherwise, to what divides the size. */
+static void *debug_pages(unsigned letters, size_t size, size_t align, tarn_gfp_t flags)
+{
+    bool zeroed;
+    struct tarn__care_want want = {.pool = "kmalloc-large",
+                                   .letters = letters & ~(unsigned)TARN__LETTER_G,
+                                   .size = size,
+                                   .align = align > TARN__PAGE_SIZE ? tarn__max(tarn__pow2_factor(size), 16) : align,
+                                   .fresh = !(flags & TARN_GFP_ZERO),
+                                   .flags = flags};
+    void *p = NULL;
+    if ((letters & TARN__LETTER_G) && kind_of(flags) != TARN__KMALLOC_DMA) /* guarded pages lie anywhere */
+        p = tarn__guard_alloc(size, want.align, want.pool);
+    if (p)
+        return p;
+    p = tarn__care_large_alloc(&want, debugged_pages, &zeroed);
+    return p && (flags & TARN_GFP_ZERO) && !zeroed ? memset(p, 0, size) : p;
+}
+
 void *tarn__kernel_pages(size_t size, size_t pages, size_t align, tarn_gfp_t flags)
 {
     bool zeroed;
+    unsigned letters = TARN__UNLIKELY(tarn__modes_any) ? tarn__letters_for("kmalloc-large") : 0;
+    if (letters)
+        return debug_pages(letters, size, align, flags);
     struct tarn_zone *zone = kind_of(flags) == TARN__KMALLOC_DMA ? tarn_zone_dma() : tarn_zone_normal();
     struct tarn_page *run = zone ? tarn__pages_request(zone, pages, align, flags, &zeroed) : NULL;
     if (!run)

@@ -5,6 +5,7 @@
  * Reallocation of both families: in place whenever it fits. It cannot know how much was asked for before, so with TARN_GFP_ZERO it zeroes all that
  * lies behind the new size; who always asks for that finds zeros in all that is added.
  */
+#include "alloc/care.h"
 #include "alloc/realloc.h"
 #include "base/fail.h"
 #include "base/warn.h"
@@ -36,6 +37,8 @@ void tarn_vfree(const void *p)
     if (!p)
         return;
     struct tarn_page *run = tarn__run_at(p);
+    if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_free_pages((void *)p, "vfree"))
+        return;
     if (!run)
         tarn__misuse(TARN__INVALID_FREE, "vfree", p);
     else
