@@ -134,6 +134,9 @@ TARN_API struct tarn_page *tarn_pages_alloc(struct tarn_zone *zone, unsigned ord
 /** Drops a reference; the last one frees the block. `order` must be the one it was allocated, or split, with. NULL is allowed. */
 TARN_API void tarn_pages_free(struct tarn_page *page, unsigned order);
 
+/** The same for who knows the block by its address. An address at which no block in use begins is reported; NULL is allowed. */
+TARN_API void tarn_pages_free_at(void *address, unsigned order);
+
 /** References: a block is freed by the last tarn_page_put or tarn_pages_free. A run has one, and can have no more. */
 TARN_API void tarn_page_get(struct tarn_page *page);
 TARN_API void tarn_page_put(struct tarn_page *page);

@@ -10,6 +10,7 @@
 #include "base/fail.h"
 #include "base/tools.h"
 #include "os/stack.h"
+#include "page/letters.h"
 #include "slab/create.h"
 #include "slab/debug.h"
 #include "slab/local.h"
@@ -80,6 +81,9 @@ void tarn__care_begin(void)
     tarn__heap_ready();
     if (tarn__letters_anywhere())
         tarn__stack_begin();
+    tarn__pages_letters_begin(tarn__letters_for("pages"));
+    if (tarn__pages_letters & TARN__LETTER_G)
+        tarn__guard_begin();
     unsigned others = set_letters(0, "large") | (unsigned)tarn__hardened | tarn__sample_rate;
     for (unsigned class = 1; class <= TARN__CLASSES; class ++) {
         char name[TARN_CACHE_NAME_MOST + 1];
@@ -316,7 +320,7 @@ size_t tarn__care_look(const char *where)
 {
     struct look look = {where, 0};
     tarn_cache_each(look_at, &look);
-    return look.reports + tarn__care_large_look(where) + tarn__hard_check() + tarn__guard_check();
+    return look.reports + tarn__care_large_look(where) + tarn__letters_look(where) + tarn__hard_check() + tarn__guard_check();
 }
 
 size_t tarn_debug_check(void) { return tarn__care_look("debug_check"); }

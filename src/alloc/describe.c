@@ -12,6 +12,7 @@
 #include "alloc/heaps.h"
 #include "base/bits.h"
 #include "base/fail.h"
+#include "os/records.h"
 #include "page/section.h"
 #include "slab/debug.h"
 #include "slab/slabs.h"
@@ -102,4 +103,5 @@ void tarn__describe(const void *address, struct tarn__suspect *suspect)
         describe_slab(slab, address, suspect);
     else if (page)
         describe_pages(page, suspect);
+    tarn__record_tell(suspect);
 }

@@ -18,7 +18,7 @@ enum { MOST_LIVE = 60000 };
 
 static _Atomic size_t guarded, unguarded, sampled, live;
 
-static void begin(void)
+void tarn__guard_begin(void)
 {
     tarn__stack_begin();
     tarn__fault_watch(tarn__guard_seen);
@@ -77,7 +77,7 @@ void *tarn__guard_alloc(size_t size, size_t align, const char *pool)
     size_t room = tarn__align_up(tarn__max(size, 1), align) + (align > TARN__PAGE_SIZE ? align : 0);
     size_t pages = tarn__align_up(room, TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
     unsigned k = tarn__log2_ceil(tarn__max(pages, 1));
-    if (room < size || pages == 0 || k > TARN__GUARD_LARGEST || !tarn__guard_places(begin))
+    if (room < size || pages == 0 || k > TARN__GUARD_LARGEST || !tarn__guard_places(tarn__guard_begin))
         return NULL;
     void *p = alloc_in(&tarn__guard_group[k], size, align, pool);
     if (!p)
@@ -216,7 +216,7 @@ bool tarn__sample_due(size_t weight)
 void *tarn__sample_alloc(size_t size, size_t align, const char *pool)
 {
     if (tarn__align_up(size, align) > TARN__PAGE_SIZE || size > TARN__PAGE_SIZE || align > TARN__PAGE_SIZE ||
-        !tarn__guard_places(begin))
+        !tarn__guard_places(tarn__guard_begin))
         return NULL;
     void *p = alloc_in(&tarn__guard_group[TARN__GUARD_SAMPLE], size, align, pool);
     if (p)

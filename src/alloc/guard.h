@@ -23,6 +23,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+/* Has faults told from now on, as the first guarded object does. */
+void tarn__guard_begin(void);
+
 /* A guarded object for the pool of this name, which must stay. Zeroed. NULL: none can be had; the caller serves it otherwise. Sets nothing else. */
 void *tarn__guard_alloc(size_t size, size_t align, const char *pool);
 

@@ -4,6 +4,7 @@
 #include "base/bits.h"
 #include "base/fail.h"
 #include "os/os.h"
+#include "page/letters.h"
 
 void tarn__guard_tell(const struct tarn__guard_slot *slot, struct tarn__suspect *suspect)
 {
@@ -46,6 +47,8 @@ bool tarn__guard_seen(void *address)
     const char *p = address;
     struct tarn__suspect suspect = {0};
     struct tarn__guard_slot *slot = tarn__guard_nearest(p);
+    if (!slot && tarn__letters_seen(address))
+        return true;
     if (!slot || slot->state == TARN__GUARD_BUSY)
         return false;
     tarn__guard_tell(slot, &suspect);

@@ -18,6 +18,8 @@
 #include "os/rcu.h"
 #include "os/sleep.h"
 #include "os/worker.h"
+#include "os/records.h"
+#include "page/letters.h"
 #include "page/lists.h"
 #include "page/meta.h"
 #include "page/purge.h"
@@ -116,6 +118,7 @@ size_t tarn__heap_trim(size_t keep)
     tarn__ended_empty();
     tarn__quarantine_empty();
     tarn__care_large_empty();
+    tarn__letters_empty(NULL);
     tarn__local_flush();
     tarn_cache_each(reap, NULL);
     tarn__shelves_empty(&tarn__heap.zone);
@@ -137,10 +140,12 @@ static void each_lock(void (*act)(struct tarn__lock *))
     act(&ready_lock);
     act(&tarn__registry_lock);
     act(&tarn__care_large_lock);
+    act(&tarn__letters_lock);
     tarn__caches_each_lock(act);
     tarn__zones_each_lock(act);
     act(&tarn__meta_lock);
     act(&tarn__window_lock);
+    act(&tarn__records_lock);
 }
 
 /* Set when the forking thread held a lock before: it forks inside a signal handler that interrupted the allocator. */

@@ -47,6 +47,7 @@ enum tarn__rank {
     TARN__RANK_ZONE,       /* a zone's free pages */
     TARN__RANK_META,       /* memory for descriptors */
     TARN__RANK_SOURCE,     /* a page source */
+    TARN__RANK_RECORDS,    /* what letters keep of objects */
 };
 
 struct tarn__lock {

@@ -80,6 +80,17 @@ void tarn__block_free(struct tarn_page *page)
         tarn__purge_excess(zone);
 }
 
+struct tarn_page *tarn__block_halve(struct tarn_page *page)
+{
+    struct tarn_zone *zone = tarn__page_section(page)->zone;
+    tarn__lock(&zone->lock);
+    page->order--;
+    struct tarn_page *second = page + ((size_t)1 << page->order);
+    begin_block(second, page->order, 1, (page->bits & TARN__PAGE_ASKED) * TARN_GFP_MOVABLE);
+    tarn__unlock(&zone->lock);
+    return second;
+}
+
 void tarn__block_split(struct tarn_page *page)
 {
     struct tarn_zone *zone = tarn__page_section(page)->zone;

@@ -47,6 +47,9 @@ bool tarn__block_verify(const struct tarn_page *page, unsigned order, const char
 /* Frees a block without references. May purge: system calls, after the lock. */
 void tarn__block_free(struct tarn_page *page);
 
+/* Makes two of a block, each half as large and with one reference. Returns the second. */
+struct tarn_page *tarn__block_halve(struct tarn_page *page);
+
 /* Makes single pages of a block, each with one reference. */
 void tarn__block_split(struct tarn_page *page);
 

@@ -32,6 +32,7 @@ struct tarn__lock tarn__zones_lock = TARN__LOCK_INIT(TARN__RANK_ZONES);
 static struct tarn__list registry = {&registry, &registry}, spare = {&spare, &spare};
 static struct tarn_zone *numbered[TARN__LISTED_ZONES];
 static _Atomic uint64_t epoch;
+static bool stopped; /* by tarn__lists_stop */
 
 static void begin_lists(struct tarn__page_lists *lists)
 {
@@ -126,7 +127,7 @@ static struct tarn__page_lists *obtain(void)
 static struct tarn__page_lists *own_lists(void)
 {
     static TARN__TLS struct tarn__thread_exit exit = {detach, NULL};
-    if (tarn__page_lists == &ended)
+    if (tarn__page_lists == &ended || stopped)
         return NULL;
     if (tarn__page_lists != &unborn)
         return tarn__page_lists;
@@ -222,6 +223,18 @@ size_t tarn__lists_drain(void)
         return 0;
     lists->epoch = now;
     return flush_all(lists);
+}
+
+void tarn__lists_stop(void)
+{
+    stopped = true;
+    tarn__lists_drain();
+    struct tarn__page_lists *lists = tarn__page_lists;
+    if (lists == &unborn || lists == &ended)
+        return;
+    for (unsigned number = 0; number < TARN__LISTED_ZONES; number++)
+        for (unsigned group = 0; group < TARN__LIST_GROUPS; group++)
+            set_limit(&lists->list[number][group], LONG_MIN);
 }
 
 /* Zones */

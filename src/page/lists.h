@@ -90,6 +90,9 @@ bool tarn__lists_free(struct tarn_page *page);
 /* Gives back what the calling thread's lists hold, and asks the others. Returns the pages given back. */
 size_t tarn__lists_drain(void);
 
+/* From now on no list of the calling thread holds anything, nor of threads to come; before there are others. */
+void tarn__lists_stop(void);
+
 /* Gives a zone a number, if it is large enough and there is one left; takes it back. Under the registry's lock. */
 void tarn__lists_enter(struct tarn_zone *zone);
 void tarn__lists_leave(struct tarn_zone *zone);

@@ -7,6 +7,7 @@
 #include "base/inject.h"
 #include "base/warn.h"
 #include "page/block.h"
+#include "page/letters.h"
 #include "page/lists.h"
 #include "page/mobility.h"
 #include "page/request.h"
@@ -35,10 +36,38 @@ static struct tarn_page *cleared(struct tarn_page *page)
     return page;
 }
 
+/* A block as letters have it: with G of twice the size, of which the second half faults. */
+static struct tarn_page *alloc_lettered(struct tarn_zone *zone, unsigned order, tarn_gfp_t flags)
+{
+    bool guard = order < TARN_MAX_PAGE_ORDER && tarn__letters_guard(zone), zero = flags & TARN_GFP_ZERO;
+    struct tarn_page *page = NULL;
+    struct tarn__want want;
+    for (int attempt = 0; attempt < 3 && !page; attempt++) {
+        if (attempt == 1)
+            tarn__letters_empty(zone);
+        guard = guard && attempt < 2;
+        want = (struct tarn__want){.zone = zone,
+                                   .count = (size_t)1 << (order + guard),
+                                   .align = TARN__PAGE_SIZE << (order + guard),
+                                   .flags = flags,
+                                   .state = TARN__PAGE_BLOCK};
+        page = tarn__request(&want);
+    }
+    if (!page)
+        return NULL;
+    struct tarn_page *second = guard ? tarn__block_halve(page) : NULL;
+    if (zero && !want.zeroed)
+        clear(page, (size_t)1 << order);
+    tarn__letters_live(page, (size_t)1 << order, second, zero);
+    return page;
+}
+
 static TARN__NOINLINE struct tarn_page *alloc_slow(struct tarn_zone *zone, unsigned order, tarn_gfp_t flags)
 {
     if (malformed(order, flags) || (!zone && !(zone = tarn__zone_for(flags))))
         return NULL;
+    if (TARN__UNLIKELY(tarn__pages_letters))
+        return alloc_lettered(zone, order, flags);
     bool injecting = atomic_load_explicit(&tarn__injecting[TARN_FAIL_PAGES], memory_order_relaxed);
     struct tarn_page *page = order == 0 && !injecting ? tarn__lists_alloc(zone, flags) : NULL;
     if (page)
@@ -76,6 +105,8 @@ static TARN__NOINLINE void free_slow(struct tarn_page *page, unsigned order, con
         tarn__block_set_references(page, 0);
     else if (!tarn__block_drop(page))
         return;
+    if (TARN__UNLIKELY(tarn__pages_letters) && tarn__letters_take(page, (size_t)1 << order))
+        return;
     if (order == 0) {
         tarn__block_set_references(page, 1); /* as the lists take it */
         if (tarn__lists_free(page))
@@ -111,6 +142,15 @@ void tarn_page_get(struct tarn_page *page)
         __atomic_fetch_add(&page->count, 1, __ATOMIC_RELAXED);
 }
 
+void tarn_pages_free_at(void *address, unsigned order)
+{
+    struct tarn_page *page = address ? tarn__page_of(address) : NULL;
+    if (page && (uintptr_t)address % TARN__PAGE_SIZE == 0 && tarn__page_state(page) == TARN__PAGE_BLOCK)
+        drop(page, order, "tarn_pages_free_at");
+    else if (address)
+        tarn__report(tarn__page_is_free(address) ? TARN__DOUBLE_FREE : TARN__INVALID_FREE, "tarn_pages_free_at", address, NULL);
+}
+
 void tarn_page_put(struct tarn_page *page) { drop(page, page->order, "tarn_page_put"); }
 
 unsigned tarn_page_references(const struct tarn_page *page)
@@ -120,8 +160,11 @@ unsigned tarn_page_references(const struct tarn_page *page)
 
 void tarn_page_split(struct tarn_page *page, unsigned order)
 {
-    if (tarn__block_verify(page, order, "tarn_page_split"))
-        tarn__block_split(page);
+    if (!tarn__block_verify(page, order, "tarn_page_split"))
+        return;
+    tarn__block_split(page);
+    if (TARN__UNLIKELY(tarn__pages_letters))
+        tarn__letters_split(page, (size_t)1 << order);
 }
 
 void *tarn_page_address(const struct tarn_page *page) { return tarn__page_address(page); }
@@ -180,12 +223,22 @@ struct tarn_page *tarn_page_of(const void *address)
 
 /* Runs */
 
+/* Pages of alloc_count: with exact ones the last may be to fault. */
+static void lettered(struct tarn_page *page, size_t count, bool guard, bool exact, bool zero)
+{
+    tarn__letters_live(page, count, guard ? &page[count] : NULL, zero);
+    if (exact)
+        tarn__letters_split(page, count);
+}
+
 static struct tarn_page *alloc_count(struct tarn_zone *zone, size_t count, tarn_gfp_t flags, bool exact)
 {
     if (count == 0 || malformed(0, flags) || (!zone && !(zone = tarn__zone_for(flags))))
         return NULL;
     struct tarn__want want = {
         .zone = zone, .count = count, .align = TARN__PAGE_SIZE, .flags = flags, .state = TARN__PAGE_USER_RUN};
+    bool guard = TARN__UNLIKELY(tarn__pages_letters) && exact && count < TARN__SECTION_PAGES && tarn__letters_guard(zone);
+    want.count += guard;
     if (exact) {
         want.align = TARN__PAGE_SIZE << tarn__log2_ceil(count);
         want.state = TARN__PAGE_BLOCK;
@@ -194,8 +247,14 @@ static struct tarn_page *alloc_count(struct tarn_zone *zone, size_t count, tarn_
     if (count > UINT32_MAX)
         return NULL;
     struct tarn_page *page = tarn__request(&want);
+    if (!page && TARN__UNLIKELY(tarn__pages_letters)) {
+        tarn__letters_empty(zone);
+        page = tarn__request(&want);
+    }
     if (page && (flags & TARN_GFP_ZERO) && !want.zeroed)
         clear(page, count);
+    if (page && TARN__UNLIKELY(tarn__pages_letters))
+        lettered(page, count, guard, exact, flags & TARN_GFP_ZERO);
     return page;
 }
 
@@ -207,9 +266,11 @@ static void free_run(struct tarn_page *page, size_t count, const char *where)
         tarn__report(TARN__INVALID_FREE, where, page, NULL);
     else if (tarn__page_state(page) != TARN__PAGE_USER_RUN)
         tarn__block_verify(page, TARN_MAX_PAGE_ORDER + 1, where); /* no block has that order */
+    else if (TARN__UNLIKELY(tarn__pages_letters) && tarn__letters_waits(page))
+        tarn__report(TARN__DOUBLE_FREE, where, tarn__page_address(page), NULL);
     else if (page->count != count)
         tarn__report(TARN__WRONG_SIZE, where, tarn__page_address(page), NULL);
-    else
+    else if (!tarn__pages_letters || !tarn__letters_take(page, count))
         tarn__pages_free(page);
 }
 
@@ -275,7 +336,7 @@ size_t tarn_pages_alloc_bulk(struct tarn_zone *zone, tarn_gfp_t flags, size_t co
     if (malformed(0, flags) || (!zone && !(zone = tarn__zone_for(flags))))
         return full;
     struct tarn_page *chain = NULL;
-    if (!atomic_load_explicit(&tarn__injecting[TARN_FAIL_PAGES], memory_order_relaxed))
+    if (!atomic_load_explicit(&tarn__injecting[TARN_FAIL_PAGES], memory_order_relaxed) && !tarn__pages_letters)
         tarn__block_batch(zone, flags, count - full, 1, &chain);
     for (size_t i = 0; i < count && full < count; i++) {
         if (pages[i])

@@ -7,6 +7,7 @@
 #include "page/zones.h"
 
 #include "base/bits.h"
+#include "page/letters.h"
 #include "page/lists.h"
 #include "page/marks.h"
 #include "page/meta.h"
@@ -155,6 +156,7 @@ int tarn_zone_destroy(struct tarn_zone *zone)
     if (zone == tarn__normal || zone == dma)
         return -EINVAL;
     tarn__lists_drain();
+    tarn__letters_empty(zone);
     if (!collect(zone))
         return -EBUSY;
     tarn__lock(&tarn__zones_lock);

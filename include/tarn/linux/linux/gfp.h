@@ -72,8 +72,7 @@ static inline unsigned long get_zeroed_page(gfp_t flags) { return __get_free_pag
 
 static inline void free_pages(unsigned long address, unsigned int order)
 {
-    if (address)
-        tarn_pages_free(tarn_page_of((const void *)address), order);
+    tarn_pages_free_at((void *)address, order);
 }
 
 #define __get_free_page(flags) __get_free_pages(flags, 0)
