@@ -65,6 +65,8 @@ static void *alloc_in(struct tarn__guard_group *group, size_t size, size_t align
     slot->alloc_stack = tarn__stack_here(1);
     slot->alloc_thread = tarn__thread_id();
     slot->free_stack = slot->free_thread = 0;
+    slot->owner = NULL;
+    slot->gone = NULL;
     void *p = slot->p;
     slot->state = TARN__GUARD_LIVE;
     guarded++;
@@ -156,8 +158,27 @@ bool tarn__guard_free(void *p, size_t size, const char *where)
     if (tarn__os_unmap(slot->mapped, bytes) && tarn__fault_forbid(slot->mapped, bytes) == 0)
         slot->opened = true; /* to be unmapped before the next use */
     live--;
+    void *owner = slot->owner;
+    void (*gone)(void *, size_t) = slot->gone;
+    size_t had = slot->size;
     tarn__guard_give(group_of_slot(slot), slot, TARN__GUARD_FREED);
+    if (gone)
+        gone(owner, had);
     return true;
+}
+
+void tarn__guard_own(void *p, void *owner, void (*gone)(void *owner, size_t size))
+{
+    struct tarn__guard_slot *slot = tarn__guard_nearest(p);
+    TARN__ASSERT(slot && slot->p == p, "what gets an owner is a guarded object");
+    slot->owner = owner;
+    slot->gone = gone;
+}
+
+void *tarn__guard_owner(const void *p, void (*gone)(void *owner, size_t size))
+{
+    const struct tarn__guard_slot *slot = tarn__guard_nearest(p);
+    return slot && slot->p == p && slot->gone == gone ? slot->owner : NULL;
 }
 
 bool tarn__guard_size(const void *p, const char *where, size_t *size)

@@ -31,6 +31,8 @@ struct tarn__guard_slot {
     uint32_t next;     /* of those that may be used again: number + 1 */
     uint32_t alloc_stack, free_stack, alloc_thread, free_thread;
     _Atomic bool opened; /* a page that faulted was mapped, to go on */
+    void *owner;         /* guard.h */
+    void (*gone)(void *owner, size_t size);
     char pool[TARN__GUARD_NAME];
 };
 

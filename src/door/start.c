@@ -63,6 +63,8 @@ __attribute__((constructor(200))) static void start(void)
         tarn__care_begin();
     tarn__watch_guard_alloc = tarn__guard_alloc;
     tarn__watch_guard_free = tarn__guard_free;
+    tarn__watch_guard_own = tarn__guard_own;
+    tarn__watch_guard_owner = tarn__guard_owner;
     tarn__thread_at_fork(tarn__heap_fork_prepare, tarn__heap_fork_parent, tarn__heap_fork_child);
     tarn__pressure_begin(option("TARN_PRESSURE", true));
     if (option("TARN_BACKGROUND", false))

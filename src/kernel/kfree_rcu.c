@@ -2,12 +2,21 @@
  * kfree after a grace period. The head lies somewhere in the object, and all of it is the grace period's meanwhile; so afterwards the object is found
  * from the head's address: through its slab, or as the run of pages around it. Nothing is allocated, nothing is kept here.
  */
+#include "alloc/describe.h"
 #include "alloc/heap.h"
 #include "base/fail.h"
 #include "kernel/kmalloc.h"
 #include "tarn/rcu.h"
 
-static void free_object(struct tarn_rcu_head *head) { tarn__free(tarn__object_around(head)); }
+/* With letters it may lie elsewhere than in a slab: whoever describes addresses finds it, as it is live. */
+static void free_object(struct tarn_rcu_head *head)
+{
+    struct tarn__suspect suspect = {0};
+    void *object = tarn__object_around(head);
+    if (!object)
+        tarn__describe(head, &suspect);
+    tarn__free(object ? object : (void *)suspect.object);
+}
 
 /* The head may lie in any page of the run; it is live, so its beginning is found. */
 static void free_run(struct tarn_rcu_head *head)

@@ -58,6 +58,8 @@ struct watch {
 
 void *(*tarn__watch_guard_alloc)(size_t size, size_t align, const char *pool);
 bool (*tarn__watch_guard_free)(void *p, size_t size, const char *where);
+void (*tarn__watch_guard_own)(void *p, void *owner, void (*gone)(void *owner, size_t size));
+void *(*tarn__watch_guard_owner)(const void *p, void (*gone)(void *owner, size_t size));
 
 static struct tarn__lock watch_lock = TARN__LOCK_INIT(TARN__RANK_WATCH);
 static struct watch *watches;

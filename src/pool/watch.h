@@ -76,6 +76,8 @@ enum {
 /* Guard pages: set by the floor that has them. Until then the letter G adds nothing. */
 extern void *(*tarn__watch_guard_alloc)(size_t size, size_t align, const char *pool);
 extern bool (*tarn__watch_guard_free)(void *p, size_t size, const char *where); /* size: TARN__ANY_SIZE */
+extern void (*tarn__watch_guard_own)(void *p, void *owner, void (*gone)(void *owner, size_t size));
+extern void *(*tarn__watch_guard_owner)(const void *p, void (*gone)(void *owner, size_t size));
 
 /* What a pool of that kind gets in addition to its user's flags; with TARN__WATCHED tarn__watch_begin is to be called when it is made. */
 unsigned tarn__watch_flags(const char *kind);

@@ -350,11 +350,21 @@ static void *dress(struct tarn_cache *cache, void *object, size_t asked, const v
     return object;
 }
 
+/* A guarded object of the cache was freed, by whichever function. */
+static void guarded_gone(void *owner, size_t size)
+{
+    struct tarn_cache *cache = owner;
+    (void)size;
+    tarn__atomic_add(&cache->past_frees, 1);
+    tarn__ledger_note(-(int64_t)cache->size);
+}
+
 static void *alloc_guarded(struct tarn_cache *cache)
 {
     void *object = tarn__watch_guard_alloc ? tarn__watch_guard_alloc(cache->object_size, cache->align, cache->name) : NULL;
     if (!object)
         return NULL;
+    tarn__watch_guard_own(object, cache, guarded_gone);
     tarn__atomic_add(&cache->past_allocs, 1);
     tarn__ledger_note((int64_t)cache->size);
     return object;
@@ -362,11 +372,14 @@ static void *alloc_guarded(struct tarn_cache *cache)
 
 bool tarn__debug_free_guarded(struct tarn_cache *cache, void *object)
 {
-    if (!cache->guarded || !tarn__watch_guard_free || !tarn__watch_guard_free(object, TARN__ANY_SIZE, "cache_free"))
+    if (!tarn__watch_guard_free)
         return false;
-    tarn__atomic_add(&cache->past_frees, 1);
-    tarn__ledger_note(-(int64_t)cache->size);
-    return true;
+    const void *owner = tarn__watch_guard_owner(object, guarded_gone);
+    if (owner && cache && owner != cache) {
+        tarn__report(TARN__WRONG_CACHE, "cache_free", object, NULL);
+        return true;
+    }
+    return (owner || (cache && cache->guarded)) && tarn__watch_guard_free(object, TARN__ANY_SIZE, "cache_free");
 }
 
 void *tarn__debug_alloc(struct tarn_cache *cache, tarn_gfp_t flags, const void *caller)

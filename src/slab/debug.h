@@ -55,7 +55,7 @@ void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller
 /* Of an exact cache: an object of `size` bytes, up to the cache's. */
 void *tarn__debug_alloc_exact(struct tarn_cache *cache, size_t size, tarn_gfp_t flags, const void *caller);
 
-/* Frees an object that lies in no slab, but before a guard page. False: it is none; what is wrong with it was reported. */
+/* Frees an object that lies in no slab, but before a guard page; `cache` NULL: of any. False: it is none; what is wrong with it was reported. */
 bool tarn__debug_free_guarded(struct tarn_cache *cache, void *object);
 
 /* Bytes of a live object that its user may use. SIZE_MAX, and a report: none begins there, or it was overwritten. */

@@ -133,7 +133,7 @@ void tarn_cache_free_bulk(struct tarn_cache *cache, size_t count, void **objects
 {
     for (size_t done = 0; done < count;) {
         struct tarn_cache *of = cache ? cache : tarn_cache_of(objects[done]);
-        if (!of && objects[done])
+        if (!of && objects[done] && !tarn__debug_free_guarded(NULL, objects[done]))
             tarn__misuse(TARN__INVALID_FREE, "cache_free_bulk", objects[done]);
         size_t pushed = of ? push_many(of, count - done, objects + done) : 0;
         if (pushed == 0 && of)
