@@ -287,7 +287,11 @@ bool tarn__care_realloc(void *p, size_t size, void **moved)
     if (tarn__hardened && tarn__hard_realloc(p, size, moved))
         return true;
     if (tarn__guard_size(p, "realloc", &had)) {
-        *moved = had || tarn__guard_is_live(p) ? move(p, had, size) : NULL;
+        const struct tarn__piece *piece = tarn__guard_owner(p, tarn__heap_guarded_gone);
+        if (piece)
+            *moved = tarn__heap_move(piece->heap, p, had, size);
+        else
+            *moved = had || tarn__guard_is_live(p) ? move(p, had, size) : NULL;
         return true;
     }
     *moved = NULL;
@@ -320,7 +324,8 @@ size_t tarn__care_look(const char *where)
 {
     struct look look = {where, 0};
     tarn_cache_each(look_at, &look);
-    return look.reports + tarn__care_large_look(where) + tarn__letters_look(where) + tarn__hard_check() + tarn__guard_check();
+    return look.reports + tarn__care_large_look(where) + tarn__letters_look(where) + tarn__heaps_look(where) +
+           tarn__hard_check() + tarn__guard_check();
 }
 
 size_t tarn_debug_check(void) { return tarn__care_look("debug_check"); }

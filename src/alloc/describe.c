@@ -46,12 +46,12 @@ static void describe_piece(const struct tarn__piece *piece, const void *address,
     suspect->pool = piece->heap->name;
     if (!piece->objects) {
         suspect->object = piece->base;
-        suspect->size = piece->run->count * TARN__PAGE_SIZE;
-        suspect->live = true;
+        suspect->size = tarn__piece_bytes(piece);
+        suspect->live = !piece->waiting;
     } else if (index < piece->objects) {
         suspect->object = piece->base + index * piece->size;
         suspect->size = piece->size;
-        suspect->live = !tarn__bit_test(piece->map, index);
+        suspect->live = !tarn__bit_test(piece->map, index) && !tarn__piece_has_waiting(piece, index);
         if (index > 0) {
             suspect->neighbour = piece->base + (index - 1) * piece->size;
             suspect->neighbour_size = piece->size;

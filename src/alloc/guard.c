@@ -116,7 +116,7 @@ static bool is_of_another(const struct tarn__guard_slot *slot, const char *where
     bool stands_alone = false;
     for (size_t i = 0; i < sizeof alone / sizeof *alone; i++)
         stands_alone |= strcmp(slot->pool, alone[i]) == 0;
-    return stands_alone && strncmp(where, "tarn_", 5) != 0;
+    return stands_alone && !slot->gone && strncmp(where, "tarn_", 5) != 0;
 }
 
 /* The live slot whose object begins at `p`, now BUSY if `take`; NULL: there is none, which was reported. */
@@ -178,7 +178,7 @@ void tarn__guard_own(void *p, void *owner, void (*gone)(void *owner, size_t size
 void *tarn__guard_owner(const void *p, void (*gone)(void *owner, size_t size))
 {
     const struct tarn__guard_slot *slot = tarn__guard_nearest(p);
-    return slot && slot->p == p && slot->gone == gone ? slot->owner : NULL;
+    return slot && slot->p == p && slot->gone == gone && slot->state == TARN__GUARD_LIVE ? slot->owner : NULL;
 }
 
 bool tarn__guard_size(const void *p, const char *where, size_t *size)
@@ -195,6 +195,29 @@ bool tarn__guard_is_live(const void *p)
 {
     const struct tarn__guard_slot *slot = tarn__guard_nearest(p);
     return slot && slot->p == p && slot->state == TARN__GUARD_LIVE;
+}
+
+static struct tarn__guard_slot *first_slot(const void *owner)
+{
+    for (size_t k = 0; tarn__guard_base && k < TARN__GUARD_GROUPS; k++)
+        for (size_t i = 0; i < tarn__guard_group[k].used; i++) {
+            struct tarn__guard_slot *slot = &tarn__guard_group[k].slot[i];
+            if (slot->state == TARN__GUARD_LIVE && slot->gone && slot->owner == owner)
+                return slot;
+        }
+    return NULL;
+}
+
+void *tarn__guard_first(const void *owner)
+{
+    struct tarn__guard_slot *slot = first_slot(owner);
+    return slot ? slot->p : NULL;
+}
+
+void tarn__guard_disown(const void *owner)
+{
+    for (struct tarn__guard_slot *slot; (slot = first_slot(owner)) != NULL;)
+        slot->gone = NULL;
 }
 
 /* Under the lock a live object stays mapped. */

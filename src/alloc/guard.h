@@ -30,11 +30,15 @@ void tarn__guard_begin(void);
 void *tarn__guard_alloc(size_t size, size_t align, const char *pool);
 
 /*
- * A live object belongs to `owner`, which is told when it is freed, by whichever function: `gone(owner, size)`, with no lock held. Who owns the object that began or
- * begins at `p`, if that is to be told so; NULL: nobody.
+ * A live object belongs to `owner`, which is told when it is freed, by whichever function: `gone(owner, size)`, with no lock held. Who owns the live object that begins at
+ * `p`, if that is told so; NULL: nobody.
  */
 void tarn__guard_own(void *p, void *owner, void (*gone)(void *owner, size_t size));
 void *tarn__guard_owner(const void *p, void (*gone)(void *owner, size_t size));
+
+/* A live object that belongs to `owner`; NULL: none does. They belong to nobody from now on. */
+void *tarn__guard_first(const void *owner);
+void tarn__guard_disown(const void *owner);
 
 /* Frees it. False: the address is none of a guarded place. Misuse is reported. `size` as for tarn__hard_free. */
 bool tarn__guard_free(void *p, size_t size, const char *where);

@@ -8,6 +8,8 @@
  */
 #include "alloc/heaps.h"
 #include "base/fail.h"
+#include "os/records.h"
+#include "os/stack.h"
 
 #include <string.h>
 
@@ -15,10 +17,7 @@ enum { FRESH = 0x5a, FREED = 0x6b, RED = 0xbb, RED_LEAST = 8 };
 
 _Static_assert(TARN__HEAP_RED_ROOM == RED_LEAST + sizeof(uint64_t), "a request with a red zone has room for it");
 
-static size_t slot_of(const struct tarn__piece *piece)
-{
-    return piece->objects ? piece->size : piece->run->count * TARN__PAGE_SIZE;
-}
+static size_t slot_of(const struct tarn__piece *piece) { return piece->objects ? piece->size : tarn__piece_bytes(piece); }
 
 static const char *first_other(const char *from, const char *to, unsigned char value)
 {
@@ -88,6 +87,8 @@ void *tarn__heap_dress(char *p, size_t asked)
         memset(p, flags & TARN_POOL_ZERO ? 0 : FRESH, slot);
     if (flags & TARN_POOL_RED_ZONE)
         write_red(p, asked, slot);
+    if (flags & TARN__HEAP_USERS)
+        tarn__record_live(piece->heap, p, asked, NULL, tarn__stack_here(0));
     return p;
 }
 
@@ -96,8 +97,10 @@ bool tarn__heap_undress(const struct tarn__piece *piece, char *p)
     size_t slot = slot_of(piece);
     if (tarn__heap_asked(piece, p, "free") == SIZE_MAX)
         return false;
-    if ((piece->heap->flags & TARN_POOL_POISON) && piece->objects)
+    if ((piece->heap->flags & TARN_POOL_POISON) && (piece->objects || tarn__heap_waits(piece)))
         memset(p, FREED, slot);
+    if (piece->heap->flags & TARN__HEAP_USERS)
+        tarn__record_free(piece->heap, p, TARN__RECORD_FREED, tarn__stack_here(0));
     return true;
 }
 
@@ -116,14 +119,78 @@ struct tarn__heap_finding tarn__heap_inspect(const struct tarn__piece *piece)
     unsigned flags = piece->heap->flags;
     size_t slot = slot_of(piece);
     struct tarn__heap_finding found = {.bad = NULL};
+    if (!piece->run)
+        return found;
+    if (!piece->objects && piece->waiting)
+        return flags & TARN_POOL_POISON ? look_at_poison(piece->base, slot) : found;
     if (!piece->objects && (flags & TARN_POOL_RED_ZONE))
         found = look_at_red(piece->base, slot);
     for (size_t i = 0; i < piece->objects && !found.bad; i++) {
-        bool free = tarn__bit_test(piece->map, i);
+        bool free = tarn__bit_test(piece->map, i) || tarn__piece_has_waiting(piece, i);
         if (free && (flags & TARN_POOL_POISON))
             found = look_at_poison(piece->base + i * slot, slot);
         if (!free && (flags & TARN_POOL_RED_ZONE))
             found = look_at_red(piece->base + i * slot, slot);
     }
     return found;
+}
+
+/* Quarantine */
+
+bool tarn__heap_waits(const struct tarn__piece *piece)
+{
+    return (piece->heap->flags & TARN__HEAP_QUARANTINE) && slot_of(piece) <= TARN__HEAP_WAITING_BYTES / 4 &&
+           piece->heap->wait->count < TARN__HEAP_WAITING;
+}
+
+void tarn__heap_wait(struct tarn__piece *piece, char *p)
+{
+    struct tarn__heap_wait *wait = piece->heap->wait;
+    if (piece->objects)
+        tarn__bit_set(tarn__piece_waits(piece), tarn__piece_index(piece, p));
+    piece->waiting++;
+    size_t at = (wait->first + wait->count++) % TARN__HEAP_WAITING;
+    wait->entry[at].piece = piece;
+    wait->entry[at].p = p;
+    wait->bytes += slot_of(piece);
+}
+
+/* The one that waits longest is free for others. The heap's lock is held. Whether its piece is to go. */
+static bool leave(struct tarn_heap *heap, struct tarn__piece *piece, const char *p)
+{
+    bool goes = true;
+    heap->wait->first = (heap->wait->first + 1) % TARN__HEAP_WAITING;
+    heap->wait->count--;
+    heap->wait->bytes -= slot_of(piece);
+    piece->waiting--;
+    if (piece->objects) {
+        size_t index = tarn__piece_index(piece, p);
+        tarn__bit_clear(tarn__piece_waits(piece), index);
+        goes = tarn__piece_push(heap, piece, index);
+    }
+    if (goes)
+        tarn__piece_leave(heap, piece);
+    return goes;
+}
+
+void tarn__heap_wait_less(struct tarn_heap *heap)
+{
+    struct tarn__heap_wait *wait = heap->wait;
+    for (bool more = true; more;) {
+        struct tarn__heap_finding found = {.bad = NULL};
+        struct tarn__piece *ends = NULL;
+        tarn__lock(&heap->lock);
+        more = wait->count > TARN__HEAP_WAITING * 3 / 4 || wait->bytes > TARN__HEAP_WAITING_BYTES;
+        if (more) {
+            struct tarn__piece *piece = wait->entry[wait->first].piece;
+            const char *p = wait->entry[wait->first].p;
+            if (heap->flags & TARN_POOL_POISON)
+                found = look_at_poison(p, slot_of(piece));
+            ends = leave(heap, piece, p) ? piece : NULL;
+        }
+        tarn__unlock(&heap->lock);
+        tarn__heap_tell(&found, "quarantine");
+        if (ends)
+            tarn__piece_end(ends);
+    }
 }

@@ -2,9 +2,12 @@
  * Objects of users' heaps: allocation, charging and limits, free and reallocation (tarn/heap.h; heaps.h says how they are charged).
  */
 #include "alloc/fast.h"
+#include "alloc/guard.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "base/fail.h"
+#include "base/modes.h"
+#include "os/records.h"
 #include "page/decay.h"
 #include "page/zone.h"
 #include "tarn/alloc.h"
@@ -192,6 +195,13 @@ static bool is_over(struct request *request)
 static struct tarn__piece *make(struct request *request, size_t slabs)
 {
     struct tarn_heap *heap = request->heap;
+    if (TARN__UNLIKELY(heap->flags & TARN__HEAP_GUARDED)) {
+        struct tarn__piece *guarded = tarn__guarded_make(heap, request->size, request->align);
+        if (guarded)
+            return guarded;
+        request->bytes = tarn__align_up(request->bytes, TARN__PAGE_SIZE);
+        request->align = tarn__max(request->align, TARN__PAGE_SIZE);
+    }
     return request->class ? tarn__slab_make(heap, request->class, slabs)
                           : tarn__large_make(heap, request->bytes / TARN__PAGE_SIZE, request->align, &request->zeroed);
 }
@@ -263,6 +273,32 @@ static inline void *allocate(struct request *request)
 }
 
 /* Of any size and alignment; the class as in tarn_aligned_alloc. */
+static void *allocate_guarded(struct request *request)
+{
+    request->bytes = tarn__align_up(tarn__max(request->size, 1), 16);
+    void *p = allocate(request);
+    if (p && !request->piece->run)
+        tarn__guard_own(p, request->piece, tarn__heap_guarded_gone);
+    return p;
+}
+
+void tarn__heap_guarded_gone(void *owner, size_t size)
+{
+    struct tarn__piece *piece = owner;
+    struct tarn_heap *heap = piece->heap;
+    uint64_t bytes = piece->guarded;
+    (void)size;
+    tarn__lock(&heap->lock);
+    tarn__piece_leave(heap, piece);
+    heap->frees++;
+    heap->own_bytes -= bytes;
+    sub_own(heap, bytes);
+    tarn__heap_note(heap);
+    tarn__unlock(&heap->lock);
+    sub_above(heap, bytes);
+    tarn__free(piece);
+}
+
 static TARN__NOINLINE void *allocate_any(struct request *request)
 {
     size_t size = request->size, align = request->align;
@@ -270,6 +306,8 @@ static TARN__NOINLINE void *allocate_any(struct request *request)
         return NULL;
     if (size > PTRDIFF_MAX || align > PTRDIFF_MAX)
         return request->quiet ? NULL : refuse(request->heap);
+    if (request->heap->flags & TARN__HEAP_GUARDED)
+        return allocate_guarded(request);
     if (request->heap->flags & TARN_POOL_RED_ZONE)
         size += TARN__HEAP_RED_ROOM;
     size_t rounded = tarn__align_up(tarn__max(size, 1), align);
@@ -317,6 +355,10 @@ static void free_large(struct tarn__piece *piece, void *p, const char *where)
 {
     struct tarn_heap *heap = piece->heap;
     uint64_t bytes = piece->run->count * (uint64_t)TARN__PAGE_SIZE;
+    if (piece->waiting && p == piece->base) {
+        tarn__report(TARN__DOUBLE_FREE, where, p, NULL);
+        return;
+    }
     if (p != piece->base) {
         tarn__report(TARN__INVALID_FREE, where, p, NULL);
         return;
@@ -324,14 +366,21 @@ static void free_large(struct tarn__piece *piece, void *p, const char *where)
     if (heap->flags && !tarn__heap_undress(piece, p))
         return;
     tarn__lock(&heap->lock);
-    tarn__piece_leave(heap, piece);
+    bool waits = heap->flags && tarn__heap_waits(piece);
+    if (waits)
+        tarn__heap_wait(piece, p);
+    else
+        tarn__piece_leave(heap, piece);
     heap->frees++;
     heap->own_bytes -= bytes;
     sub_own(heap, bytes);
     tarn__heap_note(heap);
     tarn__unlock(&heap->lock);
     sub_above(heap, bytes);
-    tarn__piece_end(piece);
+    if (waits)
+        tarn__heap_wait_less(heap);
+    else
+        tarn__piece_end(piece);
 }
 
 void tarn__heap_free(struct tarn__piece *piece, void *p)
@@ -344,15 +393,20 @@ void tarn__heap_free(struct tarn__piece *piece, void *p)
         tarn__report(TARN__INVALID_FREE, "free", p, NULL);
         return;
     }
-    if (TARN__UNLIKELY(heap->flags) && !tarn__bit_test(piece->map, index) && !tarn__heap_undress(piece, p))
+    if (TARN__UNLIKELY(heap->flags) && !tarn__bit_test(piece->map, index) && !tarn__piece_has_waiting(piece, index) &&
+        !tarn__heap_undress(piece, p))
         return;
     tarn__lock(&heap->lock);
-    if (TARN__UNLIKELY(tarn__bit_test(piece->map, index))) {
+    if (TARN__UNLIKELY(tarn__bit_test(piece->map, index) || (heap->flags && tarn__piece_has_waiting(piece, index)))) {
         tarn__unlock(&heap->lock);
         tarn__report(TARN__DOUBLE_FREE, "free", p, NULL);
         return;
     }
-    bool goes = tarn__piece_push(heap, piece, index);
+    bool waits = TARN__UNLIKELY(heap->flags & TARN__HEAP_QUARANTINE) && tarn__heap_waits(piece), goes = false;
+    if (waits)
+        tarn__heap_wait(piece, p);
+    else
+        goes = tarn__piece_push(heap, piece, index);
     heap->frees++;
     heap->own_bytes -= size;
     sub_own(heap, size);
@@ -364,6 +418,8 @@ void tarn__heap_free(struct tarn__piece *piece, void *p)
     sub_above(heap, size);
     if (TARN__UNLIKELY(goes))
         tarn__piece_end(piece);
+    if (TARN__UNLIKELY(waits))
+        tarn__heap_wait_less(heap);
 }
 
 void tarn_heap_free(void *p)
@@ -393,8 +449,14 @@ size_t tarn__heap_clear(struct tarn_heap *heap)
     while (!tarn__list_empty(&pieces)) {
         struct tarn__piece *piece = tarn__link_piece(pieces.next);
         tarn__list_remove(&piece->link);
+        if (TARN__UNLIKELY(heap->flags)) {
+            struct tarn__heap_finding found = tarn__heap_inspect(piece);
+            tarn__heap_tell(&found, "heap_destroy");
+        }
         tarn__piece_end(piece);
     }
+    if (TARN__UNLIKELY(heap->flags & TARN__HEAP_USERS))
+        tarn__records_end(heap);
     return (size_t)objects;
 }
 
@@ -464,6 +526,16 @@ void *tarn__heap_realloc(struct tarn__piece *piece, void *p, size_t size)
     return to;
 }
 
+void *tarn__heap_move(struct tarn_heap *heap, void *p, size_t had, size_t size)
+{
+    void *to = tarn_heap_alloc(heap, size);
+    if (to) {
+        memcpy(to, p, tarn__min(had, size));
+        tarn_heap_free(p);
+    }
+    return to;
+}
+
 void *tarn_heap_realloc(struct tarn_heap *heap, void *p, size_t size)
 {
     if (!p)
@@ -477,5 +549,7 @@ struct tarn_heap *tarn_heap_of(const void *p)
 {
     bool free;
     struct tarn__piece *piece = tarn__piece_of(p);
+    if (!piece && TARN__UNLIKELY(tarn__modes_any))
+        piece = tarn__guard_owner(p, tarn__heap_guarded_gone);
     return piece && tarn__piece_size(piece, p, &free) > 0 ? piece->heap : NULL;
 }

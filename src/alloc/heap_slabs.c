@@ -1,5 +1,6 @@
 /* The slabs of users' heaps, and their large objects: heaps.h has the picture. */
 #include "alloc/fast.h"
+#include "alloc/guard.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "page/zone.h"
@@ -34,13 +35,16 @@ static void lead(struct tarn__piece *piece, size_t pages)
 
 static struct tarn__piece *make_piece(struct tarn_heap *heap, size_t pages, size_t align, size_t objects, bool *zeroed)
 {
-    struct tarn__piece *piece = tarn__alloc(sizeof *piece + (objects + 63) / 64 * sizeof piece->map[0]);
+    size_t words = (objects + 63) / 64 * (heap->flags & TARN__HEAP_QUARANTINE ? 2 : 1);
+    struct tarn__piece *piece = tarn__alloc(sizeof *piece + words * sizeof piece->map[0]);
     struct tarn_page *run = piece ? tarn__pages_alloc(heap->zone, pages, align, zeroed) : NULL;
     if (!run) {
         tarn__free(piece);
         return NULL;
     }
     *piece = (struct tarn__piece){.heap = heap, .run = run, .base = tarn__page_address(run), .objects = (uint16_t)objects};
+    for (size_t w = 0; w < words; w++)
+        piece->map[w] = 0;
     return piece;
 }
 
@@ -54,8 +58,6 @@ struct tarn__piece *tarn__slab_make(struct tarn_heap *heap, unsigned class, size
     slab->inverse = (uint32_t)(((UINT64_C(1) << 32) + size - 1) / size);
     slab->class = (uint16_t) class;
     slab->free = (uint16_t)objects;
-    for (size_t w = 0; w < (objects + 63) / 64; w++)
-        slab->map[w] = 0;
     tarn__bits_set(slab->map, 0, objects);
     if (heap->flags)
         tarn__heap_prepare(slab);
@@ -71,9 +73,26 @@ struct tarn__piece *tarn__large_make(struct tarn_heap *heap, size_t pages, size_
     return piece;
 }
 
+struct tarn__piece *tarn__guarded_make(struct tarn_heap *heap, size_t size, size_t align)
+{
+    struct tarn__piece *piece = tarn__alloc(sizeof *piece);
+    char *p = piece ? tarn__guard_alloc(size, tarn__max(align, 16), heap->name[0] ? heap->name : "heap") : NULL;
+    if (!p) {
+        tarn__free(piece);
+        return NULL;
+    }
+    *piece = (struct tarn__piece){.heap = heap, .base = p, .guarded = tarn__align_up(tarn__max(size, 1), 16)};
+    return piece;
+}
+
 void tarn__piece_end(struct tarn__piece *piece)
 {
-    tarn__pages_free(piece->run);
+    if (piece->run) {
+        tarn__pages_free(piece->run);
+    } else { /* nobody is to be told */
+        tarn__guard_own(piece->base, NULL, NULL);
+        tarn__guard_free(piece->base, SIZE_MAX, "heap_destroy");
+    }
     tarn__free(piece);
 }
 
@@ -82,7 +101,7 @@ void tarn__piece_enter(struct tarn_heap *heap, struct tarn__piece *piece)
     tarn__list_push_front(piece->objects ? &heap->partial[piece->class - 1] : &heap->large, &piece->link);
     if (piece->objects)
         heap->slabs[piece->class - 1]++;
-    heap->held += piece->run->count;
+    heap->held += tarn__piece_pages(piece);
 }
 
 void tarn__piece_leave(struct tarn_heap *heap, struct tarn__piece *piece)
@@ -90,18 +109,21 @@ void tarn__piece_leave(struct tarn_heap *heap, struct tarn__piece *piece)
     tarn__list_remove(&piece->link);
     if (piece->objects)
         heap->slabs[piece->class - 1]--;
-    heap->held -= piece->run->count;
+    heap->held -= tarn__piece_pages(piece);
 }
 
 size_t tarn__piece_size(struct tarn__piece *piece, const void *p, bool *free)
 {
     *free = false;
-    if (!piece->objects)
-        return p == piece->base ? piece->run->count * TARN__PAGE_SIZE : 0;
+    if (!piece->objects) {
+        *free = p == piece->base && piece->waiting;
+        return p == piece->base && !piece->waiting ? tarn__piece_bytes(piece) : 0;
+    }
     size_t index = tarn__piece_index(piece, p);
     if (index == piece->objects)
         return 0;
-    *free = __atomic_load_n(&piece->map[index / 64], __ATOMIC_RELAXED) >> index % 64 & 1;
+    *free =
+        (__atomic_load_n(&piece->map[index / 64], __ATOMIC_RELAXED) >> index % 64 & 1) || tarn__piece_has_waiting(piece, index);
     return *free ? 0 : piece->size;
 }
 
@@ -118,7 +140,9 @@ static void take_list(struct tarn__list *from, struct tarn__list *to)
 
 void tarn__pieces_take(struct tarn_heap *heap, struct tarn__list *pieces)
 {
-    if (heap->held == 0)
+    if (heap->wait)
+        heap->wait->count = heap->wait->bytes = 0;
+    if (heap->held == 0 && tarn__list_empty(&heap->large))
         return;
     take_list(&heap->full, pieces);
     take_list(&heap->large, pieces);

@@ -6,6 +6,7 @@
 #include "alloc/heap.h"
 #include "base/fail.h"
 #include "base/modes.h"
+#include "tarn/alloc.h"
 
 #include <string.h>
 
@@ -20,7 +21,10 @@ static const unsigned known_flags = TARN_POOL_CHECK | TARN_POOL_RED_ZONE | TARN_
 static unsigned letters(const char *name)
 {
     unsigned letters = tarn__letters_for(name ? name : "");
-    return (letters & TARN__LETTER_Z ? TARN_POOL_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_POOL_POISON : 0);
+    if (letters & TARN__LETTER_G)
+        return TARN__HEAP_GUARDED; /* of a guarded object all else is known anyway */
+    return (letters & TARN__LETTER_Z ? TARN_POOL_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_POOL_POISON : 0) |
+           (letters & TARN__LETTER_U ? TARN__HEAP_USERS : 0) | (letters & TARN__LETTER_Q ? TARN__HEAP_QUARANTINE : 0);
 }
 
 bool tarn__heap_has_ended(const struct tarn_heap *heap, const char *where)
@@ -83,6 +87,12 @@ struct tarn_heap *tarn_heap_create(const struct tarn_heap_options *options)
     heap->leaf = true;
     heap->depth = (uint16_t)depth;
     heap->flags = (wanted->flags & ~(unsigned)TARN_POOL_CHECK) | letters(wanted->name); /* what is left out is always done */
+    if (heap->flags & TARN__HEAP_GUARDED)
+        heap->flags = TARN__HEAP_GUARDED;
+    if (heap->flags & TARN__HEAP_QUARANTINE) {
+        heap->wait = tarn_calloc(1, sizeof *heap->wait);
+        heap->flags &= heap->wait ? ~0u : ~TARN__HEAP_QUARANTINE;
+    }
     heap->zone = wanted->zone ? wanted->zone : &tarn__heap.zone;
     heap->parent = wanted->parent;
     heap->hard_limit = wanted->hard_limit;
@@ -129,6 +139,7 @@ static struct tarn_heap *locked_after(struct tarn_heap *heap)
 static void end(struct tarn_heap *heap)
 {
     char name[sizeof heap->name];
+    tarn__free(heap->wait);
     memcpy(name, heap->name, sizeof name);
     memset(heap, 0, sizeof *heap);
     memcpy(heap->name, name, sizeof name);
@@ -237,10 +248,10 @@ static void visit_list(struct tarn__list *list, void (*visit)(void *context, voi
 {
     for (struct tarn__list *link = list->next; link != list; link = link->next) {
         struct tarn__piece *piece = TARN__CONTAINER(link, struct tarn__piece, link);
-        if (!piece->objects)
-            visit(context, piece->base, piece->run->count * TARN__PAGE_SIZE);
+        if (!piece->objects && !piece->waiting)
+            visit(context, piece->base, tarn__piece_bytes(piece));
         for (size_t i = 0; i < piece->objects; i++)
-            if (!tarn__bit_test(piece->map, i))
+            if (!tarn__bit_test(piece->map, i) && !tarn__piece_has_waiting(piece, i))
                 visit(context, piece->base + i * piece->size, piece->size);
     }
 }
@@ -274,10 +285,10 @@ static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned
 {
     for (struct tarn__list *link = list->next; link != list; link = link->next) {
         struct tarn__piece *piece = TARN__CONTAINER(link, struct tarn__piece, link);
-        size_t live = piece->objects ? (size_t)(piece->objects - piece->free) : 1;
-        size_t size = piece->objects ? piece->size : piece->run->count * TARN__PAGE_SIZE;
+        size_t live = (piece->objects ? (size_t)(piece->objects - piece->free) : 1) - piece->waiting;
+        size_t size = piece->objects ? piece->size : tarn__piece_bytes(piece);
         TARN__ASSERT(piece->heap == heap, "a slab on a heap's list is the heap's");
-        TARN__ASSERT(tarn__piece_of(piece->base) == piece, "a slab is found from its address");
+        TARN__ASSERT(!piece->run || tarn__piece_of(piece->base) == piece, "a slab is found from its address");
         TARN__ASSERT(tarn__bits_count(piece->map, 0, piece->objects) == piece->free,
                      "the count of a slab's free objects is right");
         TARN__ASSERT(!piece->objects || tarn__class_size(piece->class) == size, "a slab's objects are of its class's size");
@@ -289,7 +300,7 @@ static void check_list(struct tarn_heap *heap, struct tarn__list *list, unsigned
             TARN__ASSERT(piece->map[w] == 0, "no object below a slab's hint is free");
         if (heap->flags && !sums->found.bad)
             sums->found = tarn__heap_inspect(piece);
-        sums->pages += piece->run->count;
+        sums->pages += tarn__piece_pages(piece);
         sums->slabs += piece->objects > 0;
         sums->bytes += live * size;
         sums->objects += live;
@@ -320,6 +331,45 @@ void tarn_heap_verify(struct tarn_heap *heap)
                  "a peak is no lower than what is live");
     tarn__unlock(&heap->lock);
     tarn__heap_tell(&sums.found, "heap_verify");
+}
+
+/* The first thing that is overwritten in pieces. The lock of their heap is held. */
+static struct tarn__heap_finding first_bad(struct tarn__list *list)
+{
+    struct tarn__heap_finding found = {.bad = NULL};
+    for (struct tarn__list *link = list->next; link != list && !found.bad; link = link->next)
+        found = tarn__heap_inspect(TARN__CONTAINER(link, struct tarn__piece, link));
+    return found;
+}
+
+static struct tarn__heap_finding look_at(struct tarn_heap *heap)
+{
+    tarn__lock(&heap->lock);
+    struct tarn__heap_finding found = first_bad(&heap->full);
+    if (!found.bad)
+        found = first_bad(&heap->large);
+    for (size_t i = 0; i < TARN__CLASSES && !found.bad; i++)
+        found = first_bad(&heap->partial[i]);
+    tarn__unlock(&heap->lock);
+    return found;
+}
+
+size_t tarn__heaps_look(const char *where)
+{
+    struct tarn__heap_finding found[16];
+    size_t count = 0;
+    tarn__lock(&tarn__heaps_lock);
+    for (struct tarn__list *link = tarn__heaps.next; link != &tarn__heaps && count < 16; link = link->next) {
+        struct tarn_heap *heap = TARN__CONTAINER(link, struct tarn_heap, all);
+        if (heap->flags) {
+            found[count] = look_at(heap);
+            count += found[count].bad != NULL;
+        }
+    }
+    tarn__unlock(&tarn__heaps_lock);
+    for (size_t i = 0; i < count; i++)
+        tarn__heap_tell(&found[i], where);
+    return count;
 }
 
 /* Forks */

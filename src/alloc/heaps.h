@@ -33,15 +33,17 @@
 struct tarn__piece {
     struct tarn__list link; /* in its heap's list for its class, or of full slabs, or of large objects */
     struct tarn_heap *heap;
-    struct tarn_page *run;
+    struct tarn_page *run; /* NULL: a guarded object (guard.h), which lies elsewhere */
     char *base;
+    size_t guarded;   /* bytes of a guarded object */
     uint32_t size;    /* bytes of an object */
     uint32_t inverse; /* ceil(2^32 / size), as in slab/cache.h */
     uint16_t objects; /* 0: one large object, of all pages of the run */
     uint16_t free;
     uint16_t hint; /* no word of `map` below this one has a bit */
     uint16_t class;
-    uint64_t map[];
+    uint16_t waiting; /* objects in quarantine; a large one: 1 */
+    uint64_t map[];   /* with Q a second one behind it: bit i: object i is in quarantine, and not free for others */
 };
 
 struct tarn_heap {
@@ -65,12 +67,18 @@ struct tarn_heap {
     void (*over_hard)(void *context, struct tarn_heap *heap, size_t size);
     void (*over_soft)(void *context, struct tarn_heap *heap, size_t size);
     void *context;
+    struct tarn__heap_wait *wait; /* with Q */
 
     /* under tarn__heaps_lock */
     struct tarn__list children, siblings, all;
     size_t count; /* of children */
     char name[TARN_HEAP_NAME_MOST + 1];
 };
+
+/* Among a heap's flags, too: what letters ask for beside what a program can. */
+#define TARN__HEAP_USERS (1u << 28)      /* U */
+#define TARN__HEAP_QUARANTINE (1u << 27) /* Q */
+#define TARN__HEAP_GUARDED (1u << 26)    /* G */
 
 /* Among a heap's flags: it has ended. So the fast path, which looks at flags, knows it without a look more. */
 #define TARN__HEAP_ENDED (1u << 31)
@@ -82,6 +90,34 @@ bool tarn__heap_has_ended(const struct tarn_heap *heap, const char *where);
 
 extern struct tarn__lock tarn__heaps_lock;
 extern struct tarn__list tarn__heaps; /* by `all` */
+
+/* With Q: what was freed waits here, first in first out, until it is looked at and free for others. Under the heap's lock. */
+enum { TARN__HEAP_WAITING = 256, TARN__HEAP_WAITING_BYTES = 1 << 20 };
+
+struct tarn__heap_wait {
+    size_t first, count, bytes;
+    struct {
+        struct tarn__piece *piece;
+        char *p;
+    } entry[TARN__HEAP_WAITING];
+};
+
+static inline uint64_t *tarn__piece_waits(const struct tarn__piece *piece)
+{
+    return (uint64_t *)&piece->map[((size_t)piece->objects + 63) / 64];
+}
+
+/* Pages of a piece; bytes of a large object. */
+static inline size_t tarn__piece_pages(const struct tarn__piece *piece) { return piece->run ? piece->run->count : 0; }
+static inline size_t tarn__piece_bytes(const struct tarn__piece *piece)
+{
+    return piece->run ? piece->run->count * TARN__PAGE_SIZE : piece->guarded;
+}
+
+static inline bool tarn__piece_has_waiting(const struct tarn__piece *piece, size_t index)
+{
+    return piece->waiting && tarn__bit_test(tarn__piece_waits(piece), index);
+}
 
 /* What of a page's descriptor, if it has one, leads to: NULL: not to a piece. */
 static inline struct tarn__piece *tarn__page_piece(const struct tarn_page *page)
@@ -150,6 +186,12 @@ size_t tarn__piece_size(struct tarn__piece *piece, const void *p, bool *free);
 struct tarn__piece *tarn__slab_make(struct tarn_heap *heap, unsigned class, size_t slabs);
 struct tarn__piece *tarn__large_make(struct tarn_heap *heap, size_t pages, size_t align, bool *zeroed);
 
+/* A guarded object for a heap that has them; NULL: none can be had. */
+struct tarn__piece *tarn__guarded_make(struct tarn_heap *heap, size_t size, size_t align);
+
+/* For guard.h: a guarded object of a heap was freed. */
+void tarn__heap_guarded_gone(void *piece, size_t size);
+
 /* Gives the pages back. The piece is no heap's any more. */
 void tarn__piece_end(struct tarn__piece *piece);
 
@@ -194,6 +236,20 @@ bool tarn__heap_undress(const struct tarn__piece *piece, char *p);
 size_t tarn__heap_asked(const struct tarn__piece *piece, const char *p, const char *where);
 struct tarn__heap_finding tarn__heap_inspect(const struct tarn__piece *piece);
 void tarn__heap_tell(const struct tarn__heap_finding *found, const char *where);
+
+/*
+ * With Q: an object that is to be freed waits instead, under the heap's lock; what waits too long leaves, by itself, after it was let go of. A large one waits if it is
+ * no longer than that may be.
+ */
+bool tarn__heap_waits(const struct tarn__piece *piece);
+void tarn__heap_wait(struct tarn__piece *piece, char *p);
+void tarn__heap_wait_less(struct tarn_heap *heap);
+
+/* Looks at all objects of heaps with flags. Returns how many reports there were. */
+size_t tarn__heaps_look(const char *where);
+
+/* To another object of the heap. */
+void *tarn__heap_move(struct tarn_heap *heap, void *p, size_t had, size_t size);
 
 /* For the malloc family (alloc.c, realloc.c). */
 void tarn__heap_free(struct tarn__piece *piece, void *p);

@@ -18,6 +18,7 @@
 #include "tarn/dmapool.h"
 
 #include "alloc/ended.h"
+#include "alloc/guard.h"
 #include "alloc/heap.h"
 #include "base/bits.h"
 #include "base/fail.h"
@@ -38,7 +39,7 @@
 /* Among a pool's letters: it has ended. */
 #define ENDED (1u << 31)
 
-enum { FREE_FILL = 0xa7, USED_FILL = 0xa9, ZONE_FILL = 0xcc, ZONE = 16, LEAST_SIZE = 4, NAME_MOST = 31 };
+enum { FREE_FILL = 0xa7, USED_FILL = 0xa9, ZONE_FILL = 0xcc, ZONE = 16, LEAST_SIZE = 4, NAME_MOST = 31, WAITING = 64 };
 
 /* Of a block, with the letter U. */
 struct track {
@@ -51,19 +52,23 @@ struct chunk {
     char *base;
     struct track *track; /* of each block; NULL: without U */
     uint32_t free;       /* blocks */
-    uint64_t taken[];    /* bit i: block i is in use */
+    uint64_t taken[];    /* bit i: block i is in use, or waits; with Q a second map behind it: it waits */
 };
 
 struct tarn_dma_pool {
     struct tarn__lock lock;
     bool poison;
     unsigned letters;             /* of TARN_DEBUG, for "dmapool" */
+    size_t align;                 /* of blocks */
     size_t asked;                 /* bytes of a block that are its user's; behind them, with Z, a red zone */
     size_t size, boundary, bytes; /* of a block; that it does not cross; of a chunk */
     uint32_t in_boundary, blocks; /* blocks between two boundaries; in a chunk */
     struct tarn__list open, full; /* chunks */
     struct chunk *root;           /* of the trie */
     size_t chunks, active;
+    size_t guarded;      /* of the active ones: blocks before guard pages, with G */
+    char *wait[WAITING]; /* with Q: freed blocks, the first of which is free for others when there are too many */
+    size_t first_waiting, waiting;
     struct tarn__list link; /* in the registry */
     char name[NAME_MOST + 1];
 };
@@ -92,6 +97,16 @@ static struct chunk **place_of(struct tarn_dma_pool *pool, const char *base)
     return at;
 }
 
+static uint64_t *waits_of(const struct tarn_dma_pool *pool, struct chunk *chunk)
+{
+    return &chunk->taken[(pool->blocks + 63) / 64];
+}
+
+static bool is_waiting(const struct tarn_dma_pool *pool, const struct chunk *chunk, size_t index)
+{
+    return pool->letters & TARN__LETTER_Q && tarn__bit_test(waits_of(pool, (struct chunk *)chunk), index);
+}
+
 static char *block_at(const struct tarn_dma_pool *pool, const struct chunk *chunk, size_t i)
 {
     return chunk->base + i / pool->in_boundary * pool->boundary + i % pool->in_boundary * pool->size;
@@ -107,6 +122,13 @@ static size_t index_of(const struct tarn_dma_pool *pool, const struct chunk *chu
     return part * pool->in_boundary + rest / pool->size;
 }
 
+/* NULL: none. */
+static struct chunk *chunk_around(struct tarn_dma_pool *pool, const void *block)
+{
+    size_t span = (size_t)1 << tarn__log2_ceil(pool->bytes);
+    return *place_of(pool, (char *)((uintptr_t)block & ~(span - 1)));
+}
+
 /* What is known of a block, for a report. */
 static void describe(const struct tarn_dma_pool *pool, const struct chunk *chunk, size_t index, struct tarn__suspect *suspect)
 {
@@ -115,7 +137,7 @@ static void describe(const struct tarn_dma_pool *pool, const struct chunk *chunk
         return;
     suspect->object = block_at(pool, chunk, index);
     suspect->size = pool->asked;
-    suspect->live = tarn__bit_test(chunk->taken, index);
+    suspect->live = tarn__bit_test(chunk->taken, index) && !is_waiting(pool, chunk, index);
     if (!chunk->track)
         return;
     const struct track *track = &chunk->track[index];
@@ -129,11 +151,10 @@ static void describe(const struct tarn_dma_pool *pool, const struct chunk *chunk
 static struct chunk *chunk_in_use(struct tarn_dma_pool *pool, void *block, size_t *index, enum tarn__crime *crime,
                                   struct tarn__suspect *suspect)
 {
-    size_t span = (size_t)1 << tarn__log2_ceil(pool->bytes);
-    struct chunk *chunk = *place_of(pool, (char *)((uintptr_t)block & ~(span - 1)));
+    struct chunk *chunk = chunk_around(pool, block);
     *index = chunk ? index_of(pool, chunk, block) : SIZE_MAX;
     describe(pool, chunk, *index, suspect);
-    if (*index < pool->blocks && tarn__bit_test(chunk->taken, *index))
+    if (*index < pool->blocks && tarn__bit_test(chunk->taken, *index) && !is_waiting(pool, chunk, *index))
         return chunk;
     *crime = *index < pool->blocks ? TARN__DOUBLE_FREE : TARN__INVALID_FREE;
     return NULL;
@@ -200,6 +221,7 @@ struct tarn_dma_pool *tarn_dma_pool_create(const char *name, size_t size, size_t
     pool->letters = tarn__letters_for("dmapool");
     pool->poison = pool->letters & TARN__LETTER_P;
     pool->asked = size;
+    pool->align = align;
     size_t zoned = tarn__align_up(size + ZONE, align);
     if (boundary != 0 && boundary < zoned)
         pool->letters &= ~(unsigned)TARN__LETTER_Z; /* there is no room for one */
@@ -231,15 +253,66 @@ static void end_chunks(struct tarn_dma_pool *pool, struct tarn__list *list)
     }
 }
 
+static void report_poison(const struct tarn_dma_pool *pool, const char *block, const char *where)
+{
+    struct tarn__suspect suspect = {.pool = pool->name, .object = block, .size = pool->asked, .expected = 256 + FREE_FILL};
+    for (size_t i = 0; i < pool->size && !suspect.bad; i++)
+        if ((unsigned char)block[i] != FREE_FILL)
+            suspect.bad = block + i;
+    if (suspect.bad)
+        tarn__report(TARN__POISONED, where, block, &suspect);
+}
+
+/* A block is free for others. Under the lock. */
+static void put_block(struct tarn_dma_pool *pool, struct chunk *chunk, size_t index)
+{
+    tarn__bit_clear(chunk->taken, index);
+    if (chunk->free++ == 0) {
+        tarn__list_remove(&chunk->link);
+        tarn__list_push_front(&pool->open, &chunk->link);
+    }
+}
+
+/* As many as `most` may wait on. */
+static void wait_less(struct tarn_dma_pool *pool, size_t most)
+{
+    for (char *block = NULL;; block = NULL) {
+        tarn__lock(&pool->lock);
+        if (pool->waiting > most) {
+            block = pool->wait[pool->first_waiting];
+            pool->first_waiting = (pool->first_waiting + 1) % WAITING;
+            pool->waiting--;
+        }
+        tarn__unlock(&pool->lock);
+        if (!block)
+            return;
+        if (pool->poison)
+            report_poison(pool, block, "quarantine");
+        tarn__lock(&pool->lock);
+        struct chunk *chunk = chunk_around(pool, block);
+        size_t index = index_of(pool, chunk, block);
+        tarn__bit_clear(waits_of(pool, chunk), index);
+        put_block(pool, chunk, index);
+        tarn__unlock(&pool->lock);
+    }
+}
+
 /* Ends the process, unless the handler of reports has it that the pool's end goes on: then pages with such blocks are kept. */
 static void report_live(const struct tarn_dma_pool *pool)
 {
     struct tarn__suspect suspect;
+    const void *guarded = pool->guarded ? tarn__guard_first(pool) : NULL;
+    if (guarded) {
+        tarn__report(TARN__LIVE_OBJECTS, "dma_pool_destroy", guarded, NULL);
+        return;
+    }
     const struct tarn__list *lists[] = {&pool->full, &pool->open};
     for (int k = 0; k < 2; k++)
         for (const struct tarn__list *link = lists[k]->next; link != lists[k]; link = link->next) {
             const struct chunk *chunk = TARN__CONTAINER(link, const struct chunk, link);
             size_t index = tarn__bits_find(chunk->taken, 0, pool->blocks, true);
+            while (index < pool->blocks && is_waiting(pool, chunk, index))
+                index = tarn__bits_find(chunk->taken, index + 1, pool->blocks, true);
             if (index >= pool->blocks)
                 continue;
             describe(pool, chunk, index, &suspect);
@@ -264,6 +337,9 @@ void tarn_dma_pool_destroy(struct tarn_dma_pool *pool)
         tarn__warn("dma_pool %s: destroyed while %zu blocks are in use: their pages are kept", pool->name, pool->active);
     if (pool->active && pool->letters)
         report_live(pool);
+    if (pool->guarded)
+        tarn__guard_disown(pool);
+    wait_less(pool, 0);
     tarn__lock(&registry_lock);
     tarn__list_remove(&pool->link);
     tarn__unlock(&registry_lock);
@@ -288,6 +364,7 @@ int tarn_dma_pool_poison(struct tarn_dma_pool *pool, bool on)
 static struct chunk *make_chunk(struct tarn_dma_pool *pool, tarn_gfp_t flags)
 {
     size_t bits = (pool->blocks + 63) / 64 * sizeof(uint64_t);
+    bits *= pool->letters & TARN__LETTER_Q ? 2 : 1;
     size_t tracks = pool->letters & TARN__LETTER_U ? pool->blocks * sizeof(struct track) : 0;
     struct chunk *chunk = tarn_calloc(1, sizeof *chunk + bits + tracks);
     if (!chunk)
@@ -329,11 +406,52 @@ static char *take_block(struct tarn_dma_pool *pool, uint32_t stack)
     return block_at(pool, chunk, i);
 }
 
+static void guarded_gone(void *owner, size_t size)
+{
+    struct tarn_dma_pool *pool = owner;
+    (void)size;
+    tarn__lock(&pool->lock);
+    pool->active--;
+    pool->guarded--;
+    tarn__unlock(&pool->lock);
+}
+
+/* At the end of pages, which no boundary of less than a page crosses; a larger block is aligned to more than it is long, so none does. */
+static char *alloc_guarded(struct tarn_dma_pool *pool)
+{
+    size_t align = pool->asked > TARN__PAGE_SIZE ? (size_t)1 << tarn__log2_ceil(pool->asked) : 1;
+    char *block = tarn__guard_alloc(pool->asked, tarn__max(pool->align, align), pool->name);
+    if (!block)
+        return NULL;
+    tarn__guard_own(block, pool, guarded_gone);
+    tarn__lock(&pool->lock);
+    pool->active++;
+    pool->guarded++;
+    tarn__unlock(&pool->lock);
+    return block;
+}
+
+/* False: it is no such block. What is wrong with it was reported. */
+static bool free_guarded(struct tarn_dma_pool *pool, void *block)
+{
+    const void *owner = tarn__guard_owner(block, guarded_gone);
+    if (!owner || owner == pool)
+        return tarn__guard_free(block, SIZE_MAX, "dma_pool_free");
+    tarn__report(TARN__WRONG_CACHE, "dma_pool_free", block, NULL);
+    return true;
+}
+
 void *tarn_dma_pool_alloc(struct tarn_dma_pool *pool, tarn_gfp_t flags, tarn_dma_t *handle)
 {
     if (has_ended(pool, "dma_pool_alloc"))
         return NULL;
-    uint32_t stack = pool->letters & TARN__LETTER_U ? tarn__stack_here(1) : 0;
+    char *guarded = pool->letters & TARN__LETTER_G && !(flags & (TARN_GFP_DMA | TARN_GFP_DMA32)) ? alloc_guarded(pool) : NULL;
+    if (guarded) {
+        if (handle)
+            *handle = (uintptr_t)guarded;
+        return guarded;
+    }
+    uint32_t stack = pool->letters & TARN__LETTER_U ? tarn__stack_here(0) : 0;
     tarn__lock(&pool->lock);
     char *block = take_block(pool, stack);
     tarn__unlock(&pool->lock);
@@ -348,7 +466,7 @@ void *tarn_dma_pool_alloc(struct tarn_dma_pool *pool, tarn_gfp_t flags, tarn_dma
         TARN__ASSERT(block, "a chunk that was just added has a free block");
     }
     if (pool->poison && !filled(block, pool->size, FREE_FILL))
-        tarn__fail(TARN__POISONED, "dma_pool_alloc", block);
+        report_poison(pool, block, "dma_pool_alloc");
     if (flags & TARN_GFP_ZERO)
         memset(block, 0, pool->asked);
     else if (pool->poison)
@@ -386,23 +504,30 @@ void tarn_dma_pool_free(struct tarn_dma_pool *pool, void *block, tarn_dma_t hand
     size_t index;
     enum tarn__crime crime = TARN__INVALID_FREE;
     struct tarn__suspect suspect = {.pool = pool->name};
-    uint32_t stack = pool->letters & TARN__LETTER_U ? tarn__stack_here(1) : 0;
+    uint32_t stack = pool->letters & TARN__LETTER_U ? tarn__stack_here(0) : 0;
     struct chunk *chunk = NULL;
+    bool waits = pool->letters & TARN__LETTER_Q;
+    if (handle == (uintptr_t)block && pool->letters & TARN__LETTER_G && free_guarded(pool, block))
+        return;
     if (handle == (uintptr_t)block) {
+        if (waits)
+            wait_less(pool, WAITING * 3 / 4);
         if ((pool->poison || pool->letters & TARN__LETTER_Z) && !prepare_free(pool, block))
             return;
         tarn__lock(&pool->lock);
         chunk = chunk_in_use(pool, block, &index, &crime, &suspect);
         if (chunk) {
-            tarn__bit_clear(chunk->taken, index);
             if (chunk->track) {
                 chunk->track[index].free_stack = stack;
                 chunk->track[index].free_thread = tarn__thread_id();
             }
             pool->active--;
-            if (chunk->free++ == 0) {
-                tarn__list_remove(&chunk->link);
-                tarn__list_push_front(&pool->open, &chunk->link);
+            waits = waits && pool->waiting < WAITING;
+            if (waits) {
+                tarn__bit_set(waits_of(pool, chunk), index);
+                pool->wait[(pool->first_waiting + pool->waiting++) % WAITING] = block;
+            } else {
+                put_block(pool, chunk, index);
             }
         }
         tarn__unlock(&pool->lock);
@@ -439,8 +564,10 @@ static size_t verify_chunk(struct tarn_dma_pool *pool, struct chunk *chunk)
         const char *block = block_at(pool, chunk, i);
         TARN__ASSERT(index_of(pool, chunk, block) == i, "a block's number is found from its address");
         TARN__ASSERT(block + pool->size <= chunk->base + pool->bytes, "a block lies in its chunk");
-        if (pool->poison && !tarn__bit_test(chunk->taken, i) && !filled(block, pool->size, FREE_FILL))
-            tarn__fail(TARN__POISONED, "dma_pool_verify", block);
+        bool free = !tarn__bit_test(chunk->taken, i) || is_waiting(pool, chunk, i);
+        if (pool->poison && free && !filled(block, pool->size, FREE_FILL))
+            report_poison(pool, block, "dma_pool_verify");
+        taken -= is_waiting(pool, chunk, i);
     }
     return taken;
 }
@@ -461,5 +588,5 @@ void tarn_dma_pool_verify(struct tarn_dma_pool *pool)
         active += verify_chunk(pool, chunk);
     }
     TARN__ASSERT(chunks == pool->chunks, "every chunk is on a list");
-    TARN__ASSERT(active == pool->active, "the count of blocks in use is right");
+    TARN__ASSERT(active + pool->guarded == pool->active, "the count of blocks in use is right");
 }

@@ -14,6 +14,7 @@
 #include "base/modes.h"
 #include "base/warn.h"
 #include "mempool/reserve.h"
+#include "os/records.h"
 #include "tarn/source.h"
 
 #include <errno.h>
@@ -215,6 +216,19 @@ static bool give_array(struct tarn_mempool *pool, int min_nr)
     return pool->elements != NULL;
 }
 
+static void *known_alloc(struct tarn_mempool *pool, tarn_gfp_t flags)
+{
+    void *element = tarn__mempool_alloc(pool, flags);
+    tarn__mempool_note(pool, element);
+    return element;
+}
+
+static void known_free(void *element, struct tarn_mempool *pool)
+{
+    if (!element || tarn__mempool_note_free(pool, element))
+        tarn__mempool_free(element, pool);
+}
+
 /* Makes a pool of zeroed memory, in which nothing but `flags` is said. */
 static int form(struct tarn_mempool *pool, int min_nr, tarn_mempool_alloc_t *alloc, tarn_mempool_free_t *free, void *pool_data,
                 tarn_gfp_t flags)
@@ -231,8 +245,14 @@ static int form(struct tarn_mempool *pool, int min_nr, tarn_mempool_alloc_t *all
     if (!give_array(pool, pool->min_nr))
         return -ENOMEM;
     int error = fill_reserve(pool, flags);
-    if (!error && (tarn__letters_for("mempool") & (TARN__LETTER_F | TARN__LETTER_P)))
+    unsigned letters = tarn__modes_any ? tarn__letters_for("mempool") : 0;
+    if (!error && (letters & (TARN__LETTER_F | TARN__LETTER_P)))
         tarn_mempool_poison(pool, 0); /* as far as the size of elements is known */
+    if (!error && letters && tarn__letters_anywhere()) {
+        pool->flags |= TARN__MEMPOOL_KNOWN;
+        pool->quick_alloc = known_alloc;
+        pool->quick_free = known_free;
+    }
     if (error)
         dissolve(pool);
     else
@@ -282,6 +302,20 @@ static void ended_free(void *element, struct tarn_mempool *pool)
         tarn__mempool_has_ended(pool, "tarn_mempool_free");
 }
 
+/* With letters: that an element is in use. It stays its user's if the process goes on. */
+static void report_live(struct tarn_mempool *pool)
+{
+    if (!(pool->flags & TARN__MEMPOOL_KNOWN))
+        return;
+    struct tarn__record live = tarn__record_first(pool);
+    struct tarn__suspect suspect = {.pool = "mempool", .object = tarn__record_start(&live)};
+    if (live.state != TARN__RECORD_NONE) {
+        tarn__record_tell(&suspect);
+        tarn__report(TARN__LIVE_OBJECTS, "tarn_mempool_exit", suspect.object, &suspect);
+    }
+    tarn__records_end(pool);
+}
+
 void tarn_mempool_exit(struct tarn_mempool *pool)
 {
     if (!pool->elements)
@@ -289,6 +323,7 @@ void tarn_mempool_exit(struct tarn_mempool *pool)
     remove_pool(pool);
     TARN__DEBUG_ASSERT(pool->forks != tarn__mempool_forks_now() || tarn__list_empty(tarn__mempool_queue(pool)),
                        "nobody waits for elements of a pool that ends");
+    report_live(pool);
     dissolve(pool);
     pool->quick_alloc = ended_alloc;
     pool->quick_free = ended_free;

@@ -31,6 +31,7 @@
 #include "base/inject.h"
 #include "base/warn.h"
 #include "mempool/reserve.h"
+#include "os/records.h"
 #include "os/os.h"
 
 #include <errno.h>
@@ -229,6 +230,8 @@ void *tarn_mempool_alloc_preallocated(struct tarn_mempool *pool)
         return NULL;
     take(pool, &waiter, false);
     leave();
+    if (TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_KNOWN))
+        tarn__mempool_note(pool, element);
     return element;
 }
 
@@ -241,7 +244,10 @@ int tarn_mempool_alloc_bulk(struct tarn_mempool *pool, void **elements, unsigned
         return -EINVAL;
     if (TARN__UNLIKELY(count > (unsigned)tarn__mempool_read(&pool->min_nr)))
         tarn__warn("mempool: a request for %u elements from a reserve of %d", count, tarn__mempool_read(&pool->min_nr));
-    return fill(pool, elements, count, fill_from_below(pool, elements, count, without_sleep(flags)), flags);
+    int error = fill(pool, elements, count, fill_from_below(pool, elements, count, without_sleep(flags)), flags);
+    for (unsigned i = 0; TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_KNOWN) && i < count; i++)
+        tarn__mempool_note(pool, elements[i]);
+    return error;
 }
 
 /* Freeing */
@@ -299,6 +305,8 @@ unsigned tarn_mempool_free_bulk(struct tarn_mempool *pool, void **elements, unsi
     unsigned done = 0, run, given;
     if (tarn__mempool_has_ended(pool, "tarn_mempool_free_bulk"))
         return 0;
+    for (unsigned i = 0; TARN__UNLIKELY(pool->flags & TARN__MEMPOOL_KNOWN) && i < count; i++) /* the rest is freed below */
+        tarn__record_free(pool, elements[i], TARN__RECORD_FREED, 0);
     do {
         while (done < count && !elements[done])
             done++;

@@ -2,9 +2,13 @@
 #include "mempool/reserve.h"
 
 #include "base/atomic.h"
+#include "base/bits.h"
 #include "base/fail.h"
+#include "base/modes.h"
 #include "base/tools.h"
 #include "mempool/mempool.h"
+#include "os/records.h"
+#include "os/stack.h"
 
 #include <string.h>
 
@@ -73,6 +77,26 @@ void tarn__reserve_tell(const struct tarn__reserve_finding *found)
     struct tarn__suspect suspect = {.bad = found->bad, .expected = found->expected};
     if (TARN__UNLIKELY(found->bad != NULL))
         tarn__report(TARN__POISONED, "tarn_mempool_alloc", found->element, &suspect);
+}
+
+void tarn__mempool_note(struct tarn_mempool *pool, void *element)
+{
+    uint32_t stack = tarn__letters_for("mempool") & TARN__LETTER_U ? tarn__stack_here(0) : 0;
+    if (element)
+        tarn__record_live(pool, element, tarn__max(pool->element_size, 1), NULL, stack);
+}
+
+bool tarn__mempool_note_free(struct tarn_mempool *pool, void *element)
+{
+    uint32_t stack = tarn__letters_for("mempool") & TARN__LETTER_U ? tarn__stack_here(0) : 0;
+    struct tarn__record was = tarn__record_free(pool, element, TARN__RECORD_FREED, stack);
+    bool twice = was.state == TARN__RECORD_FREED && was.owner == pool && !tarn__mempool_backend_of(pool);
+    if (twice) {
+        struct tarn__suspect suspect = {.pool = "mempool", .object = element};
+        tarn__record_tell(&suspect);
+        tarn__report(TARN__DOUBLE_FREE, "tarn_mempool_free", element, &suspect);
+    }
+    return !twice;
 }
 
 static bool is_there(const struct tarn_mempool *pool, const void *element)

@@ -14,6 +14,7 @@ enum tarn__mempool_flags {
     TARN__MEMPOOL_OURS = 1,   /* the struct is tarn's, in a page whose rest is the first array */
     TARN__MEMPOOL_POISON = 2, /* elements in the reserve are poisoned */
     TARN__MEMPOOL_ENDED = 4,  /* tarn_mempool_exit was called */
+    TARN__MEMPOOL_KNOWN = 8,  /* with letters: its elements in use are known by address (os/records.h) */
 };
 
 _Static_assert(sizeof(struct tarn__lock) <= sizeof(uint64_t), "a lock fits its place in tarn_mempool");
@@ -35,6 +36,13 @@ static inline uint32_t tarn__mempool_forks_now(void)
 
 void tarn__mempool_lock(struct tarn_mempool *pool);
 void tarn__mempool_unlock(struct tarn_mempool *pool);
+
+/*
+ * With letters: an element goes to its user, and comes back. False: it is free already, which was reported; of a pool whose allocator below is known that is left to that
+ * one, which knows better.
+ */
+void tarn__mempool_note(struct tarn_mempool *pool, void *element);
+bool tarn__mempool_note_free(struct tarn_mempool *pool, void *element);
 
 /* Whether the pool has ended, which was reported. */
 bool tarn__mempool_has_ended(const struct tarn_mempool *pool, const char *where);

@@ -50,7 +50,7 @@ bool tarn__letters_guard(const struct tarn_zone *zone)
     return (tarn__pages_letters & TARN__LETTER_G) && is_normal(zone) && guarded < MOST_GUARDED;
 }
 
-static uint32_t stack_here(void) { return tarn__pages_letters & TARN__LETTER_U ? tarn__stack_here(1) : 0; }
+static uint32_t stack_here(void) { return tarn__pages_letters & TARN__LETTER_U ? tarn__stack_here(0) : 0; }
 
 void tarn__letters_live(struct tarn_page *page, size_t count, struct tarn_page *guard, bool zero)
 {

@@ -45,42 +45,6 @@ static inline void *pool_alloc(size_t size) { return tarn_kmalloc(size, TARN_GFP
 static inline void pool_free(void *p) { tarn_kfree(p); }
 static inline void pool_end(void) {}
 
-#elif defined POOL_kmalloc_large
-enum { POOL_SIZE = 65536 };
-static inline void pool_begin(void) {}
-static inline void *pool_alloc(size_t size) { return tarn_kmalloc(size, TARN_GFP_KERNEL); }
-static inline void pool_free(void *p) { tarn_kfree(p); }
-static inline void pool_end(void) {}
-
-#elif defined POOL_vmalloc
-enum { POOL_SIZE = 20480 };
-static inline void pool_begin(void) {}
-static inline void *pool_alloc(size_t size) { return tarn_vmalloc(size); }
-static inline void pool_free(void *p) { tarn_vfree(p); }
-static inline void pool_end(void) {}
-
-#elif defined POOL_block
-enum { POOL_SIZE = 8192 };
-static inline void pool_begin(void) {}
-static inline void *pool_alloc(size_t size)
-{
-    struct tarn_page *page = size == POOL_SIZE ? tarn_pages_alloc(NULL, 1, TARN_GFP_KERNEL) : NULL;
-    return page ? tarn_page_address(page) : NULL;
-}
-static inline void pool_free(void *p) { tarn_pages_free_at(p, 1); }
-static inline void pool_end(void) {}
-
-#elif defined POOL_page
-enum { POOL_SIZE = 4096 };
-static inline void pool_begin(void) {}
-static inline void *pool_alloc(size_t size)
-{
-    struct tarn_page *page = size == POOL_SIZE ? tarn_pages_alloc(NULL, 0, TARN_GFP_KERNEL) : NULL;
-    return page ? tarn_page_address(page) : NULL;
-}
-static inline void pool_free(void *p) { tarn_pages_free_at(p, 0); }
-static inline void pool_end(void) {}
-
 #elif defined POOL_cache
 enum { POOL_SIZE = 104 };
 static struct tarn_cache *pool;
@@ -183,6 +147,42 @@ static inline void pool_begin(void)
 static inline void *pool_alloc(size_t size) { return tarn_blockpool_alloc(pool, size); }
 static inline void pool_free(void *p) { pool_say(tarn_blockpool_free(pool, p)); }
 static inline void pool_end(void) { pool_say(tarn_blockpool_destroy(pool)); }
+
+#elif defined POOL_kmalloc_large
+enum { POOL_SIZE = 65536 };
+static inline void pool_begin(void) {}
+static inline void *pool_alloc(size_t size) { return tarn_kmalloc(size, TARN_GFP_KERNEL); }
+static inline void pool_free(void *p) { tarn_kfree(p); }
+static inline void pool_end(void) {}
+
+#elif defined POOL_vmalloc
+enum { POOL_SIZE = 20480 };
+static inline void pool_begin(void) {}
+static inline void *pool_alloc(size_t size) { return tarn_vmalloc(size); }
+static inline void pool_free(void *p) { tarn_vfree(p); }
+static inline void pool_end(void) {}
+
+#elif defined POOL_block
+enum { POOL_SIZE = 8192 };
+static inline void pool_begin(void) {}
+static inline void *pool_alloc(size_t size)
+{
+    struct tarn_page *page = size == POOL_SIZE ? tarn_pages_alloc(NULL, 1, TARN_GFP_KERNEL) : NULL;
+    return page ? tarn_page_address(page) : NULL;
+}
+static inline void pool_free(void *p) { tarn_pages_free_at(p, 1); }
+static inline void pool_end(void) {}
+
+#elif defined POOL_page
+enum { POOL_SIZE = 4096 };
+static inline void pool_begin(void) {}
+static inline void *pool_alloc(size_t size)
+{
+    struct tarn_page *page = size == POOL_SIZE ? tarn_pages_alloc(NULL, 0, TARN_GFP_KERNEL) : NULL;
+    return page ? tarn_page_address(page) : NULL;
+}
+static inline void pool_free(void *p) { tarn_pages_free_at(p, 0); }
+static inline void pool_end(void) {}
 #endif
 
 /* An object of the size that fills its slot or block, so that a byte too many is one too many. */

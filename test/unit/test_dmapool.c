@@ -432,6 +432,47 @@ static void letters(void **state)
     assert_int_equal(tarn__modes_set(NULL, NULL, NULL), 0);
 }
 
+/* With quarantine, and before guard pages: blocks are no two users', and counts are right. */
+static void blocks_by_letters(void **state)
+{
+    (void)state;
+    enum { COUNT = 200, ROUNDS = 5000 };
+    static const char *const letters[] = {"Q,dmapool", "ZPUQ,dmapool", "GU,dmapool"};
+    static const size_t sizes[] = {16, 200, 5000};
+    for (size_t n = 0; n < 9; n++) {
+        unsigned char *live[COUNT] = {NULL};
+        unsigned random = 7;
+        size_t active = 0, size = sizes[n % 3], boundary = size > 4096 ? 8192 : 256;
+        assert_int_equal(tarn__modes_set(letters[n / 3], NULL, NULL), 0);
+        struct tarn_dma_pool *pool = tarn_dma_pool_create("test", size, 8, boundary);
+        for (int round = 0; round < ROUNDS; round++) {
+            random = random * 1103515245 + 12345;
+            size_t i = (random >> 8) % COUNT;
+            tarn_dma_t handle = (tarn_dma_t)(uintptr_t)live[i];
+            if (live[i]) {
+                assert_true(check_all_bytes((char *)live[i], size, (unsigned char)i));
+                tarn_dma_pool_free(pool, live[i], handle);
+                live[i] = NULL;
+                active--;
+                continue;
+            }
+            live[i] = tarn_dma_pool_alloc(pool, TARN_GFP_KERNEL, &handle);
+            assert_ptr_equal((void *)(uintptr_t)handle, live[i]);
+            assert_int_equal((uintptr_t)live[i] / boundary, ((uintptr_t)live[i] + size - 1) / boundary);
+            memset(live[i], (int)i, size);
+            active++;
+        }
+        assert_int_equal(stats_of(pool).active, active);
+        tarn_dma_pool_verify(pool);
+        for (size_t i = 0; i < COUNT; i++)
+            if (live[i])
+                tarn_dma_pool_free(pool, live[i], (tarn_dma_t)(uintptr_t)live[i]);
+        assert_int_equal(stats_of(pool).active, 0);
+        tarn_dma_pool_destroy(pool);
+        assert_int_equal(tarn__modes_set(NULL, NULL, NULL), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -443,6 +484,7 @@ int main(void)
         POOL_TEST(no_memory),
         POOL_TEST(misuse_is_reported),
         POOL_TEST(letters),
+        POOL_TEST(blocks_by_letters),
         POOL_TEST(writes_after_free_are_found),
         POOL_TEST(threads_never_share_a_block),
         POOL_TEST(a_fork_in_the_middle),

@@ -2,9 +2,11 @@
 #include "test/unit/heap.h"
 
 #include "alloc/heaps.h"
+#include "base/modes.h"
 #include "tarn/heap.h"
 
 #include <stdlib.h>
+#include <string.h>
 
 static struct tarn_heap *make(unsigned flags) { return tarn_heap_create(&(struct tarn_heap_options){.flags = flags}); }
 
@@ -146,6 +148,73 @@ static void stands_on_a_zone_of_its_own(void **state)
     free(memory);
 }
 
+/* What is freed waits, and counts as free; a limit is what it was. */
+static void use_by_letters(const char *letters, size_t largest)
+{
+    enum { COUNT = 300, ROUNDS = 20000 };
+    static struct {
+        unsigned char *p;
+        size_t size;
+    } live[COUNT];
+    unsigned random = 1;
+    uint64_t objects = 0;
+    assert_int_equal(tarn__modes_set(letters, NULL, NULL), 0);
+    struct tarn_heap *heap = tarn_heap_create(&(struct tarn_heap_options){.name = "lettered"});
+    for (int round = 0; round < ROUNDS; round++) {
+        random = random * 1103515245 + 12345;
+        size_t i = random >> 8 & 255, size = (random >> 4) % (round % 50 ? 700 : largest) + 1;
+        if (live[i].p && round % 3 == 0) {
+            unsigned char *moved = tarn_heap_realloc(heap, live[i].p, size);
+            assert_non_null(moved);
+            assert_int_equal(moved[0], (unsigned char)live[i].size);
+            live[i].p = moved;
+        } else if (live[i].p) {
+            assert_int_equal(live[i].p[live[i].size - 1], (unsigned char)live[i].size);
+            tarn_free(live[i].p);
+            live[i].p = NULL;
+            objects--;
+        } else {
+            live[i].p = tarn_heap_alloc(heap, size);
+            assert_non_null(live[i].p);
+            objects++;
+        }
+        live[i].size = size;
+        if (live[i].p) {
+            memset(live[i].p, (int)size, size);
+            assert_ptr_equal(tarn_heap_of(live[i].p), heap);
+        }
+        if (round % 500 == 0)
+            tarn_heap_verify(heap);
+    }
+    struct tarn_heap_stats now;
+    tarn_heap_stats(heap, &now);
+    assert_int_equal(now.live_objects, objects);
+    tarn_heap_set_hard_limit(heap, now.live_bytes + 1000);
+    assert_null(tarn_heap_alloc(heap, 2000));
+    assert_non_null(tarn_heap_alloc(heap, 16));
+    for (size_t i = 0; i < COUNT; i += 2) {
+        tarn_free(live[i].p);
+        objects -= live[i].p != NULL;
+    }
+    assert_int_equal(tarn_heap_destroy(heap), objects + 1);
+    memset(live, 0, sizeof live);
+    assert_int_equal(tarn__modes_set(NULL, NULL, NULL), 0);
+}
+
+static void quarantine_counts_as_free(void **state)
+{
+    (void)state;
+    use_by_letters("Q,lettered", 300000);
+    use_by_letters("FZPUQ,lettered", 300000);
+}
+
+static void guarded_objects_are_the_heaps(void **state)
+{
+    (void)state;
+    if (UINTPTR_MAX > 0xffffffff)
+        use_by_letters("GU,lettered", 100000);
+}
+
 int main(void)
 {
     static const struct CMUnitTest tests[] = {
@@ -156,6 +225,8 @@ int main(void)
         cmocka_unit_test(poison_is_seen),
         cmocka_unit_test(zeros_are_zeros),
         cmocka_unit_test(stands_on_a_zone_of_its_own),
+        cmocka_unit_test(quarantine_counts_as_free),
+        cmocka_unit_test(guarded_objects_are_the_heaps),
     };
     return cmocka_run_group_tests_name("heaps with flags", tests, NULL, NULL);
 }
