@@ -43,8 +43,7 @@ TARN_API void *tarn_calloc(size_t count, size_t size);
 TARN_API void *tarn_realloc(void *p, size_t size);
 
 /**
- * Frees an object; NULL is allowed. An address that is not an object of tarn ends the process with a message, where that is
- * found: at once for what lies outside tarn's slabs, when the object's magazine returns to its slab otherwise.
+ * Frees an object; NULL is allowed. An address at which no live object of tarn begins is reported (report.h), at this call.
  */
 TARN_API void tarn_free(void *p);
 

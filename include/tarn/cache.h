@@ -88,7 +88,7 @@ TARN_API void *tarn_cache_alloc(struct tarn_cache *cache, tarn_gfp_t flags);
 /** The same, zeroed. */
 TARN_API void *tarn_cache_zalloc(struct tarn_cache *cache, tarn_gfp_t flags);
 
-/** Frees an object of this cache; NULL is allowed. One of another cache, or none, ends the process with a message. */
+/** Frees an object of this cache; NULL is allowed. One of another cache, or none, is reported (report.h). */
 TARN_API void tarn_cache_free(struct tarn_cache *cache, void *object);
 
 /** Allocates `count` objects, all or none. @return `count`, or 0. Cost: a few instructions an object. */

@@ -47,7 +47,7 @@ TARN_API void tarn_dma_pool_destroy(struct tarn_dma_pool *pool);
  */
 TARN_API void *tarn_dma_pool_alloc(struct tarn_dma_pool *pool, tarn_gfp_t flags, tarn_dma_t *handle);
 
-/** Frees a block. One that is free already, or none of this pool, or another handle than the block's, ends the process with a message. */
+/** Frees a block. One that is free already, or none of this pool, or another handle than the block's, is reported (report.h). */
 TARN_API void tarn_dma_pool_free(struct tarn_dma_pool *pool, void *block, tarn_dma_t handle);
 
 /**

@@ -83,7 +83,7 @@ TARN_API unsigned long tarn_gen_pool_zalloc(struct tarn_gen_pool *pool, size_t s
                                             void **owner);
 
 /**
- * Gives a range back, or a part of one that begins and ends at units. What is not taken, or lies in no chunk, ends the process with a message.
+ * Gives a range back, or a part of one that begins and ends at units. What is not taken, or lies in no chunk, is reported (report.h).
  * A size of 0 does nothing.
  */
 TARN_API void tarn_gen_pool_free(struct tarn_gen_pool *pool, unsigned long address, size_t size, void **owner);

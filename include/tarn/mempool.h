@@ -68,8 +68,8 @@ TARN_API int tarn_mempool_init(struct tarn_mempool *pool, int min_nr, tarn_mempo
                                void *pool_data, tarn_gfp_t flags);
 
 /**
- * Frees the reserve. Nobody may use the pool meanwhile. Elements in use stay their users'. A zeroed pool is allowed, and one
- * that was ended.
+ * Frees the reserve. Nobody may use the pool meanwhile. Elements in use stay their users', but where TARN_DEBUG has letters for "mempool" they are reported
+ * (report.h). A zeroed pool is allowed, and one that was ended.
  */
 TARN_API void tarn_mempool_exit(struct tarn_mempool *pool);
 
