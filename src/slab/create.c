@@ -381,7 +381,7 @@ static void report_live(struct tarn_cache *cache, uint64_t live)
 /* Back to its slabs with all that threads and the depot have. Frees that wait for a grace period are objects in use until then. */
 static uint64_t settle(struct tarn_cache *cache)
 {
-    if (cache->flags & TARN_CACHE_QUARANTINE)
+    if (cache->flags & (TARN_CACHE_QUARANTINE | TARN__LAST_WAITS))
         tarn__quarantine_empty();
     tarn__local_collect(cache);
     tarn__depot_reap(cache, true);
@@ -418,7 +418,7 @@ int tarn_cache_destroy(struct tarn_cache *cache)
 int tarn_cache_shrink(struct tarn_cache *cache)
 {
     atomic_fetch_add_explicit(&cache->epoch, 1, memory_order_relaxed);
-    if (cache->flags & TARN_CACHE_QUARANTINE)
+    if (cache->flags & (TARN_CACHE_QUARANTINE | TARN__LAST_WAITS))
         tarn__quarantine_empty();
     tarn__local_flush_cache(cache);
     tarn__depot_reap(cache, true);

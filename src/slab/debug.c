@@ -455,6 +455,19 @@ bool tarn__debug_resize(struct tarn_cache *cache, void *object, size_t size)
     return true;
 }
 
+/*
+ * Whether an object that is freed goes into quarantine: each, or the last of its slab. Others may put objects back meanwhile, so the latter is a guess.
+ */
+static bool waits(const struct tarn_cache *cache, const void *object)
+{
+    if (!tarn__quarantine_takes(cache->size))
+        return false;
+    if (cache->flags & TARN_CACHE_QUARANTINE)
+        return true;
+    const struct tarn__slab *slab = cache->flags & TARN__LAST_WAITS && is_poisoning(cache) ? tarn__slab_of(object) : NULL;
+    return slab && __atomic_load_n(&slab->free, __ATOMIC_RELAXED) + 1 >= cache->objects;
+}
+
 void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller)
 {
     const char *where = cache->exact ? "free" : "cache_free";
@@ -470,7 +483,7 @@ void tarn__debug_free(struct tarn_cache *cache, void *object, const void *caller
     paint(cache, object, cache->object_size, TARN__RED_FREE);
     poison(cache, object);
     shut_slot(cache, object);
-    bool stays = (cache->flags & TARN_CACHE_QUARANTINE) && tarn__quarantine_takes(cache->size);
+    bool stays = waits(cache, object);
     set_state(cache, object, stays ? QUARANTINED : FREE);
     if (!stays) {
         tarn__local_free(cache, object);

@@ -70,11 +70,14 @@ bool tarn__debug_resize(struct tarn_cache *cache, void *object, size_t size);
 /* Puts an object that has been in quarantine back to its slab, after a look at it. */
 void tarn__debug_release(void *object);
 
+/* Among a cache's flags, where the letter P asks for it: the last object of a slab waits in quarantine, as the slab would go, and nobody find what is written to it. */
+#define TARN__LAST_WAITS (1u << 30)
+
 /* The flags of a cache that has these letters. */
 static inline unsigned tarn__debug_flags(unsigned letters)
 {
     return (letters & (TARN__LETTER_F | TARN__LETTER_G) ? TARN_CACHE_CONSISTENCY_CHECKS : 0) |
-           (letters & TARN__LETTER_Z ? TARN_CACHE_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_CACHE_POISON : 0) |
+           (letters & TARN__LETTER_Z ? TARN_CACHE_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_CACHE_POISON | TARN__LAST_WAITS : 0) |
            (letters & TARN__LETTER_U ? TARN_CACHE_STORE_USER : 0) | (letters & TARN__LETTER_Q ? TARN_CACHE_QUARANTINE : 0);
 }
 

@@ -1,6 +1,7 @@
 /* Each misuse is reported once and with its kind; and a handler that has the process go on finds all as it was before the call. */
 #include "test/unit/check.h"
 
+#include "base/modes.h"
 #include "tarn/alloc.h"
 #include "tarn/cache.h"
 #include "tarn/dmapool.h"
@@ -131,6 +132,29 @@ static void red_zones_of_heaps(void **state)
     tarn_heap_verify(heap);
     assert_int_equal(tarn_heap_destroy(heap), 1);
     assert_int_equal(reports, 0);
+}
+
+/* What is written to the only object of a cache after its free is found when the cache gives back, also where it fills a slab alone. */
+static void last_objects(void **state)
+{
+    (void)state;
+    for (size_t size = 100; size <= 32768; size = size == 100 ? 32768 : size * 2) {
+        assert_int_equal(tarn__modes_set("P,lonely", NULL, NULL), 0);
+        struct tarn_cache *cache = tarn_cache_create("lonely", size, 0, 0, NULL, NULL);
+        assert_int_equal(tarn__modes_set(NULL, NULL, NULL), 0);
+        char *p = tarn_cache_alloc(cache, TARN_GFP_KERNEL);
+        tarn_cache_free(cache, p);
+        p[20] = 'x';
+        tarn_cache_shrink(cache);
+        assert_in_range(reports, 1, 2); /* as it leaves the quarantine, and as its slab goes */
+        reports = 1;
+        expect(TARN_REPORT_POISONED, p);
+        assert_ptr_equal(seen.bad, p + 20);
+        p = tarn_cache_alloc(cache, TARN_GFP_KERNEL);
+        tarn_cache_free(cache, p);
+        assert_int_equal(tarn_cache_destroy(cache), 0);
+        assert_int_equal(reports, 0);
+    }
 }
 
 /* Those that ended are known until sixteen others have. */
@@ -388,6 +412,7 @@ int main(void)
         cmocka_unit_test(heaps_that_ended),
         cmocka_unit_test(dma_pools_that_ended),
         cmocka_unit_test(mempools_that_ended),
+        cmocka_unit_test(last_objects),
     };
     return cmocka_run_group_tests_name("carried on", tests, begin, end);
 }

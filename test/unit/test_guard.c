@@ -235,6 +235,8 @@ static void test_caches(void **unused)
     tarn__set_fail_exit(note);
     tarn__watch_guard_alloc = tarn__guard_alloc;
     tarn__watch_guard_free = tarn__guard_free;
+    tarn__watch_guard_own = tarn__guard_own;
+    tarn__watch_guard_owner = tarn__guard_owner;
     struct tarn_cache *cache = tarn_cache_create("guarded", 100, 0, 0, NULL, NULL);
     assert_non_null(cache);
     struct tarn_cache_stats stats;
