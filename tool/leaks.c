@@ -273,6 +273,8 @@ int tool_leaks(char **argv)
         status = tool_leaks_find(&live, &options, &leaks);
         if (status == 0) {
             (options.json ? tool_leaks_emit : tool_leaks_print)(stdout, &live, &options, &leaks);
+            if (!options.json)
+                tool_leaks_print_unused(stdout, &options);
             status = tool_live_finish();
         }
         if (status == 0 && tool_leaks_count(&leaks))

@@ -41,6 +41,9 @@ void tool_leaks_print(FILE *out, const struct tool_live *live, const struct tool
 void tool_leaks_emit(FILE *out, const struct tool_live *live, const struct tool_leaks_options *options,
                      const struct tool_leaks *leaks);
 
+/* Names the suppressions that fitted nothing in any process. */
+void tool_leaks_print_unused(FILE *out, const struct tool_leaks_options *options);
+
 int tool_leaks(char **argv);
 
 #endif

@@ -251,12 +251,15 @@ void tool_leaks_merge(struct tool_leaks *leaks)
 /* What is lost with a definite leak is suppressed with it. */
 void tool_leaks_suppress(struct tool_leaks *leaks, const struct tool_suppressions *suppressions)
 {
+    for (size_t i = 0; i < suppressions->count; i++)
+        suppressions->all[i].bytes = suppressions->all[i].objects = 0;
     for (size_t i = 0; i < leaks->count; i++) {
         struct tool_leak_group *group = &leaks->groups[i];
         struct tool_suppression *by = tool_suppression_of(suppressions, 1u << group->kind, group->frames, group->frame_count);
         if (!by)
             continue;
         group->suppressed = by;
+        by->used = true;
         if (group->kind == TOOL_LEAK_INDIRECT) /* counted with what leads to it */
             continue;
         by->bytes += group->bytes + group->indirect_bytes;

@@ -153,6 +153,20 @@ void tool_leaks_print(FILE *out, const struct tool_live *live, const struct tool
         print_generated(out, leaks);
 }
 
+void tool_leaks_print_unused(FILE *out, const struct tool_leaks_options *options)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < options->suppressions.count; i++)
+        if (!options->suppressions.all[i].used) {
+            fputs(any ? "" : "\nSuppressions that fitted nothing:\n", out);
+            any = true;
+            fputs("    ", out);
+            put_clean(out, options->suppressions.all[i].name);
+            fputc('\n', out);
+        }
+}
+
 /* JSON */
 
 static void emit_sum(struct tool_emitter *e, const char *name, const struct tool_leak_sum *sum)
@@ -202,7 +216,6 @@ void tool_leaks_emit(FILE *out, const struct tool_live *live, const struct tool_
 {
     struct tool_emitter e = {.out = out};
 
-    (void)options;
     tool_emit_open(&e, NULL, '{');
     tool_emit_string(&e, "tarn", TARN_VERSION);
     tool_emit_count(&e, "document_version", DOCUMENT_VERSION);
@@ -217,6 +230,11 @@ void tool_leaks_emit(FILE *out, const struct tool_live *live, const struct tool_
     tool_emit_open(&e, "leaks", '[');
     for (size_t i = 0; i < leaks->count; i++)
         emit_group(&e, &leaks->groups[i]);
+    tool_emit_close(&e, ']');
+    tool_emit_open(&e, "unused_suppressions", '[');
+    for (size_t k = 0; k < options->suppressions.count; k++)
+        if (!options->suppressions.all[k].used)
+            tool_emit_string(&e, NULL, options->suppressions.all[k].name);
     tool_emit_close(&e, ']');
     tool_emit_close(&e, '}');
 }

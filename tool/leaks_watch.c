@@ -65,22 +65,48 @@ void tool_leaks_watch_close(struct tool_leaks_watch *watch)
 }
 
 /* Composed in memory, so that it is one piece even where others write to the same place. */
+static FILE *begin_text(char **text, size_t *length)
+{
+    FILE *out = open_memstream(text, length);
+
+    if (!out)
+        tool_die("out of memory");
+    return out;
+}
+
+static void end_text(const struct tool_leaks_watch *watch, FILE *out, char **text, const size_t *length)
+{
+    int error;
+
+    if (fclose(out) != 0)
+        tool_die("out of memory");
+    error = tool_write(watch->report, *text, *length);
+    if (error)
+        tool_complain("cannot write the report of leaks: %s", strerror(-error));
+    free(*text);
+}
+
 static void report(const struct tool_leaks_watch *watch, const struct tool_live *live, const struct tool_leaks *leaks)
 {
     char *text = NULL;
     size_t length = 0;
-    FILE *out = open_memstream(&text, &length);
-    int error;
+    FILE *out = begin_text(&text, &length);
 
-    if (!out)
-        tool_die("out of memory");
     (watch->options->json ? tool_leaks_emit : tool_leaks_print)(out, live, watch->options, leaks);
-    if (fclose(out) != 0)
-        tool_die("out of memory");
-    error = tool_write(watch->report, text, length);
-    if (error)
-        tool_complain("cannot write the report of leaks: %s", strerror(-error));
-    free(text);
+    end_text(watch, out, &text, &length);
+}
+
+void tool_leaks_watch_end(const struct tool_leaks_watch *watch)
+{
+    char *text = NULL;
+    size_t length = 0;
+    FILE *out;
+
+    if (!watch->checked || watch->options->json)
+        return;
+    out = begin_text(&text, &length);
+    tool_leaks_print_unused(out, watch->options);
+    end_text(watch, out, &text, &length);
 }
 
 static void look_at(struct tool_leaks_watch *watch, pid_t pid, pid_t program)

@@ -21,6 +21,9 @@ struct tool_leaks_watch {
 bool tool_leaks_watch_open(struct tool_leaks_watch *watch);
 void tool_leaks_watch_close(struct tool_leaks_watch *watch);
 
+/* After the program's end: what is to be said of all that was looked at. */
+void tool_leaks_watch_end(const struct tool_leaks_watch *watch);
+
 /* Sees to whoever asks: looks at it, writes the report, and lets it go. `context` is the watch, `program` the launched program. */
 void tool_leaks_watch_attend(void *context, pid_t program);
 

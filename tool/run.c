@@ -323,6 +323,7 @@ static int run_for_leaks(const struct options *options, struct tool_result *resu
     else if (!watch.checked)
         tool_complain("no leaks were looked for in %s: it is not on tarn, became another program, or filters its system calls",
                       result->argv[0]);
+    tool_leaks_watch_end(&watch);
     tool_leaks_watch_close(&watch);
     return watch.leaks && options->leak.status ? options->leak.status : status;
 }

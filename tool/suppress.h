@@ -39,7 +39,8 @@ struct tool_suppression {
     unsigned kinds; /* bits, as in leaks_groups.h; 0: all */
     struct tool_pattern *patterns;
     size_t count;
-    uint64_t bytes, objects; /* that it kept from being told */
+    uint64_t bytes, objects; /* that it kept from being told, of the process that was looked at last */
+    bool used;               /* it fitted something, in any process */
 };
 
 struct tool_suppressions {

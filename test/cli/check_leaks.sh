@@ -101,8 +101,10 @@ in_other_places() { # hardened and guarded objects lie elsewhere, and are object
     status_is 0 "$tarn" leaks --json --show-reachable --show-indirect "$pid" && by_size out "$all_sums" && by_size out "$all_reached" || return 1
     start_leaks TARN_DEBUG=G || return
     status_is 0 "$tarn" leaks --json --show-reachable --show-indirect "$pid" && by_size out "$all_known" && by_size out "$all_reached" || return 1
+    # Sampled ones take the place of others that were freed, so that an address of those may lead to them.
     start_leaks TARN_SAMPLE=1 TARN_DEBUG=L || return
-    status_is 0 "$tarn" leaks --json --show-reachable --show-indirect "$pid" && by_size out "$all_known" && by_size out "$all_reached"
+    status_is 0 "$tarn" leaks --json --show-reachable --show-indirect "$pid" && by_size out "$all_reached" &&
+        by_size out 'all(x in g for x in [("definite", 72, 1, 2), ("definite", 120, 1, 1), ("definite", 1000, 3, 0), ("definite", 5000000, 1, 0)])'
 }
 check "leaks: hardened, guarded and sampled objects" in_other_places
 
@@ -183,7 +185,13 @@ stacks_of() {
     by_size report 'd["suppressed"] == {"bytes": 240, "objects": 3} and [l["bytes"] for l in d["leaks"] if l["suppressed_by"] == "chains"] == [72]' || return 1
     printf 'suppress chains\n ...\n at leak_chain in other\nsuppress x\n at leak_chain\nsuppress y\n only possible\n ...\n at leak_chain\n' >known
     TARN_LIBRARY=$library status_is 3 "$tarn" run --leaks --json --report report --suppressions known -- "$programs/leaks" exit 3 || return 1
-    by_size report 'd["suppressed"]["objects"] == 0'
+    by_size report 'd["suppressed"]["objects"] == 0 and d["unused_suppressions"] == ["chains", "x", "y"]' || return 1
+    # By file and with wildcards, where there are lines; each that fits nothing is named.
+    printf 'suppress by-file\n ...\n at leak_c* in leak* from *leaks.c\n...\nsuppress by-object\n ...\n at * in none.so*\n' >known
+    TARN_LIBRARY=$library status_is 3 "$tarn" run --leaks --suppressions known -- "$programs/leaks" exit 3 || return 1
+    has err "Suppressions that fitted nothing:" && has err "    by-object" || return 1
+    grep -q 'leaks.c:' err || return 0
+    has err "by by-file" && ! grep -q '^    by-file$' err || fail "by-file is told to be unused: $(cat err)"
 }
 check "run --leaks: where they were allocated, and suppressions" stacks_of
 

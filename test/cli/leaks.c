@@ -35,6 +35,14 @@ static NOINLINE void scrub(void)
         room[i] = 0;
 }
 
+/* The same right below the caller's frame only, where the functions that it calls next leave gaps. */
+static NOINLINE void scrub_top(void)
+{
+    volatile char room[2048];
+    for (size_t i = 0; i < sizeof room; i++)
+        room[i] = 0;
+}
+
 static void *get(size_t size)
 {
     void *p = malloc(size);
@@ -200,6 +208,7 @@ int main(int argc, char **argv)
     void *volatile mine = get(340);
     scrub();
     leave_below(4);
+    scrub_top();
     if (argc > 2)
         end(argv[1], atoi(argv[2]));
     fputs("ready\n", stdout);
