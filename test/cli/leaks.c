@@ -2,11 +2,16 @@
  * A program with known leaks, and with objects that are reached in every way there is: for check_leaks.sh.
  *
  *     leaks hold       prints "ready", and waits
- *     leaks exit N     ends with status N; also: quick, _exit, thread (a thread calls exit), abort, fork (a child leaks, too)
+ *     leaks churn      the same, while threads and processes begin and end all the time
+ *     leaks shut       the same, and may not be traced but by root
+ *     leaks exit N     ends with status N; also: quick, _exit, thread (a thread calls exit), abort, fork (a child leaks, too), filter (system calls are
+ *                      filtered)
  *
  * Each object has a length of its own, by which the reports are compared.
  */
 #define _GNU_SOURCE 1
+#include <linux/filter.h>
+#include <linux/seccomp.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdint.h>
@@ -14,12 +19,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #define NOINLINE __attribute__((noinline, noclone))
 
 static void *volatile global, *volatile inside, *volatile cookie;
+static void *volatile noted, *volatile sized, *volatile shared, *volatile base; /* to the inside, and as good as a beginning */
 static void *volatile unaligned[3];
 static void *volatile freed;
 static void *volatile *mapped;
@@ -90,6 +97,23 @@ static NOINLINE void reach(void)
     uint64_t *array = get(8 + 10 * 24);
     array[0] = 10;
     cookie = array + 1;
+    uint64_t *behind_length = get(264); /* by an allocator that notes lengths in front */
+    behind_length[0] = 256;
+    noted = behind_length + 1;
+    uint64_t *behind_both = get(16 + 10 * 24); /* an array with the size of an element in front, too */
+    behind_both[0] = 24;
+    behind_both[1] = 10;
+    sized = behind_both + 2;
+    uint64_t *string = get(280); /* of shared strings: length, room, count of users */
+    string[0] = 10;
+    string[1] = 255;
+    string[2] = 1;
+    shared = string + 3;
+    static const int table[2]; /* of functions, it might be: in memory of a file that nobody writes to */
+    const void **object = get(296);
+    object[0] = &table[0];
+    object[4] = &table[0];
+    base = object + 4;
     local = get(330);
     mapped[100] = get(360);
     char *odd = (char *)(uintptr_t)unaligned + 3;
@@ -161,9 +185,43 @@ static void *exit_in_thread(void *status)
     return NULL;
 }
 
+static void *hold_nothing(void *unused)
+{
+    free(malloc(48));
+    return unused;
+}
+
+static void *begin_and_end(void *unused)
+{
+    (void)unused;
+    for (unsigned i = 0;; i++) {
+        pthread_t thread;
+        if (pthread_create(&thread, NULL, hold_nothing, NULL) == 0)
+            pthread_join(thread, NULL);
+        pid_t child = i % 16 ? -1 : fork();
+        if (child == 0)
+            _exit(0);
+        if (child > 0)
+            waitpid(child, NULL, 0);
+    }
+    return NULL;
+}
+
+/* All are allowed. */
+static void filter_calls(void)
+{
+    struct sock_filter allow = BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW);
+    struct sock_fprog program = {1, &allow};
+    if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0 || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) != 0)
+        abort();
+}
+
 static void end(const char *how, int status)
 {
     pthread_t thread;
+
+    if (strcmp(how, "filter") == 0)
+        filter_calls();
 
     if (strcmp(how, "quick") == 0)
         quick_exit(status);
@@ -211,6 +269,10 @@ int main(int argc, char **argv)
     scrub_top();
     if (argc > 2)
         end(argv[1], atoi(argv[2]));
+    for (int i = 0; strcmp(argv[1], "churn") == 0 && i < 6; i++)
+        pthread_create(&threads[0], NULL, begin_and_end, NULL);
+    if (strcmp(argv[1], "shut") == 0)
+        prctl(PR_SET_DUMPABLE, 0);
     fputs("ready\n", stdout);
     fflush(stdout);
     for (;;)
