@@ -3,6 +3,7 @@
 
 #include "base/fail.h"
 #include "base/modes.h"
+#include "pool/bytes.h"
 #include "tarn/blockpool.h"
 #include "tarn/bump.h"
 #include "tarn/classpool.h"
@@ -10,6 +11,7 @@
 #include "tarn/region.h"
 
 #include <pthread.h>
+#include <string.h>
 
 static _Alignas(4096) char memory[65536], more[4 * 65536];
 
@@ -272,6 +274,81 @@ static void watched_blocks_are_told(void **state)
     }
 }
 
+/* What is freed waits, poisoned, and is looked at before its pool gets it back. */
+static void watched_frees_wait(void **state)
+{
+    (void)state;
+    for (kind = REGION; kind < BUMP; kind++) {
+        make(NULL);
+        char *p = take(), *q = take();
+        assert_true(p && q);
+        memset(p, 1, 40);
+        assert_int_equal(give(p), 0);
+        assert_true(check_all_bytes(p, 40, TARN__FREED));
+        for (int i = 0; i < 20; i++) { /* nobody else gets it */
+            char *other = take();
+            assert_true(other != p);
+            assert_int_equal(give(other), 0);
+        }
+        expect(0, 0);
+        p[3] = 7;
+        assert_int_equal(give(q), 0);
+        assert_int_equal(end(), 0);
+        expect(1, TARN__POISONED);
+        assert_true(said.object == p && said.bad == p + 3 && !said.live);
+    }
+}
+
+/* A watched block moves when its size changes; the old address is a freed block's. */
+static void watched_blocks_move(void **state)
+{
+    (void)state;
+    kind = REGION;
+    make(NULL);
+    char *p = take();
+    memset(p, 5, 40);
+    assert_int_equal(tarn_region_usable_size(pool, p), 40);
+    char *moved = tarn_region_realloc(pool, p, 100);
+    assert_true(moved && moved != p && check_all_bytes(moved, 40, 5));
+    assert_int_equal(tarn_region_usable_size(pool, moved), 100);
+    assert_int_equal(tarn_region_usable_size(pool, p), 0);
+    expect(0, 0);
+    assert_null(tarn_region_realloc(pool, p, 10));
+    expect(1, TARN__DOUBLE_FREE);
+    assert_null(tarn_region_realloc(pool, moved, SIZE_MAX / 2 + 1));
+    assert_true(check_all_bytes(moved, 40, 5));
+    assert_int_not_equal(tarn_region_free(pool, moved + 16), 0);
+    expect(1, TARN__INVALID_FREE);
+    assert_int_equal(tarn_region_destroy(pool), TARN_POOL_BUSY);
+    expect(1, TARN__LIVE_OBJECTS);
+    tarn_region_reset(pool);
+    assert_int_equal(tarn_region_free(pool, moved), TARN_POOL_DOUBLE_FREE);
+    expect(1, TARN__DOUBLE_FREE);
+    assert_int_equal(end(), 0);
+}
+
+/* More blocks than the table of a watched pool holds at first, and more frees than it remembers. */
+static void many_watched_blocks(void **state)
+{
+    (void)state;
+    static char *p[500];
+    for (kind = REGION; kind < BUMP; kind++) {
+        make(NULL);
+        size_t count = 0;
+        for (int round = 0; round < 20; round++) {
+            for (count = 0; count < 500 && (p[count] = take()); count++)
+                memset(p[count], (int)count, 40);
+            assert_true(count > 100);
+            for (size_t i = 0; i < count; i++) {
+                assert_true(check_all_bytes(p[i], 40, (unsigned char)i));
+                assert_int_equal(give(p[i]), 0);
+            }
+        }
+        assert_int_equal(end(), 0);
+        expect(0, 0);
+    }
+}
+
 static int with_checks(void **state)
 {
     (void)state;
@@ -287,6 +364,8 @@ static int with_a_letter(void **state)
     return tarn__modes_set("U", NULL, NULL);
 }
 
+static int with_all_letters(void **state) { return with_a_letter(state) | tarn__modes_set("FZPUQ", NULL, NULL); }
+
 static int without(void **state)
 {
     (void)state;
@@ -294,6 +373,7 @@ static int without(void **state)
     return tarn__modes_set(NULL, NULL, NULL);
 }
 
+#define LETTERS_TEST(test) cmocka_unit_test_setup_teardown(test, with_all_letters, without)
 #define WATCHED_TEST(test) cmocka_unit_test_setup_teardown(test, with_a_letter, without)
 
 int main(void)
@@ -306,6 +386,9 @@ int main(void)
         WATCHED_TEST(watched_blocks_are_told),
         WATCHED_TEST(watched_threads_in_turn),
         WATCHED_TEST(after_the_end_of_a_watched_pool),
+        LETTERS_TEST(watched_frees_wait),
+        LETTERS_TEST(watched_blocks_move),
+        LETTERS_TEST(many_watched_blocks),
     };
     return cmocka_run_group_tests(tests, with_checks, NULL);
 }
