@@ -98,7 +98,7 @@ static NOINLINE void reach(void)
     array[0] = 10;
     cookie = array + 1;
     uint64_t *behind_length = get(264); /* by an allocator that notes lengths in front */
-    behind_length[0] = 256;
+    behind_length[0] = 250;
     noted = behind_length + 1;
     uint64_t *behind_both = get(16 + 10 * 24); /* an array with the size of an element in front, too */
     behind_both[0] = 24;
