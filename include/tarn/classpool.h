@@ -50,7 +50,8 @@ struct tarn_classpool_options {
 /**
  * Opens a pool: the first call for a variable that holds NULL makes it, later ones count. Safe when modules race to be first.
  * @param memory   the buffer, of any alignment; NULL: `size` bytes from the options' source. Ignored, as `size` and `options`, by later calls.
- * @return 0; TARN_POOL_INVALID: an unknown flag, or a size below TARN_CLASSPOOL_BUFFER_LEAST; TARN_POOL_NO_MEMORY
+ * @return 0; TARN_POOL_INVALID: an unknown flag, or a size below TARN_CLASSPOOL_BUFFER_LEAST; TARN_POOL_NO_MEMORY; of a pool with TARN_POOL_CHECK that
+ *         is open already, as tarn_classpool_close
  */
 TARN_API int tarn_classpool_open(struct tarn_classpool **pool, void *memory, size_t size,
                                  const struct tarn_classpool_options *options);
@@ -59,7 +60,8 @@ TARN_API int tarn_classpool_open(struct tarn_classpool **pool, void *memory, siz
 /**
  * Closes it once. The last close ends the pool, sets the variable to NULL, gives the buffer back, and what is still out at the fallback, too.
  * @param left  gets what was still allocated, or may be NULL
- * @return 0; TARN_POOL_BUSY: this was the last close, and blocks were still out (the pool has ended nevertheless); TARN_POOL_INVALID: it is not open
+ * @return 0; TARN_POOL_BUSY: this was the last close, and blocks were still out (the pool has ended nevertheless); TARN_POOL_INVALID: it is not open;
+ *         with TARN_POOL_CHECK, as tarn_classpool_free, and nothing was changed: its struct was overwritten, or another thread is inside
  */
 TARN_API int tarn_classpool_close(struct tarn_classpool **pool, struct tarn_pool_stats *left);
 

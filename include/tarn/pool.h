@@ -68,7 +68,8 @@ enum tarn_pool_flags {
 #ifndef TARN_POOLS_UNCHECKED
     /**
      * F: what is about to be used of the pool's own words is verified at each call, and never followed when wrong. A call that meets another thread's in a
-     * pool without lock, or comes after the pool's end, answers so and changes nothing.
+     * pool without lock, or comes after the pool's end, answers so and changes nothing. Without lock, any byte of the memory that a pool other than an arena was made
+     * in may change between calls: none touches anything outside of it then. A call verifies and seals the struct: some hundred instructions.
      */
     TARN_POOL_CHECK = 1 << 0,
     /** Z: a word before and behind each block, verified at free, at realloc, and by the checker */

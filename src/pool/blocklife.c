@@ -58,7 +58,6 @@ struct tarn_blockpool *tarn_blockpool_create_in(void *memory, size_t size, const
     struct tarn_blockpool *pool = (struct tarn_blockpool *)at;
     *pool = model;
     tarn__guard_init(&pool->guard, as->lock);
-    tarn__guard_arm(&pool->guard, pool->flags);
     bool check = pool->flags & TARN_POOL_CHECK;
     bool plain = !pool->flags && !as->lock;
     pool->mode = check ? tarn__mode_checked(pool) : plain ? tarn__mode_plain(pool) : tarn__mode_careful(pool);
@@ -68,6 +67,7 @@ struct tarn_blockpool *tarn_blockpool_create_in(void *memory, size_t size, const
     pool->own = !memory;
     tarn__segment_reseal(pool->first);
     pool->seal = tarn__blockpool_seal(pool);
+    tarn__guard_arm(&pool->guard, pool->flags, pool + 1);
     if (tarn__is_watched(pool))
         tarn__watch_begin(&tarn__blockpool_watched, pool, pool->flags | (as->lock ? 0 : TARN__WATCH_ALONE));
     return pool;

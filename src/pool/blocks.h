@@ -30,13 +30,13 @@ struct tarn__segment {
     struct tarn__span span;     /* its blocks, also those not open yet; the first member */
     struct tarn__segment *next; /* newer */
     uintptr_t origin;           /* where block 0 would be: numbers begin at TARN__WIDTH */
-    size_t start;               /* where a search begins */
     size_t limit, room;         /* one past the last open block, and past the last of all */
-    size_t longest;             /* no free run is longer */
     size_t number;              /* newer ones have higher ones */
     void *memory;
-    size_t size; /* of the memory */
-    uintptr_t seal;
+    size_t size;    /* of the memory */
+    uintptr_t seal; /* of what is above from `next` on, and of where the span begins and ends */
+    size_t start;   /* where a search begins */
+    size_t longest; /* no free run is longer */
     struct tarn__block_word word[];
 };
 
@@ -46,12 +46,12 @@ struct tarn_blockpool {
     size_t block_size;
     tarn__bits inverse;            /* of its odd factor, modulo 2^TARN__WIDTH */
     uint32_t reciprocal, rotation; /* more than 2^32 / block_size, by as little as can be; log2 of its even factor */
-    unsigned char next_fit, own;   /* both 0 or 1; own: the memory of the first segment is the source's */
+    uint16_t next_fit, own;        /* both 0 or 1; own: the memory of the first segment is the source's */
     unsigned flags;
     struct tarn_source *source;  /* NULL: none */
     size_t increment;            /* blocks; 0: it does not grow */
     struct tarn__segment *first; /* the oldest */
-    uintptr_t seal;              /* of what is above */
+    uintptr_t seal;              /* of what is above, from the block size on; the guard has its own */
 
     struct tarn__segment *at; /* where a search begins */
     struct tarn__segment *newest;

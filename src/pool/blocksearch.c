@@ -21,23 +21,15 @@ uintptr_t tarn__seal_mix(uintptr_t so_far, uintptr_t word)
 
 uintptr_t tarn__blockpool_seal(const struct tarn_blockpool *pool)
 {
-    const struct tarn_pool_lock *lock = &pool->guard.lock;
-    const uintptr_t words[] = {(uintptr_t)pool,          (uintptr_t)lock->acquire,
-                               (uintptr_t)lock->release, (uintptr_t)lock->context,
-                               pool->block_size,         pool->inverse,
-                               pool->reciprocal,         pool->rotation,
-                               pool->next_fit,           pool->flags,
-                               (uintptr_t)pool->source,  pool->increment,
-                               (uintptr_t)pool->first,   pool->own};
-    return tarn__words_mix(words, sizeof words / sizeof *words);
+    const size_t bytes = offsetof(struct tarn_blockpool, seal) - offsetof(struct tarn_blockpool, block_size);
+    return tarn__words_mix((const uintptr_t *)(const void *)&pool->block_size, bytes / sizeof(uintptr_t));
 }
 
 static uintptr_t seal_of(const struct tarn__segment *segment)
 {
-    const uintptr_t words[] = {
-        (uintptr_t)segment, segment->span.base, segment->span.end, (uintptr_t)segment->next,   segment->origin,
-        segment->limit,     segment->room,      segment->number,   (uintptr_t)segment->memory, segment->size};
-    return tarn__words_mix(words, sizeof words / sizeof *words);
+    const size_t bytes = offsetof(struct tarn__segment, seal) - offsetof(struct tarn__segment, next);
+    return tarn__words_mix((const uintptr_t *)(const void *)&segment->next, bytes / sizeof(uintptr_t)) ^
+           tarn__words_mix(&segment->span.base, 2);
 }
 
 bool tarn__segment_sealed(const struct tarn__segment *segment) { return segment->seal == seal_of(segment); }

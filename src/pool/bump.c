@@ -459,7 +459,7 @@ struct tarn_bump *tarn_bump_create(void *memory, size_t size, const struct tarn_
     arena->tools = flags & TARN__WATCHED && tarn__watch_tools();
     arena->spares_most = as->keep ? as->keep / ordinary : KEPT;
     tarn__guard_init(&arena->guard, as->lock);
-    tarn__guard_arm(&arena->guard, flags);
+    tarn__guard_arm(&arena->guard, flags, &arena->guard + 1);
     if (flags & TARN__WATCHED)
         tarn__watch_begin(&watched, arena, flags | (as->lock ? 0 : TARN__WATCH_ALONE));
     push(arena, (char *)arena + TARN__BUMP_ARENA_ROOM, (char *)arena + size, 0);

@@ -86,12 +86,27 @@ __attribute__((used)) static void *memmove(void *to, const void *from, size_t si
 }
 #endif
 
+static inline uintptr_t mix(uintptr_t sum, uintptr_t next)
+{
+    sum = (sum ^ next) * (uintptr_t)UINT64_C(0x9e3779b97f4a7c15);
+    return sum << 13 | sum >> (sizeof sum * 8 - 13);
+}
+
 uintptr_t tarn__words_mix(const uintptr_t *words, size_t count)
 {
-    uintptr_t sum = 0;
-    for (size_t i = 0; i < count; i++) {
-        sum = (sum ^ words[i]) * (uintptr_t)UINT64_C(0x9e3779b97f4a7c15);
-        sum ^= sum >> (sizeof sum * 4 - 3);
+    uintptr_t sum = (uintptr_t)words;
+    size_t i = 0;
+#ifndef __OPTIMIZE_SIZE__
+    uintptr_t second = 1, third = 2, fourth = 3; /* multiplications that do not wait for each other */
+    for (; i + 4 <= count; i += 4) {
+        sum = mix(sum, words[i]);
+        second = mix(second, words[i + 1]);
+        third = mix(third, words[i + 2]);
+        fourth = mix(fourth, words[i + 3]);
     }
+    sum = mix(mix(sum, second), mix(third, fourth));
+#endif
+    for (; i < count; i++)
+        sum = mix(sum, words[i]);
     return sum;
 }

@@ -25,7 +25,7 @@ void tarn__bytes_move(void *to, const void *from, size_t size);
 /* Whether all bytes have that value. */
 bool tarn__bytes_are(const void *p, unsigned char value, size_t size);
 
-/* A seal: a mix of words, which accidents do not keep. */
+/* A seal: a mix of words and of where they are, which accidents do not keep; one word that differs always shows. */
 uintptr_t tarn__words_mix(const uintptr_t *words, size_t count);
 
 #endif

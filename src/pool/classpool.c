@@ -30,15 +30,21 @@ static inline void *hand_out(struct tarn_classpool *pool, unsigned number, void 
     return p;
 }
 
-/* The block's word stays as it is. */
-static inline void enqueue(struct tarn_classpool *pool, unsigned number, void *p)
+#ifdef __OPTIMIZE_SIZE__
+#define SHORT static __attribute__((noinline))
+#else
+#define SHORT static inline
+#endif
+
+/* The state is LIVE. The block's word stays as it is. */
+SHORT void enqueue(struct tarn_classpool *pool, unsigned number, void *p)
 {
     struct tarn__class *class = &pool->classes[number];
     struct tarn__class_header *header = tarn__class_header(p);
     struct tarn__class_queued *block = p;
     block->next = class->head;
     block->seal = tarn__class_seal(pool, block);
-    header->check = header->word ^ tarn__class_mark(pool, p) ^ TARN__CLASS_QUEUED;
+    header->check ^= TARN__CLASS_LIVE ^ TARN__CLASS_QUEUED;
     class->head = block;
     class->given++;
     tarn__peak_give(&pool->bytes, tarn__classpool_class_size(number));
@@ -49,11 +55,11 @@ static int free_slow(struct tarn_classpool *pool, void *p) __attribute__((noinli
 
 void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 {
-    if (__builtin_expect(size - 1 >= pool->short_limit, 0))
+    if (__builtin_expect(pool->plain != (uintptr_t)pool || size - 1 >= pool->short_limit, 0))
         return alloc_slow(pool, size);
     unsigned number = tarn__classpool_class_of(size);
     struct tarn__class_queued *block = pool->classes[number].head;
-    if (__builtin_expect(!block || block->seal != tarn__class_seal(pool, block), 0))
+    if (__builtin_expect(block->seal != tarn__class_seal(pool, block), 0))
         return alloc_slow(pool, size);
     pool->classes[number].head = block->next;
     return hand_out(pool, number, block, size);
@@ -61,7 +67,7 @@ void *tarn_classpool_alloc(struct tarn_classpool *pool, size_t size)
 
 int tarn_classpool_free(struct tarn_classpool *pool, void *p)
 {
-    if (__builtin_expect(!tarn__class_begins(pool, pool->short_grains, p), 0))
+    if (__builtin_expect(pool->plain != (uintptr_t)pool || !tarn__class_begins(pool, p), 0))
         return free_slow(pool, p);
     uint32_t word = tarn__class_header(p)->word, mark = tarn__class_mark(pool, p);
     if (__builtin_expect(tarn__class_state(pool, p) != TARN__CLASS_LIVE, 0))
@@ -83,15 +89,14 @@ int tarn_classpool_free(struct tarn_classpool *pool, void *p)
 static void *dequeue(struct tarn_classpool *pool, unsigned number)
 {
     struct tarn__class *class = &pool->classes[number];
-    while (class->head) {
+    while (class->head != &pool->none) {
         struct tarn__class_queued *block = class->head;
-        bool sound =
-            tarn__class_begins(pool, pool->carved / TARN__CLASS_GRAIN, block) && block->seal == tarn__class_seal(pool, block);
+        bool sound = tarn__class_begins(pool, block) && block->seal == tarn__class_seal(pool, block);
         if (sound && (pool->flags & TARN_POOL_CHECK))
             sound = tarn__class_queued_sound(pool, number, block);
         if (!sound) {
             pool->lost[number] += tarn__class_waiting(pool, number);
-            class->head = NULL;
+            class->head = &pool->none;
             return NULL;
         }
         class->head = block->next;
@@ -110,10 +115,9 @@ static void *carve(struct tarn_classpool *pool, unsigned number)
     if (!tarn__class_fits(pool->carved, pool->room, size))
         return NULL;
     char *p = pool->base + pool->carved;
-    tarn__bit_set(pool->starts, pool->carved / TARN__CLASS_GRAIN);
+    tarn__bit_set(tarn__class_starts(pool), pool->grains);
     pool->carved += size + TARN__CLASS_GRAIN;
-    if (!pool->special)
-        pool->short_grains = pool->carved / TARN__CLASS_GRAIN;
+    pool->grains = pool->carved / TARN__CLASS_GRAIN;
     pool->classes[number].carved++;
     return p;
 }
@@ -160,15 +164,18 @@ static void *alloc_here(struct tarn_classpool *pool, size_t size)
 static void *alloc_slow(struct tarn_classpool *pool, size_t size)
 {
     void *p = pool->flags & TARN__WATCHED ? tarn__watch_alloc(pool, 1, size) : alloc_here(pool, size);
-    if (!p && pool->notify)
+    if (p || tarn__guard_enter(&pool->guard)) /* an overwritten pointer is not called */
+        return p;
+    tarn__guard_drop(&pool->guard);
+    if (pool->notify)
         pool->notify(pool->notify_context, size);
-    return p;
+    return NULL;
 }
 
 /* 0 when a live block of the buffer begins at `p`, and is sound; else what is wrong. Under the guard, as what follows. */
 static int find_live(const struct tarn_classpool *pool, const void *p)
 {
-    if (!tarn__class_begins(pool, pool->carved / TARN__CLASS_GRAIN, p))
+    if (!tarn__class_begins(pool, p))
         return TARN_POOL_FOREIGN;
     if (!tarn__class_header_sound(pool, p))
         return TARN_POOL_CORRUPT;
@@ -189,6 +196,7 @@ static int free_here(struct tarn_classpool *pool, void *p)
         unsigned number = tarn__class_number(tarn__class_header(p)->word);
         if (pool->flags & TARN_POOL_POISON)
             tarn__bytes_fill(p, TARN__FREED, tarn__classpool_class_size(number));
+        tarn__class_header(p)->check ^= tarn__class_state(pool, p) ^ TARN__CLASS_LIVE;
         enqueue(pool, number, p);
     } else if (error == TARN_POOL_FOREIGN && (passed = tarn__passed_remove(&pool->passed, p, &size))) {
         error = 0;

@@ -56,18 +56,22 @@ struct tarn__class_queued { /* what a queued block holds */
 };
 
 struct tarn__class {
-    struct tarn__class_queued *head; /* latest first: it is the one in the processor's cache */
-    uint64_t taken, given;           /* ever */
-    size_t carved;                   /* blocks of it */
+    struct tarn__class_queued
+        *head;             /* latest first: it is the one in the processor's cache; the pool's `none`: there is none */
+    uint64_t taken, given; /* ever */
+    size_t carved;         /* blocks of it */
 };
 
 struct tarn_classpool {
-    char *base;       /* aligned to TARN__CLASS_GRAIN */
-    uint64_t *starts; /* bit i: a block begins at base + 16 i; read below `carved` only */
+    struct tarn__guard guard; /* the first member: with checks it seals what follows */
+    char *base;               /* aligned to TARN__CLASS_GRAIN */
     uintptr_t secret;
-    size_t short_limit;      /* sizes up to it are allocated the short way: 0 in a pool with a lock or flags */
-    size_t short_grains;     /* grains of `carved`, or 0 in such a pool: below it blocks are freed the short way */
-    struct tarn__peak bytes; /* of live blocks */
+    uintptr_t
+        plain; /* its own address: there is no lock, and no flag but red zones. So all goes the short way. No accident writes that */
+    size_t short_limit;                                  /* sizes up to it are allocated so; 0 in another pool */
+    size_t grains;                                       /* of `carved` */
+    struct tarn__peak bytes;                             /* of live blocks */
+    struct tarn__class_queued none;                      /* ends each queue; its seal is never right */
     struct tarn__class classes[TARN__CLASSPOOL_NUMBERS]; /* of which TARN_CLASSPOOL_CLASSES are used */
     size_t lost
         [TARN__CLASSPOOL_NUMBERS]; /* of them, free but out of use, as their words or what lay before them in the queue were overwritten */
@@ -75,15 +79,13 @@ struct tarn_classpool {
     size_t room;                   /* bytes from base to the end */
     unsigned flags;
     unsigned opens;
-    bool special; /* there is a lock, or a flag: nothing goes the short way */
-    struct tarn__guard guard;
-    struct tarn__passed passed;
     uint64_t passed_given, failures;
     void (*notify)(void *context, size_t size);
     void *notify_context;
     void *memory; /* all of it, with this struct */
     size_t size;
     struct tarn_source *source; /* that it came from; NULL: the caller's */
+    struct tarn__passed passed;
 };
 
 extern const struct tarn__watched tarn__classpool_watched;
@@ -132,11 +134,17 @@ static inline uintptr_t tarn__class_seal(const struct tarn_classpool *pool, cons
     return (uintptr_t)block->next ^ (uintptr_t)block ^ pool->secret;
 }
 
-/* Whether a block begins at `p`, less than that many grains from the base. What is no multiple of one becomes too large. */
-static inline bool tarn__class_begins(const struct tarn_classpool *pool, size_t grains, const void *p)
+/* Bit i: a block begins at base + 16 i; read below `carved` only. They lie behind the struct. */
+static inline uint64_t *tarn__class_starts(const struct tarn_classpool *pool)
+{
+    return (uint64_t *)((uintptr_t)pool + (sizeof *pool + TARN__CLASS_GRAIN - 1) / TARN__CLASS_GRAIN * TARN__CLASS_GRAIN);
+}
+
+/* Whether a block begins at `p`. What is no multiple of a grain away from the base becomes too large. */
+static inline bool tarn__class_begins(const struct tarn_classpool *pool, const void *p)
 {
     size_t grain = tarn__rotate_right((uintptr_t)p - (uintptr_t)pool->base, 4);
-    return grain < grains && tarn__bit_test(pool->starts, grain);
+    return grain < pool->grains && tarn__bit_test(tarn__class_starts(pool), grain);
 }
 
 /* Bytes in front of a live block's guard. */

@@ -10,7 +10,7 @@
 static size_t next_start(const struct tarn_classpool *pool, size_t offset)
 {
     size_t limit = pool->carved / TARN__CLASS_GRAIN;
-    return tarn__bitmap_next(pool->starts, offset / TARN__CLASS_GRAIN, limit) * TARN__CLASS_GRAIN;
+    return tarn__bitmap_next(tarn__class_starts(pool), offset / TARN__CLASS_GRAIN, limit) * TARN__CLASS_GRAIN;
 }
 
 /* What the untouched rest gives, largest blocks first; and the largest of them. */
@@ -46,7 +46,7 @@ void tarn_classpool_stats(struct tarn_classpool *pool, struct tarn_pool_stats *s
         stats->live_blocks += tarn__class_live(class);
         stats->allocations += class->taken;
         stats->frees += class->given;
-        if (class->head)
+        if (class->head != &pool->none)
             stats->largest_free = tarn__max(stats->largest_free, tarn__classpool_class_size(number));
     }
     stats->live_bytes = tarn__peak_live(&pool->bytes);
@@ -106,9 +106,8 @@ static bool queue_sound(const struct tarn_classpool *pool, unsigned number)
 {
     const struct tarn__class *class = &pool->classes[number];
     size_t count = tarn__class_waiting(pool, number);
-    for (const struct tarn__class_queued *block = class->head; block; block = block->next) {
-        if (count-- == 0 || !tarn__class_begins(pool, pool->carved / TARN__CLASS_GRAIN, block) ||
-            block->seal != tarn__class_seal(pool, block))
+    for (const struct tarn__class_queued *block = class->head; block != &pool->none; block = block->next) {
+        if (count-- == 0 || !tarn__class_begins(pool, block) || block->seal != tarn__class_seal(pool, block))
             return false;
         if (!tarn__class_queued_sound(pool, number, block))
             return false;

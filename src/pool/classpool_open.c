@@ -24,33 +24,39 @@ static uintptr_t new_secret(const void *memory)
     return secret ^ secret >> sizeof secret * 4;
 }
 
-/* Lays out [memory, memory + size). `zero`: it is. */
-static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_classpool_options *options, bool zero)
+/* Lays out [memory, memory + size). `source`: it comes from there, and is zero; NULL: the caller's. */
+static struct tarn_classpool *make(void *memory, size_t size, const struct tarn_classpool_options *options,
+                                   struct tarn_source *source)
 {
     uintptr_t begin = (uintptr_t)memory, at = tarn__align_up(begin, TARN__CLASS_GRAIN), end = begin + size;
     struct tarn_classpool *pool = (struct tarn_classpool *)at;
     at += tarn__align_up(sizeof *pool, TARN__CLASS_GRAIN);
     size_t words = (end - at) / TARN__CLASS_GRAIN / 64 + 1;
     tarn__bytes_fill(pool, 0, sizeof *pool);
-    pool->starts = (uint64_t *)at;
     pool->memory = memory;
     pool->size = size;
     pool->opens = 1;
-    at += tarn__align_up(words * sizeof *pool->starts, TARN__CLASS_GRAIN);
+    at += tarn__align_up(words * sizeof(uint64_t), TARN__CLASS_GRAIN);
     pool->base = (char *)at;
     pool->room = end - at;
     pool->carved = TARN__CLASS_GRAIN;
-    pool->secret = new_secret(memory);
+    pool->grains = 1;
+    pool->secret = new_secret(memory) | 1; /* so no seal is 0, which that of `none` is */
+    for (unsigned number = 0; number < TARN_CLASSPOOL_CLASSES; number++)
+        pool->classes[number].head = &pool->none;
     pool->flags = options->flags | tarn__watch_flags(tarn__classpool_watched.kind);
+    pool->source = source;
     pool->notify = options->notify;
     pool->notify_context = options->notify_context;
-    if (!zero)
-        tarn__bytes_fill(pool->starts, 0, words * sizeof *pool->starts);
+    if (!source)
+        tarn__bytes_fill(tarn__class_starts(pool), 0, words * sizeof(uint64_t));
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
-    tarn__guard_arm(&pool->guard, pool->flags);
-    pool->special = pool->guard.lock.acquire || (pool->flags & (KNOWN_FLAGS | TARN__WATCHED) & ~(unsigned)TARN_POOL_RED_ZONE);
-    pool->short_limit = pool->special ? 0 : TARN_CLASSPOOL_MOST;
+    if (!options->lock && !(pool->flags & (KNOWN_FLAGS | TARN__WATCHED) & ~(unsigned)TARN_POOL_RED_ZONE)) {
+        pool->plain = (uintptr_t)pool;
+        pool->short_limit = TARN_CLASSPOOL_MOST;
+    }
+    tarn__guard_arm(&pool->guard, pool->flags, pool + 1);
     if (pool->flags & TARN__WATCHED)
         tarn__watch_begin(&tarn__classpool_watched, pool, pool->flags | (options->lock ? 0 : TARN__WATCH_ALONE));
     return pool;
@@ -81,14 +87,17 @@ int tarn_classpool_open(struct tarn_classpool **pool, void *memory, size_t size,
         tarn__host_lock();
     }
     if (*pool) {
-        (*pool)->opens++;
+        error = tarn__guard_enter(&(*pool)->guard);
+        if (!error) {
+            (*pool)->opens++;
+            tarn__guard_drop(&(*pool)->guard);
+        }
     } else if (!acceptable(memory, size, options)) {
         error = TARN_POOL_INVALID;
     } else if (!memory && !acquired) {
         error = TARN_POOL_NO_MEMORY;
     } else {
-        *pool = make(memory ? memory : acquired, size, options, !memory);
-        (*pool)->source = source;
+        *pool = make(memory ? memory : acquired, size, options, source);
         acquired = NULL;
     }
     tarn__host_unlock();
@@ -105,11 +114,13 @@ int tarn_classpool_close(struct tarn_classpool **pool, struct tarn_pool_stats *l
     struct tarn_pool_stats stats;
     tarn__host_lock();
     struct tarn_classpool *ending = pool ? *pool : NULL;
-    if (!ending) {
+    int error = ending ? tarn__guard_enter(&ending->guard) : TARN_POOL_INVALID;
+    if (error) {
         tarn__host_unlock();
-        return TARN_POOL_INVALID;
+        return error;
     }
     bool last = --ending->opens == 0, seen = last && ending->flags & TARN__WATCHED;
+    tarn__guard_drop(&ending->guard);
     if (seen)
         tarn__watch_empty(ending);
     tarn_classpool_stats(ending, &stats);

@@ -38,7 +38,7 @@ void tarn__guard_init(struct tarn__guard *guard, const struct tarn_pool_lock *lo
 
 void tarn__guard_leave(struct tarn__guard *guard)
 {
-    if (!guard->link.next)
+    if (guard->lock.acquire != take)
         return;
     tarn__lock(&list_lock);
     tarn__list_remove(&guard->link);

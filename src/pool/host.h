@@ -11,7 +11,10 @@
 /* A pool's lock, part of its struct. No `acquire`: the pool has none. With TARN_POOL_CHECK that is a lock that waits for nobody, but knows who holds it. */
 struct tarn__guard {
     struct tarn_pool_lock lock;
-    uintptr_t seal; /* of these; they are called by tarn__guard_enter only while they have it */
+    size_t covered; /* with TARN_POOL_CHECK and without lock: bytes behind the guard of which `sum` is the seal between calls */
+    uintptr_t
+        seal; /* of these; they are believed by tarn__guard_enter only while they have it. The guard's own address: there is no lock */
+    uintptr_t sum;
     uint32_t
         word[2]; /* the built-in lock's own; of a pool with checks and without lock, the thread that is in it, and how deep */
     struct tarn__list link; /* of those with the built-in lock, for forks; under their lock */
@@ -20,8 +23,11 @@ struct tarn__guard {
 /* `lock` as given at the pool's creation. The guard stays where it is from then on. */
 void tarn__guard_init(struct tarn__guard *guard, const struct tarn_pool_lock *lock);
 
-/* Right behind tarn__guard_init, for a pool with TARN_POOL_CHECK: two threads at once are found out. (guard.c, as what follows.) */
-void tarn__guard_arm(struct tarn__guard *guard, unsigned flags);
+/*
+ * When the pool is complete: with TARN_POOL_CHECK and without lock two threads at once are found out from now on, and the words behind the guard, up to `end`, are
+ * sealed between calls. (guard.c, as what follows.)
+ */
+void tarn__guard_arm(struct tarn__guard *guard, unsigned flags, const void *end);
 
 /* To be called when the pool ends; nobody holds it. Who had something to do with the guard is told by tarn__guard_enter, as long as the memory stays. */
 void tarn__guard_end(struct tarn__guard *guard);
@@ -34,7 +40,7 @@ int tarn__guard_enter_slowly(struct tarn__guard *guard);
 /* Takes the guard at the beginning of a call. @return 0, or why the call must not go on: TARN_POOL_RACE, _DESTROYED, _CORRUPT; then it is not taken */
 static inline int tarn__guard_enter(struct tarn__guard *guard)
 {
-    return __builtin_expect(guard->lock.acquire != NULL, 0) ? tarn__guard_enter_slowly(guard) : 0;
+    return __builtin_expect(guard->seal != (uintptr_t)guard, 0) ? tarn__guard_enter_slowly(guard) : 0;
 }
 
 static inline void tarn__guard_take(struct tarn__guard *guard)

@@ -21,7 +21,7 @@ static struct tarn__level_segment *segment_if(struct tarn_levelpool *pool, const
 }
 
 /* The ready block `p` becomes live; `bit` is that of it in `live`. */
-static inline void *hand_out(struct tarn_levelpool *pool, unsigned number, uint64_t *live, size_t bit, void *p)
+static inline void *hand_out(struct tarn_levelpool *pool, size_t number, uint64_t *live, size_t bit, void *p)
 {
     struct tarn__level *level = &pool->levels[number];
     tarn__bit_set(live, bit); /* first: its word has just been read */
@@ -38,29 +38,31 @@ static inline void make_ready(struct tarn_levelpool *pool, unsigned number, uint
     *(void **)p = level->head;
     level->head = p;
     level->given++;
-    pool->given++;
     tarn__peak_give(&pool->bytes, tarn__level_size(number));
 }
 
-static void *alloc_slow(struct tarn_levelpool *pool, size_t size) __attribute__((noinline));
+static void *alloc_slow(struct tarn_levelpool *pool, size_t less) __attribute__((noinline));
 static int free_slow(struct tarn_levelpool *pool, void *p) __attribute__((noinline));
 
 void *tarn_levelpool_alloc(struct tarn_levelpool *pool, size_t size)
 {
-    unsigned number = (unsigned)((size - 1) / TARN__LEVEL_GRAIN);
-    if (__builtin_expect(size - 1 >= pool->short_limit || tarn__level_low(pool, &pool->levels[number]), 0))
-        return alloc_slow(pool, size);
+    size_t less = size - 1;
+    size_t number = less / TARN__LEVEL_GRAIN;
+    if (__builtin_expect(pool->plain != (uintptr_t)pool || less >= pool->short_limit || tarn__level_low(&pool->levels[number]),
+                         0))
+        return alloc_slow(pool, less);
     void *p = pool->levels[number].head;
     size_t bit = tarn__level_near_bit(pool, p);
     if (__builtin_expect(bit >= pool->near_grains || tarn__bit_test(pool->near_live, bit), 0))
-        return alloc_slow(pool, size);
+        return alloc_slow(pool, less);
     return hand_out(pool, number, pool->near_live, bit, p);
 }
 
 int tarn_levelpool_free(struct tarn_levelpool *pool, void *p)
 {
     size_t bit = tarn__level_near_bit(pool, p);
-    if (__builtin_expect(bit >= pool->near_grains || !tarn__bit_test(pool->near_live, bit), 0))
+    if (__builtin_expect(pool->plain != (uintptr_t)pool || bit >= pool->near_grains || !tarn__bit_test(pool->near_live, bit),
+                         0))
         return free_slow(pool, p);
     make_ready(pool, pool->near_class_of[bit / (TARN__LEVEL_UNIT / TARN__LEVEL_GRAIN)], pool->near_live, bit, p);
     return 0;
@@ -72,7 +74,8 @@ static bool ready_sound(const struct tarn_levelpool *pool, unsigned number, cons
     if (!(pool->flags & TARN_POOL_CHECK))
         return true;
     size_t bit = tarn__level_bit(segment, p);
-    return tarn__bit_test(segment->starts, bit) && tarn__level_at(segment, bit) == number;
+    return tarn__bit_test(segment->starts, bit) && tarn__level_at(segment, bit) == number &&
+           tarn__level_sound(pool, segment, bit);
 }
 
 /*
@@ -83,13 +86,13 @@ static void *pop(struct tarn_levelpool *pool, unsigned number)
 {
     struct tarn__level *level = &pool->levels[number];
     size_t rest = tarn__level_size(number) - tarn__min(tarn__level_size(number), sizeof(void *));
-    while (tarn__level_ready(level) > 0) {
+    while (tarn__level_ready(pool, level) > 0) {
         char *p = level->head;
         struct tarn__level_segment *segment = segment_if(pool, p, false);
         if (!segment || !ready_sound(pool, number, segment, p)) {
-            level->lost += tarn__level_ready(level);
-            level->taken = level->given;
-            tarn__level_refill(pool, number, pool->low_water + 1, pool->blocks + 1);
+            level->lost += tarn__level_ready(pool, level);
+            level->taken = level->given + pool->reserve;
+            tarn__level_refill(pool, number, pool->reserve, pool->blocks + 1);
             continue;
         }
         if (!(pool->flags & TARN_POOL_POISON) || tarn__bytes_are(p + sizeof(void *), TARN__FREED, rest))
@@ -119,8 +122,8 @@ static void *alloc_here(struct tarn_levelpool *pool, size_t size)
         if (p)
             tarn__peak_take(&pool->bytes, size);
     } else {
-        if (tarn__level_low(pool, &pool->levels[number]))
-            tarn__level_refill(pool, number, pool->low_water + 1, pool->blocks + 1);
+        if (tarn__level_low(&pool->levels[number]))
+            tarn__level_refill(pool, number, pool->reserve, pool->blocks + 1);
         p = pop(pool, number);
     }
     if (!p)
@@ -131,8 +134,10 @@ static void *alloc_here(struct tarn_levelpool *pool, size_t size)
     return p;
 }
 
-static void *alloc_slow(struct tarn_levelpool *pool, size_t size)
+/* `less`: by one than the size, as the fast path has nothing else left of it. */
+static void *alloc_slow(struct tarn_levelpool *pool, size_t less)
 {
+    size_t size = less + 1;
     return pool->flags & TARN__WATCHED ? tarn__watch_alloc(pool, 1, size) : alloc_here(pool, size);
 }
 
@@ -157,6 +162,8 @@ static int find_live(struct tarn_levelpool *pool, const void *p, struct tarn__le
     *segment = segment_if(pool, p, true);
     if (!*segment)
         return wrong_address(pool, p);
+    if (!tarn__level_sound(pool, *segment, tarn__level_bit(*segment, p)))
+        return TARN_POOL_CORRUPT;
     bool zones = pool->flags & TARN_POOL_RED_ZONE;
     size_t size = tarn__level_size(tarn__level_at(*segment, tarn__level_bit(*segment, p)));
     return zones && !tarn__level_zones_sound(p, size) ? TARN_POOL_CORRUPT : 0;
@@ -179,7 +186,7 @@ static int free_here(struct tarn_levelpool *pool, void *p)
         make_ready(pool, number, segment->live, bit, p);
     } else if (error == TARN_POOL_FOREIGN && (passed = tarn__passed_remove(&pool->passed, p, &size))) {
         error = 0;
-        pool->given++;
+        pool->passed_given++;
         tarn__peak_give(&pool->bytes, size);
     }
     tarn__guard_drop(&pool->guard);

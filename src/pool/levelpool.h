@@ -50,41 +50,45 @@ struct tarn__level_segment {
 /* A class of blocks. */
 struct tarn__level {
     void *head; /* a ready block, which holds the link to the next: latest first */
-    size_t given,
-        taken; /* ever made ready, and no longer so: their difference is ready. Each function writes one, and waits for no store of the other */
+    /* Ever made ready; and no longer so, with the reserve added: their difference is how many more than that are ready. Each function writes one, and
+     * waits for no store of the other. */
+    size_t given, taken;
     size_t prepared, lost;             /* ever; of these, neither live nor ready, as links or poison were overwritten */
     struct tarn__level_segment *chunk; /* that is being prepared from */
     uintptr_t next, end;               /* of what is not prepared of it */
 };
 
 struct tarn_levelpool {
-    /* The short way: the units, live bits and classes of the segment that was found last; no grains of it in a pool with a lock or flags. */
+    struct tarn__guard guard; /* the first member: with checks it seals what follows, and the first segment's struct */
+    uintptr_t plain; /* its own address: there is no lock and no flag. So all goes the short way. No accident writes that */
+    /* The short way: the units, live bits and classes of the segment that was found last. */
     uintptr_t near_base;
     size_t near_grains;
     uint64_t *near_live;
     uint8_t *near_class_of;
-    size_t short_limit; /* sizes up to it are allocated so; 0 in such a pool */
-    size_t low_water;
+    size_t short_limit;      /* sizes up to it are allocated so; 0 in another pool */
+    size_t reserve;          /* so many blocks of a class are to be ready when one is taken */
     struct tarn__peak bytes; /* of live blocks */
 
     struct tarn__spans spans; /* of segments */
     unsigned classes, flags;
     size_t largest; /* bytes of a block */
     size_t blocks;
-    bool special;                        /* there is a lock, or a flag: nothing goes the short way */
     struct tarn__level_segment *segment; /* the latest; only it has an untouched rest that counts */
     struct tarn_source *source;          /* that refills ask; NULL: nowhere */
-    struct tarn__guard guard;
     struct tarn__passed passed;
-    uint64_t given, failures; /* given: frees, also of what was passed on */
-    bool own_memory;          /* the first segment is the source's, too */
+    uint64_t passed_given, failures;
+    bool own_memory; /* the first segment is the source's, too */
     struct tarn__level levels[];
 };
 
 extern const struct tarn__watched tarn__levelpool_watched;
 
 /* Blocks of the class that wait to be handed out. */
-static inline size_t tarn__level_ready(const struct tarn__level *level) { return level->given - level->taken; }
+static inline size_t tarn__level_ready(const struct tarn_levelpool *pool, const struct tarn__level *level)
+{
+    return level->given + pool->reserve - level->taken;
+}
 
 static inline unsigned tarn__level_of(size_t size) { return (unsigned)((size - (size != 0)) / TARN__LEVEL_GRAIN); }
 
@@ -94,7 +98,7 @@ static inline size_t tarn__level_near_bit(const struct tarn_levelpool *pool, con
     return tarn__rotate_right((uintptr_t)p - pool->near_base, 3);
 }
 
-static inline size_t tarn__level_size(unsigned number) { return ((size_t)number + 1) * TARN__LEVEL_GRAIN; }
+static inline size_t tarn__level_size(size_t number) { return (number + 1) * TARN__LEVEL_GRAIN; }
 
 static inline size_t tarn__level_zone(unsigned flags) { return flags & TARN_POOL_RED_ZONE ? TARN__LEVEL_ZONE : 0; }
 
@@ -121,10 +125,19 @@ static inline unsigned tarn__level_at(const struct tarn__level_segment *segment,
     return segment->class_of[bit / (TARN__LEVEL_UNIT / TARN__LEVEL_GRAIN)];
 }
 
+/* With TARN_POOL_CHECK: whether the class that is told of a block is one, and the block ends in the segment. */
+static inline bool tarn__level_sound(const struct tarn_levelpool *pool, const struct tarn__level_segment *segment, size_t bit)
+{
+    size_t left = segment->span.end - segment->span.base - bit * TARN__LEVEL_GRAIN;
+    unsigned number = tarn__level_at(segment, bit);
+    return !(pool->flags & TARN_POOL_CHECK) ||
+           (number < pool->classes && tarn__level_size(number) + tarn__level_zone(pool->flags) / 2 <= left);
+}
+
 /* From now on the short way leads to this segment. Where there is a lock nothing is written: the short way reads without it. */
 static inline void tarn__level_near(struct tarn_levelpool *pool, const struct tarn__level_segment *segment)
 {
-    if (pool->special)
+    if (pool->plain != (uintptr_t)pool)
         return;
     pool->near_base = segment->span.base;
     pool->near_grains = (segment->span.end - segment->span.base) / TARN__LEVEL_GRAIN;
@@ -142,9 +155,6 @@ bool tarn__level_zones_sound(const char *p, size_t size);
 void tarn__level_refill(struct tarn_levelpool *pool, unsigned number, size_t least, size_t most);
 
 /* Whether a class has fewer ready blocks than it should when one is taken. */
-static inline bool tarn__level_low(const struct tarn_levelpool *pool, const struct tarn__level *level)
-{
-    return tarn__level_ready(level) <= pool->low_water;
-}
+static inline bool tarn__level_low(const struct tarn__level *level) { return (ptrdiff_t)(level->given - level->taken) < 0; }
 
 #endif

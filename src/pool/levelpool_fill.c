@@ -109,7 +109,7 @@ static void prepare_block(struct tarn_levelpool *pool, unsigned number)
     if (pool->flags & TARN_POOL_POISON)
         tarn__bytes_fill(p, TARN__FREED, size);
     tarn__bit_set(level->chunk->starts, tarn__level_bit(level->chunk, p));
-    *(void **)(void *)p = tarn__level_ready(level) ? level->head : NULL;
+    *(void **)(void *)p = tarn__level_ready(pool, level) ? level->head : NULL;
     level->head = p;
     level->next += size + zone;
     level->given++;
@@ -120,8 +120,8 @@ static void prepare_block(struct tarn_levelpool *pool, unsigned number)
 static void prepare(struct tarn_levelpool *pool, unsigned number, size_t blocks)
 {
     struct tarn__level *level = &pool->levels[number];
-    while (tarn__level_ready(level) < blocks &&
-           (chunk_has_block(pool, number) || new_chunk(pool, number, blocks - tarn__level_ready(level))))
+    while (tarn__level_ready(pool, level) < blocks &&
+           (chunk_has_block(pool, number) || new_chunk(pool, number, blocks - tarn__level_ready(pool, level))))
         prepare_block(pool, number);
 }
 
@@ -139,7 +139,7 @@ static void grow(struct tarn_levelpool *pool, unsigned number, size_t least, siz
     if (!memory)
         return;
     prepare(pool, number, most);
-    if (tarn__level_ready(&pool->levels[number]) < least) {
+    if (tarn__level_ready(pool, &pool->levels[number]) < least) {
         add_segment(pool, memory, size, (uintptr_t)memory);
         return;
     }
@@ -151,7 +151,7 @@ static void grow(struct tarn_levelpool *pool, unsigned number, size_t least, siz
 void tarn__level_refill(struct tarn_levelpool *pool, unsigned number, size_t least, size_t most)
 {
     prepare(pool, number, most);
-    if (tarn__level_ready(&pool->levels[number]) >= least)
+    if (tarn__level_ready(pool, &pool->levels[number]) >= least)
         return;
     grow(pool, number, least, most);
     prepare(pool, number, most);
@@ -218,20 +218,25 @@ static struct tarn_levelpool *make(void *memory, size_t size, const struct tarn_
     pool->own_memory = own_memory;
     if (!add_segment(pool, memory, size, at + (bytes - TARN__LEVEL_UNIT)))
         return NULL;
+    const struct tarn__level_segment *first = pool->segment;
     for (unsigned number = 0; number < pool->classes; number++) {
         tarn__level_refill(pool, number, pool->blocks, pool->blocks); /* no lock yet */
-        if (tarn__level_ready(&pool->levels[number]) < pool->blocks) {
+        if (tarn__level_ready(pool, &pool->levels[number]) < pool->blocks) {
             pool->own_memory = false;
             release_segments(pool);
             return NULL;
         }
     }
-    pool->low_water = options->low_water;
+    pool->reserve = options->low_water + 1;
+    for (unsigned number = 0; number < pool->classes; number++)
+        pool->levels[number].taken += pool->reserve;
     tarn__passed_init(&pool->passed, &options->fallback);
     tarn__guard_init(&pool->guard, options->lock);
-    tarn__guard_arm(&pool->guard, pool->flags);
-    pool->special = pool->guard.lock.acquire || pool->flags;
-    pool->short_limit = pool->special ? 0 : pool->largest;
+    if (!options->lock && !pool->flags) {
+        pool->plain = (uintptr_t)pool;
+        pool->short_limit = pool->largest;
+    }
+    tarn__guard_arm(&pool->guard, pool->flags, first + 1);
     if (pool->flags & TARN__WATCHED)
         tarn__watch_begin(&tarn__levelpool_watched, pool, pool->flags | (options->lock ? 0 : TARN__WATCH_ALONE));
     return pool;
@@ -271,7 +276,7 @@ int tarn_levelpool_destroy(struct tarn_levelpool *pool)
     live = pool->passed.count;
     for (unsigned number = 0; number < pool->classes; number++) {
         const struct tarn__level *level = &pool->levels[number];
-        live += level->prepared - tarn__level_ready(level) - level->lost;
+        live += level->prepared - tarn__level_ready(pool, level) - level->lost;
     }
     tarn__guard_drop(&pool->guard);
     if (live)

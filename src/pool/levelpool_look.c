@@ -5,7 +5,10 @@
 #include "pool/bytes.h"
 #include "pool/levelpool.h"
 
-static size_t live_of(const struct tarn__level *level) { return level->prepared - tarn__level_ready(level) - level->lost; }
+static size_t live_of(const struct tarn_levelpool *pool, const struct tarn__level *level)
+{
+    return level->prepared - tarn__level_ready(pool, level) - level->lost;
+}
 
 static size_t untouched(const struct tarn_levelpool *pool)
 {
@@ -19,7 +22,7 @@ size_t tarn_levelpool_ready(struct tarn_levelpool *pool, size_t size)
         return 0;
     if (tarn__guard_enter(&pool->guard))
         return 0;
-    size_t ready = tarn__level_ready(&pool->levels[tarn__level_of(size)]);
+    size_t ready = tarn__level_ready(pool, &pool->levels[tarn__level_of(size)]);
     tarn__guard_drop(&pool->guard);
     return ready;
 }
@@ -43,11 +46,13 @@ void tarn_levelpool_stats(struct tarn_levelpool *pool, struct tarn_pool_stats *s
         size_t size = tarn__level_size(number), stride = tarn__level_stride(pool, number), left = level->end - level->next;
         size_t more = left > zone ? (left - zone) / stride : 0;
         stats->capacity += (level->prepared - level->lost + more) * size;
-        stats->live_blocks += live_of(level);
-        if (tarn__level_ready(level) || more || rest >= stride + zone)
+        stats->live_blocks += live_of(pool, level);
+        if (tarn__level_ready(pool, level) || more || rest >= stride + zone)
             stats->largest_free = size;
     }
-    stats->frees = pool->given;
+    stats->frees = pool->passed_given;
+    for (unsigned number = 0; number < pool->classes; number++)
+        stats->frees += pool->levels[number].given - pool->levels[number].prepared;
     stats->allocations = stats->frees + stats->live_blocks;
     stats->live_bytes = tarn__peak_live(&pool->bytes);
     stats->peak_bytes = pool->bytes.most;
@@ -67,8 +72,9 @@ void tarn_levelpool_each(struct tarn_levelpool *pool, tarn_pool_visit *visit, vo
     for (const struct tarn__level_segment *segment = pool->segment; segment; segment = segment->next)
         for (size_t bit = tarn__bitmap_next(segment->live, 0, bits_taken(segment)); bit < bits_taken(segment);
              bit = tarn__bitmap_next(segment->live, bit + 1, bits_taken(segment)))
-            visit(context, (char *)segment->span.base + bit * TARN__LEVEL_GRAIN,
-                  tarn__level_size(tarn__level_at(segment, bit)));
+            if (tarn__level_sound(pool, segment, bit))
+                visit(context, (char *)segment->span.base + bit * TARN__LEVEL_GRAIN,
+                      tarn__level_size(tarn__level_at(segment, bit)));
     tarn__passed_each(&pool->passed, visit, context);
     tarn__guard_drop(&pool->guard);
 }
@@ -92,7 +98,8 @@ static bool segment_sound(const struct tarn_levelpool *pool, const struct tarn__
         next = tarn__bitmap_next(segment->starts, bit + 1, limit);
         unsigned number = tarn__level_at(segment, bit);
         const char *p = (const char *)segment->span.base + bit * TARN__LEVEL_GRAIN;
-        if (number >= pool->classes || next - bit < tarn__level_stride(pool, number) / TARN__LEVEL_GRAIN)
+        if (number >= pool->classes || !tarn__level_sound(pool, segment, bit) ||
+            next - bit < tarn__level_stride(pool, number) / TARN__LEVEL_GRAIN)
             return false;
         if ((pool->flags & TARN_POOL_RED_ZONE) && !tarn__level_zones_sound(p, tarn__level_size(number)))
             return false;
@@ -107,7 +114,7 @@ static bool level_sound(struct tarn_levelpool *pool, unsigned number)
     const struct tarn__level *level = &pool->levels[number];
     const char *p = level->head;
     size_t link = tarn__min(tarn__level_size(number), sizeof p);
-    for (size_t left = tarn__level_ready(level); left > 0; left--) {
+    for (size_t left = tarn__level_ready(pool, level); left > 0; left--) {
         const struct tarn__level_segment *segment = tarn__level_segment(pool, p);
         if (!segment || (uintptr_t)p % TARN__LEVEL_GRAIN != 0)
             return false;
@@ -119,7 +126,7 @@ static bool level_sound(struct tarn_levelpool *pool, unsigned number)
             return false;
         p = *(char *const *)(const void *)p;
     }
-    return level->lost == 0 && (tarn__level_ready(level) == 0 || !p);
+    return level->lost == 0 && (tarn__level_ready(pool, level) == 0 || !p);
 }
 
 static bool pool_sound(struct tarn_levelpool *pool)
@@ -132,7 +139,8 @@ static bool pool_sound(struct tarn_levelpool *pool)
             return false;
     for (unsigned number = 0; number < pool->classes; number++) {
         const struct tarn__level *level = &pool->levels[number];
-        if (tally[number].prepared != level->prepared || tally[number].live != live_of(level) || !level_sound(pool, number))
+        if (tally[number].prepared != level->prepared || tally[number].live != live_of(pool, level) ||
+            !level_sound(pool, number))
             return false;
         bytes += tally[number].live * tarn__level_size(number);
     }

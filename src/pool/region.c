@@ -33,13 +33,17 @@ static void begin(struct tarn_region *region)
     region->handles = (struct tarn__handles){.generation = region->handles.generation};
 }
 
-static struct tarn_region *make(char *memory, size_t size, const struct tarn_region_options *options)
+static struct tarn_region *make(char *memory, size_t size, const struct tarn_region_options *options, bool own)
 {
     struct tarn_region *region = (struct tarn_region *)tarn__align_up((uintptr_t)memory, TARN__GRANULE);
     size_t skip = (size_t)((char *)region - memory) + sizeof *region;
-    *region = (struct tarn_region){.flags = options->flags, .strategy = options->strategy, .source = options->source};
-    region->plain = options->strategy == TARN_REGION_TLSF && options->flags == 0;
-    region->alone = region->plain && !options->lock && !options->source;
+    tarn__bytes_fill(region, 0, sizeof *region + TARN__GRANULE);
+    region->flags = options->flags;
+    region->strategy = options->strategy;
+    region->source = options->source;
+    bool plain = options->strategy == TARN_REGION_TLSF && options->flags == 0;
+    region->plain = plain ? (uintptr_t)region : 0;
+    region->alone = plain && !options->lock && !options->source ? (uintptr_t)region : 0;
     region->increment = options->increment ? options->increment : INCREMENT;
     if (region->flags & TARN_POOL_RED_ZONE)
         region->mark_mask = ~(size_t)0 / 255 * TARN__ZONE_FILL;
@@ -50,7 +54,8 @@ static struct tarn_region *make(char *memory, size_t size, const struct tarn_reg
     region->first_levels = range->levels;
     tarn__range_attach(region, range);
     tarn__guard_init(&region->guard, options->lock);
-    tarn__guard_arm(&region->guard, region->flags);
+    region->owns_first = own;
+    tarn__guard_arm(&region->guard, region->flags, range + 1);
     return region;
 }
 
@@ -66,9 +71,8 @@ struct tarn_region *tarn_region_create(void *memory, size_t size, const struct t
         size = tarn__align_up(size, PAGE);
         memory = as.source ? as.source->ops->acquire(as.source, size, PAGE) : NULL;
     }
-    struct tarn_region *region = memory ? make(memory, size, &as) : NULL;
+    struct tarn_region *region = memory ? make(memory, size, &as, own) : NULL;
     if (region) {
-        region->owns_first = own;
         if (as.flags & TARN__WATCHED)
             tarn__watch_begin(&watched, region, as.flags | (as.lock ? 0 : TARN__WATCH_ALONE));
     } else if (own && memory) {
@@ -178,7 +182,7 @@ static __attribute__((noinline)) void *alloc_guarded(struct tarn_region *region,
 {
     size_t granules = tarn__granules_of(size);
     bool header = granules >= TARN__LONG;
-    if (!region->plain)
+    if (region->plain != (uintptr_t)region)
         return alloc_any(region, size, false);
     tarn__guard_take(&region->guard);
     char *p = take(region, granules + header, header);
@@ -215,11 +219,10 @@ void *tarn_region_alloc_aligned(struct tarn_region *region, size_t align, size_t
 /* Whether a block that was found may be freed by its address. */
 static int verify(struct tarn_region *region, const struct tarn__block *block)
 {
-    if (!tarn__zone_intact(region, block))
-        return TARN_POOL_CORRUPT;
-    if (tarn__is_movable(region, block))
-        return TARN_POOL_INVALID;
-    return tarn__region_prepare(region, block, block->at, block->granules);
+    int error = tarn__block_error(region, block);
+    if (!error && tarn__is_movable(region, block))
+        error = TARN_POOL_INVALID;
+    return error ? error : tarn__region_prepare(region, block->range, block->at, block->granules);
 }
 
 /* Lets go of the guard, and of a range that has become empty if it goes back to its source. */
@@ -281,7 +284,7 @@ static __attribute__((noinline)) int free_any(struct tarn_region *region, void *
 static __attribute__((noinline)) int free_guarded(struct tarn_region *region, void *p)
 {
     struct tarn__block block;
-    if (!region->plain)
+    if (region->plain != (uintptr_t)region)
         return free_any(region, p, false, 0);
     tarn__guard_take(&region->guard);
     if (!tarn__region_locate(region, p, 0, &block) && !(block.head && block.head->mark))
@@ -317,7 +320,8 @@ static size_t usable(struct tarn_region *region, const void *p)
     struct tarn__block block;
     if (tarn__guard_enter(&region->guard))
         return 0;
-    size_t bytes = p && !tarn__region_locate(region, p, 0, &block) ? tarn__block_bytes(region, &block) : 0;
+    bool live = !tarn__region_locate(region, p, 0, &block) && tarn__block_sound(region, &block);
+    size_t bytes = live ? tarn__block_bytes(region, &block) : 0;
     tarn__guard_drop(&region->guard);
     return bytes;
 }

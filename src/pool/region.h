@@ -43,7 +43,7 @@
 #define TARN__SHORT static inline
 #define TARN__ALONE(region) false /* the shortest paths are another copy, which takes room */
 #else
-#define TARN__ALONE(region) ((region)->alone)
+#define TARN__ALONE(region) ((region)->alone == (uintptr_t)(region))
 #define TARN__SHORT static inline __attribute__((always_inline))
 #endif
 
@@ -117,9 +117,9 @@ struct tarn__handles {
 struct tarn_region {
     struct tarn__guard guard;
     struct tarn__spans ranges;
-    bool plain;     /* TLSF without flags: the short paths of region.c */
-    bool alone;     /* and without lock and source: the shortest */
-    unsigned flags; /* enum tarn_pool_flags */
+    uintptr_t plain; /* its own address: TLSF without flags, the short paths of region.c. No accident writes that */
+    uintptr_t alone; /* the same, and without lock and source: the shortest */
+    unsigned flags;  /* enum tarn_pool_flags */
     enum tarn_region_strategy strategy;
     union {
         struct tarn__tlsf tlsf;
@@ -130,7 +130,7 @@ struct tarn_region {
     uint64_t allocations, frees, failures; /* the difference of the first two is what is live */
     size_t mark_mask;                      /* marks are kept xored with it */
     unsigned first_levels;                 /* of TLSF's lists, in the first range */
-    bool owns_first;                       /* the first range is the source's too */
+    unsigned owns_first;                   /* 0 or 1: the first range is the source's too */
     struct tarn_source *source;
     size_t increment;
     struct tarn__range *spare; /* of the source, and empty when it was last looked at; or NULL */
@@ -202,12 +202,12 @@ TARN__SHORT size_t tarn__free_before(const struct tarn__range *range, size_t at)
     return tag & TARN__FREE ? tag & TARN__LONG : 0;
 }
 
-/* Where the next block behind begins, by tags alone; at the end there is the sentinel. */
+/* Where the next block behind begins, by tags alone; at the end there is the sentinel, or was. */
 static inline size_t tarn__next_start(const struct tarn__range *range, size_t at)
 {
     do
         at++;
-    while (!tarn__starts(range, at));
+    while ((!TARN_POOL_CHECK || at < range->granules) && !tarn__starts(range, at));
     return at;
 }
 

@@ -40,10 +40,12 @@ static bool node_sound(struct tarn_region *region, const struct tarn__tree_node 
     if (!range || (uintptr_t)node % TARN__GRANULE != 0)
         return false;
     size_t at = tarn__index_in(range, node);
-    if (!tarn__starts_free(range, at))
+    if (!tarn__is_free_start(region, node))
         return false;
+    if (!tarn__tree_marked(node) && at + 1 >= range->granules)
+        return false; /* it has no second granule */
     size_t granules = granules_of(node);
-    return granules == tarn__free_granules(range, at) && granules <= range->granules - at && tarn__starts(range, at + granules);
+    return granules == tarn__free_granules(range, at) && granules <= range->granules - at;
 }
 
 struct tarn__free *tarn__best_find(struct tarn_region *region, size_t granules)
@@ -82,8 +84,10 @@ bool tarn__best_sound(struct tarn_region *region, const struct tarn__free *block
         size_t its = granules_of(node);
         if (level == TARN__TREE_LEVELS || !family_sound(region, node, 3))
             return false;
+        bool behind = met; /* then the way leads to the one that would take its place */
         met |= free_of(node) == block;
-        node = tarn__tree_child(node, its != granules ? its < granules : (uintptr_t)node <= (uintptr_t)block);
+        int side = its != granules ? its < granules : (uintptr_t)node <= (uintptr_t)block;
+        node = tarn__tree_child(node, met ? !behind : side);
     }
     return met || !known;
 }

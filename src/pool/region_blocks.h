@@ -22,15 +22,21 @@ void tarn__first_remove(struct tarn_region *region, struct tarn__free *block);
 struct tarn__free *tarn__first_next(struct tarn_region *region, struct tarn__range *range, size_t at);
 struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules);
 
-/* The other two strategies, together. */
-void tarn__region_keep_otherwise(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
-void tarn__region_take_otherwise(struct tarn_region *region, struct tarn__free *block);
+/*
+ * Puts a free block into its strategy's structure, and takes it out. With TARN_POOL_CHECK nothing is written to what is not sound: one that cannot be put in
+ * stays outside, and one that cannot be taken out is still pointed to, but no longer followed, as its tags change.
+ */
+void tarn__region_link(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
+void tarn__region_unlink(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
 
 /* With TARN_POOL_POISON: fills what becomes free; fills what a free block had of its own. */
 void tarn__poison_freed(struct tarn__range *range, size_t at, size_t granules);
 void tarn__poison_links(struct tarn__range *range, size_t at, size_t granules);
 
 /* What follows is whole in region.c's short paths, where `plain` is true, and elsewhere for all strategies and flags. */
+
+/* Whether there is no other structure than TLSF's, which is believed. */
+enum { TARN__TLSF_ALONE = (int)TARN__STRATEGIES == 1 && !TARN_POOL_CHECK };
 
 /* Makes granules a free block, and known. */
 TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
@@ -46,20 +52,20 @@ TARN__SHORT void tarn__region_keep(struct tarn_region *region, struct tarn__rang
         range->tags[at + granules - 1] = (unsigned char)(TARN__LAST | granules);
         range->tags[at] = (unsigned char)(TARN__FREE | granules);
     }
-    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
+    if (plain || TARN__TLSF_ALONE)
         tarn__tlsf_insert(region, block, granules);
     else
-        tarn__region_keep_otherwise(region, range, at, granules);
+        tarn__region_link(region, range, at, granules);
 }
 
 /* Takes a free block out, whose tags stay. */
 TARN__SHORT void tarn__region_unkeep(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules,
                                      bool plain)
 {
-    if (plain || tarn__strategy(region) == TARN_REGION_TLSF)
+    if (plain || TARN__TLSF_ALONE)
         tarn__tlsf_remove(region, tarn__free_at(range, at));
     else
-        tarn__region_take_otherwise(region, tarn__free_at(range, at));
+        tarn__region_unlink(region, range, at, granules);
     if (!plain && (region->flags & TARN_POOL_POISON))
         tarn__poison_links(range, at, granules);
 }
@@ -90,11 +96,11 @@ TARN__SHORT size_t tarn__region_merge(struct tarn_region *region, struct tarn__r
         tags[end] = TARN__INSIDE;
     }
     if (__builtin_expect(before != 0, 1)) {
+        tarn__region_unkeep(region, range, at - before, before, plain);
         tags[at] = TARN__INSIDE;
         tags[at - 1] = TARN__INSIDE;
         at -= before;
         granules += before;
-        tarn__region_unkeep(region, range, at, before, plain);
     }
     tarn__region_keep(region, range, at, granules, plain);
     return granules;
@@ -105,8 +111,11 @@ size_t tarn__region_free_granules(struct tarn_region *region, struct tarn__range
 void tarn__region_keep_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
 void tarn__region_unkeep_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
 void tarn__region_cut_any(struct tarn_region *region, struct tarn__range *range, size_t at, size_t had, size_t granules);
-/* A free block of at least that many granules, which stays where it is; or NULL. */
+/* A free block, which stays where it is, of at least that many granules, if there is one; or NULL. */
 struct tarn__free *tarn__region_find(struct tarn_region *region, size_t granules);
+
+/* Whether a free block begins at an address that was read where users may write. */
+bool tarn__is_free_start(struct tarn_region *region, const void *p);
 
 /* The start of the block that a granule is in. O(size of the block / WORD_BITS). */
 size_t tarn__start_of(const struct tarn__range *range, size_t at);

@@ -26,15 +26,6 @@ struct tarn__ask tarn__ask_for(const struct tarn_region *region, size_t size, si
     return ask;
 }
 
-static bool is_free_start(struct tarn_region *region, const void *p)
-{
-    struct tarn__range *range = tarn__range_of(region, p);
-    if (!range || (uintptr_t)p % TARN__GRANULE != 0)
-        return false;
-    size_t at = tarn__index_in(range, p);
-    return tarn__starts_free(range, at);
-}
-
 static bool is_head(const struct tarn_region *region, struct tarn__free **at)
 {
     if (tarn__strategy(region) == TARN_REGION_FIRST_FIT)
@@ -43,20 +34,22 @@ static bool is_head(const struct tarn_region *region, struct tarn__free **at)
     return offset < region->tlsf.lists * sizeof *at && offset % sizeof *at == 0;
 }
 
-static bool links_sound(struct tarn_region *region, const struct tarn__free *block)
+bool tarn__links_sound(struct tarn_region *region, const struct tarn__free *block, size_t granules)
 {
+    if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
+        return tarn__best_sound(region, block, granules, true);
     struct tarn__free *next = block->next, **at = block->at;
-    if (next && (!is_free_start(region, next) || next->at != &block->next))
+    if (next && (!tarn__is_free_start(region, next) || next->at != &block->next))
         return false;
     if (!next && tarn__strategy(region) == TARN_REGION_FIRST_FIT && region->order.end != &block->next)
         return false;
-    return (is_head(region, at) || is_free_start(region, at)) && *at == block;
+    return (is_head(region, at) || tarn__is_free_start(region, at)) && *at == block;
 }
 
 bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, size_t at)
 {
     struct tarn__free *block = tarn__free_at(range, at);
-    if (!is_free_start(region, block))
+    if (!tarn__is_free_start(region, block))
         return false;
     size_t granules = tarn__free_granules(range, at);
     if (granules == 0 || granules > range->granules - at || !tarn__starts(range, at + granules) ||
@@ -64,9 +57,7 @@ bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, siz
         return false;
     if (granules >= TARN__LONG && ((size_t *)(void *)tarn__granule_address(range, at + granules))[-1] != granules)
         return false;
-    if (tarn__strategy(region) == TARN_REGION_BEST_FIT)
-        return tarn__best_sound(region, block, granules, true);
-    return links_sound(region, block);
+    return tarn__links_sound(region, block, granules);
 }
 
 bool tarn__place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
@@ -77,10 +68,10 @@ bool tarn__place_sound(struct tarn_region *region, struct tarn__range *range, si
     if (tarn__strategy(region) == TARN_REGION_TLSF) {
         size_t list = tarn__tlsf_list(granules);
         next = region->tlsf.heads[list];
-        return !next || (is_free_start(region, next) && next->at == &region->tlsf.heads[list]);
+        return !next || (tarn__is_free_start(region, next) && next->at == &region->tlsf.heads[list]);
     }
     next = tarn__first_next(region, range, at + granules);
-    if (next ? !links_sound(region, next) : *region->order.end != NULL)
+    if (next ? !tarn__links_sound(region, next, 0) : *region->order.end != NULL)
         return false;
     region->order.finger = next ? next->at : region->order.end; /* no other links are followed then */
     return true;
@@ -119,7 +110,22 @@ bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from
 /* Differs with the zone's length: so a mark that says another finds other bytes. */
 static unsigned char zone_fill(size_t slack) { return (unsigned char)(TARN__ZONE_FILL ^ slack); }
 
-bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *block)
+bool tarn__block_sound(struct tarn_region *region, const struct tarn__block *block)
+{
+    const struct tarn__range *range = block->range;
+    if (!(region->flags & TARN_POOL_CHECK))
+        return true;
+    if (block->at >= range->granules || tarn__next_start(range, block->at) != block->at + block->granules)
+        return false;
+    if (!block->head)
+        return true;
+    size_t slack = (block->head->mark ^ region->mark_mask) & ((1u << TARN__MARK_SHIFT) - 1);
+    return range->tags[block->at] == TARN__HEAD && slack <= (block->granules - 1) << TARN__GRANULE_SHIFT &&
+           (region->flags & TARN_POOL_RED_ZONE || slack == 0);
+}
+
+/* Whether a live block's header and zone are as they were written. */
+static bool zone_intact(struct tarn_region *region, const struct tarn__block *block)
 {
     if (!block->head || !(region->flags & TARN_POOL_RED_ZONE))
         return true;
@@ -130,6 +136,13 @@ bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *blo
     if (handle && !tarn__handle_names(region, handle, block->head))
         return false;
     return tarn__bytes_are(tarn__block_payload(block) + tarn__block_bytes(region, block), zone_fill(slack), slack);
+}
+
+int tarn__block_error(struct tarn_region *region, const struct tarn__block *block)
+{
+    if (!tarn__block_sound(region, block))
+        return block->head ? TARN_POOL_CORRUPT : TARN_POOL_WRONG_SIZE;
+    return zone_intact(region, block) ? 0 : TARN_POOL_CORRUPT;
 }
 
 char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, size_t at, const struct tarn__ask *ask,
@@ -176,7 +189,7 @@ char *tarn__region_obtain(struct tarn_region *region, const struct tarn__ask *as
     if (checked && !tarn__free_sound(region, range, at))
         return NULL;
     size_t had = tarn__free_granules(range, at), front = front_of(range, at, ask), rest = had - front - ask->granules;
-    if (checked && had < ask->granules + front)
+    if (had < ask->granules + front)
         return NULL;
     if (checked &&
         ((front && !tarn__place_sound(region, range, at, front)) || /* what is linked to is linked to by others too */
@@ -238,13 +251,7 @@ static bool neighbours_sound(struct tarn_region *region, struct tarn__range *ran
     return tarn__place_sound(region, range, at - before, granules + before);
 }
 
-int tarn__region_prepare(struct tarn_region *region, const struct tarn__block *block, size_t at, size_t granules)
+int tarn__region_prepare(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules)
 {
-    if ((region->flags & TARN_POOL_CHECK) && tarn__next_start(block->range, block->at) != block->at + block->granules)
-        return block->head ? TARN_POOL_CORRUPT : TARN_POOL_WRONG_SIZE;
-    if (!tarn__zone_intact(region, block))
-        return TARN_POOL_CORRUPT;
-    if ((region->flags & TARN_POOL_CHECK) && !neighbours_sound(region, block->range, at, granules))
-        return TARN_POOL_CORRUPT;
-    return 0;
+    return (region->flags & TARN_POOL_CHECK) && !neighbours_sound(region, range, at, granules) ? TARN_POOL_CORRUPT : 0;
 }

@@ -34,11 +34,17 @@ char *tarn__region_serve(struct tarn_region *region, const struct tarn__ask *ask
 char *tarn__region_dress(struct tarn_region *region, struct tarn__range *range, size_t at, const struct tarn__ask *ask,
                          size_t kept);
 
-/* Whether a live block's header and zone are as they were written. */
-bool tarn__zone_intact(struct tarn_region *region, const struct tarn__block *block);
+/* With TARN_POOL_CHECK: whether tags and header agree on where a live block is and how long, so that it lies in its range. */
+bool tarn__block_sound(struct tarn_region *region, const struct tarn__block *block);
+
+/* The same, and its header and zone are as they were written. @return 0, or which enum tarn_pool_error it is that they are not */
+int tarn__block_error(struct tarn_region *region, const struct tarn__block *block);
 
 /* Whether a free block's links, sizes and bits agree with each other and with its neighbours in the strategy's structure. */
 bool tarn__free_sound(struct tarn_region *region, struct tarn__range *range, size_t at);
+
+/* Whether that is so of its links alone. */
+bool tarn__links_sound(struct tarn_region *region, const struct tarn__free *block, size_t granules);
 
 /* Whether a free block of that size may be put in at `at`: the same of what it will be linked to. */
 bool tarn__place_sound(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
@@ -46,8 +52,8 @@ bool tarn__place_sound(struct tarn_region *region, struct tarn__range *range, si
 /* Whether what a free block holds that is not its own is still poison; of granules [from, to). */
 bool tarn__poison_intact(const struct tarn__range *range, size_t at, size_t from, size_t to);
 
-/* Before a block is freed whose `granules` from `at` on go: verifies, as flags ask, what will be used. @return 0 or TARN_POOL_CORRUPT */
-int tarn__region_prepare(struct tarn_region *region, const struct tarn__block *block, size_t at, size_t granules);
+/* Before granules of a block become free that has no error: verifies, as flags ask, what they will be merged with. @return 0 or TARN_POOL_CORRUPT */
+int tarn__region_prepare(struct tarn_region *region, struct tarn__range *range, size_t at, size_t granules);
 
 /* Whether a handle of that number, from 1 on, is that of the block with this header. */
 bool tarn__handle_names(struct tarn_region *region, size_t number, const struct tarn__head *head);

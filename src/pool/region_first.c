@@ -47,11 +47,13 @@ static struct tarn__free *owner_of(struct tarn_region *region, struct tarn__free
     return link == &region->order.lowest ? NULL : TARN__CONTAINER(link, struct tarn__free, next);
 }
 
-/* The link where a block belongs, behind which the granule `end` of its range is. */
+/* The link where a block belongs, behind which the granule `end` of its range is. With TARN_POOL_CHECK tarn__place_sound has found it. */
 static struct tarn__free **place_of(struct tarn_region *region, struct tarn__free *block, struct tarn__range *range, size_t end)
 {
     struct tarn__free **link = region->order.finger;
     struct search search = end < range->granules ? (struct search){range, end} : above(region, range);
+    if (region->flags & TARN_POOL_CHECK)
+        return link;
     if (block > owner_of(region, region->order.end))
         return region->order.end;
     for (;;) {
@@ -90,8 +92,7 @@ void tarn__first_remove(struct tarn_region *region, struct tarn__free *block)
 static bool followed(struct tarn_region *region, const struct tarn__free *block, const struct tarn__free *below)
 {
     struct tarn__range *range = tarn__range_of(region, block);
-    return range && (uintptr_t)block % TARN__GRANULE == 0 && block > below &&
-           tarn__starts_free(range, tarn__index_in(range, block));
+    return range && (uintptr_t)block % TARN__GRANULE == 0 && block > below && tarn__is_free_start(region, block);
 }
 
 struct tarn__free *tarn__first_find(struct tarn_region *region, size_t granules)

@@ -56,7 +56,7 @@ static void drop_table(struct tarn_region *region, struct tarn__handle *table)
     if (!table || tarn__region_locate(region, table, 0, &block))
         return;
     region->handles.table = table; /* its header names the one in use */
-    bool sound = !region->flags || !tarn__region_prepare(region, &block, block.at, block.granules);
+    bool sound = !tarn__block_error(region, &block) && !tarn__region_prepare(region, block.range, block.at, block.granules);
     region->handles.table = other;
     if (!sound)
         return;
@@ -135,7 +135,7 @@ tarn_region_handle tarn_region_handle_alloc(struct tarn_region *region, size_t s
 static int find_movable(struct tarn_region *region, const void *p, struct tarn__block *block)
 {
     int error = tarn__region_locate(region, p, 0, block);
-    return error || !block->head || !tarn__zone_intact(region, block) ? TARN_POOL_CORRUPT : 0;
+    return error || !block->head || tarn__block_error(region, block) ? TARN_POOL_CORRUPT : 0;
 }
 
 /* With TARN_POOL_CHECK: whether the table leads to a block whose header leads back. */
@@ -182,8 +182,10 @@ int tarn_region_handle_free(struct tarn_region *region, tarn_region_handle handl
         return error;
     struct tarn__handle *place = place_of(region, handle);
     error = !place ? TARN_POOL_INVALID : place->locks ? TARN_POOL_BUSY : find_movable(region, (void *)place->where, &block);
-    if (!error && region->flags)
-        error = tarn__region_prepare(region, &block, block.at, block.granules);
+    if (!error && !where_sound(region, handle, place))
+        error = TARN_POOL_CORRUPT;
+    if (!error)
+        error = tarn__region_prepare(region, block.range, block.at, block.granules);
     if (!error) {
         tarn__region_count_free(region, tarn__block_bytes(region, &block));
         block.range->tags[block.at + 1] = TARN__INSIDE;
@@ -216,11 +218,12 @@ static size_t slide(struct tarn_region *region, struct tarn__range *range, size_
         return 0;
     struct tarn__handle *place = number == TABLE ? NULL : &region->handles.table[number - 1];
     if ((place && place->locks) || find_movable(region, (void *)(head + 1), &block) || block.granules > most ||
-        (region->flags && tarn__region_prepare(region, &block, from, block.granules)))
+        tarn__region_prepare(region, range, from, block.granules))
         return 0;
     tarn__region_unkeep_any(region, range, at, gap);
     tags[from - 1] = tags[from] = tags[from + 1] = TARN__INSIDE;
     tarn__bytes_move(tarn__granule_address(range, at), head, block.granules << TARN__GRANULE_SHIFT);
+    tags[at + block.granules - 1] = TARN__INSIDE; /* unless it is the next one: what was written there is no neighbour */
     tags[at] = TARN__HEAD;
     tags[at + 1] = TARN__PAYLOAD;
     char *payload = tarn__granule_address(range, at + 1);

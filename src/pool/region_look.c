@@ -24,8 +24,7 @@ static size_t largest_by_tags(struct tarn_region *region)
 static size_t largest(struct tarn_region *region)
 {
     struct tarn__free *block = NULL;
-    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT ||
-        (tarn__strategy(region) == TARN_REGION_BEST_FIT && (region->flags & TARN_POOL_CHECK)))
+    if (tarn__strategy(region) == TARN_REGION_FIRST_FIT || region->flags & TARN_POOL_CHECK)
         return largest_by_tags(region);
     if (tarn__strategy(region) == TARN_REGION_BEST_FIT) {
         for (struct tarn__tree_node *node = tarn__tree_at(region->tree); node; node = tarn__tree_child(node, 1))
@@ -98,7 +97,7 @@ void tarn_region_each(struct tarn_region *region, tarn_pool_visit *visit, void *
                 continue;
             struct tarn__block block = block_at(range, at, next);
             char *payload = tarn__block_payload(&block);
-            if (payload != (char *)region->handles.table)
+            if (payload != (char *)region->handles.table && tarn__block_sound(region, &block))
                 visit(context, payload, tarn__block_bytes(region, &block));
         }
     tarn__guard_drop(&region->guard);
@@ -128,7 +127,7 @@ static bool live_right(struct tarn_region *region, struct tarn__range *range, si
                    : range->tags[at] != tarn__tag_of(block.granules))
         return false; /* and say the size; or a header does */
     size_t handle = block.head ? tarn__mark_handle(region, block.head) : 0;
-    if (!tarn__zone_intact(region, &block) || (handle && !tarn__handle_names(region, handle, block.head)))
+    if (tarn__block_error(region, &block) || (handle && !tarn__handle_names(region, handle, block.head)))
         return false;
     if (tarn__block_payload(&block) == (char *)region->handles.table)
         return true;
@@ -172,7 +171,7 @@ static size_t count_list(struct tarn_region *region, struct tarn__free *const *h
     size_t count = 0;
     for (struct tarn__free *const *at = head, *block; (block = *at); at = &block->next, count++) {
         struct tarn__range *range = tarn__range_of(region, block);
-        if (count > most || !range || block->at != at)
+        if (count > most || !range || !tarn__is_free_start(region, block) || block->at != at)
             return most + 1;
         size_t granules = tarn__free_granules(range, tarn__index_in(range, block));
         if (tarn__strategy(region) == TARN_REGION_TLSF ? tarn__tlsf_list(granules) != list
@@ -198,9 +197,13 @@ static bool lists_right(struct tarn_region *region, size_t expected)
     return count == expected;
 }
 
-static size_t count_tree(const struct tarn__tree_node *node)
+/* How many are in a tree, or more than `most`. */
+static size_t count_tree(const struct tarn__tree_node *node, size_t most)
 {
-    return node ? 1 + count_tree(tarn__tree_child(node, 0)) + count_tree(tarn__tree_child(node, 1)) : 0;
+    size_t count = node != NULL;
+    for (int side = 0; node && side < 2 && count <= most; side++)
+        count += count_tree(tarn__tree_child(node, side), most - count);
+    return count;
 }
 
 /* Each free block was found where it belongs already. What is left is that there are no others, and that the tree is balanced. */
@@ -210,7 +213,7 @@ static bool structure_right(struct tarn_region *region, size_t expected)
         return lists_right(region, expected);
     if (tarn__strategy(region) == TARN_REGION_FIRST_FIT)
         return count_list(region, &region->order.lowest, 0, expected) == expected;
-    return tarn__best_balanced(region) && count_tree(tarn__tree_at(region->tree)) == expected;
+    return count_tree(tarn__tree_at(region->tree), expected) == expected && tarn__best_balanced(region);
 }
 
 int tarn_region_check(struct tarn_region *region)

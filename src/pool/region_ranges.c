@@ -75,7 +75,7 @@ static void use_table(struct tarn_region *region, struct tarn__range *range)
     for (size_t level = 0; level < tarn__min(was.lists, tlsf->lists) >> TARN__LISTS_SHIFT; level++)
         tlsf->second[level] = was.second[level];
     for (size_t list = 0; list < tarn__min(was.lists, tlsf->lists); list++)
-        if (was.heads[list]) {
+        if (was.heads[list] && (!TARN_POOL_CHECK || tarn__is_free_start(region, was.heads[list]))) {
             tlsf->heads[list] = was.heads[list];
             tlsf->heads[list]->at = &tlsf->heads[list];
         }

@@ -15,7 +15,7 @@ static bool shrink(struct tarn_region *region, const struct tarn__block *block, 
     size_t tail = block->at + granules, rest = block->granules - granules;
     if (!rest)
         return true;
-    if (region->flags && tarn__region_prepare(region, block, tail, rest))
+    if (tarn__region_prepare(region, block->range, tail, rest))
         return false;
     tarn__region_free_granules(region, block->range, tail, rest);
     return true;
@@ -77,7 +77,7 @@ void *tarn_region_realloc(struct tarn_region *region, void *p, size_t size)
     if (tarn__guard_enter(&region->guard))
         return NULL;
     bool valid =
-        !tarn__region_locate(region, p, 0, &block) && tarn__zone_intact(region, &block) && !tarn__is_movable(region, &block);
+        !tarn__region_locate(region, p, 0, &block) && !tarn__block_error(region, &block) && !tarn__is_movable(region, &block);
     if (valid) {
         old = tarn__block_bytes(region, &block);
         moved = resize(region, &block, size, old);

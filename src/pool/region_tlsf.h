@@ -87,23 +87,30 @@ TARN__SHORT size_t tarn__tlsf_exact(const struct tarn__tlsf *tlsf, size_t granul
     return list;
 }
 
-/* A list whose first block has at least that many granules, or TARN__NO_LIST. */
-TARN__SHORT size_t tarn__tlsf_find(const struct tarn__tlsf *tlsf, size_t granules)
+/* A list of blocks that all have at least that many granules, or TARN__NO_LIST. */
+TARN__SHORT size_t tarn__tlsf_above(const struct tarn__tlsf *tlsf, size_t granules)
 {
     unsigned shift = tarn__tlsf_shift(granules);
     size_t list = ((size_t)shift << TARN__LISTS_SHIFT) + ((granules + ((size_t)1 << shift) - 1) >> shift);
     if (list >= tlsf->lists)
-        return tarn__tlsf_exact(tlsf, granules, shift);
+        return TARN__NO_LIST;
     size_t level = list >> TARN__LISTS_SHIFT;
     uint32_t lists = tlsf->second[level] & (~(uint32_t)0 << (list & (TARN__LISTS - 1)));
     if (!lists) {
         unsigned long levels = tlsf->filled & (~0ul << level << 1);
         if (!levels)
-            return tarn__tlsf_exact(tlsf, granules, shift);
+            return TARN__NO_LIST;
         level = tarn__scan_low(levels);
         lists = tlsf->second[level];
     }
     return (level << TARN__LISTS_SHIFT) + tarn__scan_low(lists);
+}
+
+/* A list whose first block has at least that many granules, or TARN__NO_LIST. */
+TARN__SHORT size_t tarn__tlsf_find(const struct tarn__tlsf *tlsf, size_t granules)
+{
+    size_t list = tarn__tlsf_above(tlsf, granules);
+    return __builtin_expect(list == TARN__NO_LIST, 0) ? tarn__tlsf_exact(tlsf, granules, tarn__tlsf_shift(granules)) : list;
 }
 
 /* Takes the first block of a list that is not empty; `*granules`: how many it has, which short ones' lists say. */
