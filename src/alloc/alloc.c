@@ -135,7 +135,7 @@ static void *cared_for(size_t size, size_t align, bool *zeroed)
     return p ? p : no_memory();
 }
 
-static TARN__NOINLINE void *alloc_by_modes(size_t size)
+static TARN__NOINLINE void *alloc_cared_for(size_t size)
 {
     if (TARN__LIKELY(tarn__only_noted)) {
         void *noted = tarn__noted_alloc(size);
@@ -145,17 +145,13 @@ static TARN__NOINLINE void *alloc_by_modes(size_t size)
     return p ? p : cared_for(size, 16, NULL);
 }
 
-/* Small hardened objects, which hardened programs ask for all the time, go first. */
-static TARN__NOINLINE void *alloc_cared_for(size_t size)
-{
-    void *p = TARN__LIKELY(tarn__only_hardened) ? tarn__hard_try_alloc(size) : NULL;
-    return TARN__LIKELY(p != NULL) ? p : alloc_by_modes(size);
-}
+static TARN__NOINLINE void *alloc_hardened(size_t size) { return tarn__hard_alloc_wide_or(size, alloc_cared_for); }
 
+/* Small hardened objects, which hardened programs ask for all the time, go first. */
 TARN__NOINLINE void *tarn__alloc_slow(size_t size)
 {
     if (TARN__UNLIKELY(tarn__modes_any))
-        return alloc_cared_for(size);
+        return tarn__only_hardened ? tarn__hard_alloc_or(size, alloc_hardened) : alloc_cared_for(size);
     if (size > TARN__SMALL_MOST)
         return tarn__large_alloc(size, TARN__PAGE_SIZE, 0, NULL);
     void *object = tarn__local_alloc(tarn__heap_class(tarn__class_of(size)), size, TARN_GFP_KERNEL | TARN_GFP_NOWARN);
@@ -192,23 +188,31 @@ static TARN__NOINLINE void free_ordinary(void *p, const void *caller)
     }
 }
 
-static TARN__NOINLINE void free_by_modes(void *p, const void *caller)
+static TARN__NOINLINE void free_cared_for(void *p, const void *caller)
 {
     if (!tarn__care_free(p, TARN__HARD_ANY, "free"))
         free_ordinary(p, caller);
 }
 
-static TARN__NOINLINE void free_cared_for(void *p, const void *caller)
+static TARN__NOINLINE void free_hardened_wide(void *p)
 {
-    if (TARN__UNLIKELY(!tarn__only_hardened || !tarn__hard_try_free(p)))
-        free_by_modes(p, caller);
+    if (TARN__UNLIKELY(!tarn__hard_try_free(p, true)))
+        free_cared_for(p, __builtin_return_address(0));
+}
+
+static TARN__NOINLINE void free_hardened(void *p)
+{
+    if (TARN__UNLIKELY(!tarn__hard_try_free(p, false)))
+        free_hardened_wide(p);
 }
 
 TARN__NOINLINE void tarn__free_slow(void *p)
 {
     if (!p)
         return;
-    if (TARN__UNLIKELY(tarn__modes_any))
+    if (TARN__UNLIKELY(tarn__only_hardened))
+        free_hardened(p);
+    else if (TARN__UNLIKELY(tarn__modes_any))
         free_cared_for(p, __builtin_return_address(0));
     else
         free_ordinary(p, __builtin_return_address(0));

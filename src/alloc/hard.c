@@ -7,7 +7,8 @@
 #include "os/random.h"
 #include "os/thread.h"
 
-TARN__TLS struct tarn__hard_local *tarn__hard_self;
+struct tarn__hard_local tarn__hard_none;
+TARN__TLS struct tarn__hard_local *tarn__hard_self = &tarn__hard_none;
 static TARN__TLS bool ended;
 static struct tarn__lock spare_lock = TARN__LOCK_INIT(TARN__RANK_HARD);
 static struct tarn__hard_local *spare_locals;
@@ -23,46 +24,46 @@ static TARN__COLD void report(enum tarn__crime crime, const char *where, const v
 
 /* Threads' part */
 
-/* Hands the first `count` slots of a ring to the class. */
-static TARN__NOINLINE void hand_over(struct tarn__hard_ring *ring, struct tarn__hard_class *class, uint32_t count)
-{
-    uint32_t slots[TARN__HARD_RIPE_MOST];
-    while (count > 0) {
-        uint32_t now = (uint32_t)tarn__min(count, TARN__HARD_RIPE_MOST);
-        for (uint32_t i = 0; i < now; i++)
-            slots[i] = ring->slots[ring->head++ & ring->mask];
-        tarn__hard_give(class, slots, now);
-        count -= now;
-    }
-}
-
 /* Half of what may be ripe is too much. */
 static TARN__NOINLINE void shed(struct tarn__hard_ring *ring, struct tarn__hard_class *class)
 {
-    ring->ripe -= ring->ripe_most / 2;
-    hand_over(ring, class, ring->ripe_most / 2);
+    uint32_t half = ring->ripe_most / 2U;
+    ring->count -= half;
+    tarn__hard_give(class, &ring->ripe[ring->count], half);
 }
 
-/* A slot that is FREE now is the last of the ring. */
-static void put(struct tarn__hard_ring *ring, struct tarn__hard_class *class, uint32_t index)
+/* A slot that is FREE now waits. */
+static void put(struct tarn__hard_local *local, struct tarn__hard_ring *ring, struct tarn__hard_class *class, uint32_t index)
 {
-    ring->slots[(ring->head + ring->ripe + ring->waiting) & ring->mask] = index;
-    if (ring->waiting < ring->wait_most)
-        ring->waiting++;
-    else if (++ring->ripe >= ring->ripe_most)
+    uint32_t oldest = tarn__hard_push(ring, index);
+    if (oldest == 0)
+        return;
+    if (ring->count >= ring->ripe_most)
         shed(ring, class);
+    tarn__hard_ripen(local, ring, oldest);
+}
+
+/* All that a ring has goes to the class. */
+static void empty(struct tarn__hard_ring *ring, struct tarn__hard_class *class)
+{
+    for (uint32_t i = 0; i < ring->wait_most; i++) {
+        uint32_t oldest = tarn__hard_push(ring, 0);
+        if (ring->count >= ring->ripe_most)
+            shed(ring, class);
+        ring->ripe[ring->count] = oldest;
+        ring->count += oldest != 0;
+    }
+    tarn__hard_give(class, ring->ripe, ring->count);
+    ring->count = 0;
 }
 
 static void detach(struct tarn__thread_exit *exit)
 {
     (void)exit;
     struct tarn__hard_local *local = tarn__hard_self;
-    for (unsigned number = 1; number <= TARN__CLASSES; number++) {
-        struct tarn__hard_ring *ring = &local->ring[number];
-        hand_over(ring, &tarn__hard_class[number], ring->ripe + ring->waiting);
-        ring->ripe = ring->waiting = 0;
-    }
-    tarn__hard_self = NULL;
+    for (unsigned number = 1; number <= TARN__CLASSES; number++)
+        empty(&local->ring[number], &tarn__hard_class[number]);
+    tarn__hard_self = &tarn__hard_none;
     ended = true;
     tarn__lock(&spare_lock);
     local->next = spare_locals;
@@ -75,14 +76,15 @@ static void set_up(struct tarn__hard_local *local)
     local->random = tarn__random_seed();
     for (unsigned number = 1; number <= TARN__CLASSES; number++) {
         const struct tarn__hard_class *class = &tarn__hard_class[number];
+        uint32_t *slots = &local->slots[class->ring_at];
         local->ring[number] = (struct tarn__hard_ring){.base = class->base,
                                                        .state = class->state,
                                                        .inverse = class->inverse,
-                                                       .slots = &local->slots[class->ring_at],
+                                                       .wait = slots,
+                                                       .ripe = slots + class->wait_most,
                                                        .size = class->size,
-                                                       .mask = class->ring_mask,
-                                                       .wait_most = class->wait_most,
-                                                       .ripe_most = class->ripe_most};
+                                                       .wait_most = (uint16_t) class->wait_most,
+                                                       .ripe_most = (uint16_t) class->ripe_most};
     }
 }
 
@@ -113,21 +115,20 @@ static TARN__NOINLINE struct tarn__hard_local *attach(void)
 static inline struct tarn__hard_local *my_local(void)
 {
     struct tarn__hard_local *local = tarn__hard_self;
-    return TARN__LIKELY(local != NULL) ? local : attach();
+    return TARN__LIKELY(local != &tarn__hard_none) ? local : attach();
 }
 
 /* Requests */
 
-/* Slots of the class go in front of those that wait. False: no memory. */
-static bool refill(struct tarn__hard_ring *ring, struct tarn__hard_class *class)
+/* Slots of the class, in any order, as none is ripe. False: no memory. */
+static bool refill(struct tarn__hard_local *local, struct tarn__hard_ring *ring, struct tarn__hard_class *class)
 {
     uint32_t slots[TARN__HARD_RIPE_MOST];
     uint32_t got = tarn__hard_take(class, slots, class->ripe_most / 2);
     for (uint32_t i = 0; i < got; i++) {
-        ring->slots[--ring->head & ring->mask] = slots[i];
+        tarn__hard_ripen(local, ring, slots[i]);
         __builtin_prefetch(tarn__hard_slot(class, slots[i]), 1);
     }
-    ring->ripe = got;
     return got > 0;
 }
 
@@ -153,7 +154,7 @@ static bool begin_object(uint16_t *state, char *p, size_t size, const struct tar
         return not_free(p);
     if (was == TARN__HARD_FREE ? !tarn__hard_zero(p, class->size) : !tarn__hard_fresh(p, class->size))
         not_zero(class, p);
-    tarn__hard_begin(state, p, size, class->size);
+    tarn__hard_begin(state, p, size, class->size, true);
     return true;
 }
 
@@ -171,9 +172,8 @@ static void *small_alloc(struct tarn__hard_local *local, unsigned number, size_t
 {
     struct tarn__hard_ring *ring = &local->ring[number];
     struct tarn__hard_class *class = &tarn__hard_class[number];
-    while (ring->ripe > 0 || refill(ring, class)) {
-        uint32_t *any = tarn__hard_any(local, ring), index = *any;
-        tarn__hard_pull(local, ring, any);
+    while (ring->count > 0 || refill(local, ring, class)) {
+        uint32_t index = ring->ripe[--ring->count];
         if (begin_object(&ring->state[index], tarn__hard_slot(class, index), size, class))
             return tarn__hard_slot(class, index);
     }
@@ -205,12 +205,19 @@ static inline unsigned live_slot(struct tarn__hard_class *class, const void *p, 
     return 0;
 }
 
+/* Whether the canary of a live slot is, and what is in front of it where nobody else looks. */
+static bool is_sound(const uint16_t *state, const char *p, size_t rest, size_t slot_size)
+{
+    return tarn__hard_intact(p, slot_size - rest, slot_size, tarn__hard_canary(p)) &&
+           (TARN__READ(state[-1]) != TARN__HARD_NEVER || tarn__hard_front_intact(p, slot_size));
+}
+
 /* Clears a live slot and says that it is free. False: something is wrong with it, which was reported; it stays as it is. */
 static bool end_object(uint16_t *state, size_t slot_size, char *p, size_t size, const char *where)
 {
-    size_t asked = slot_size + TARN__HARD_LIVE - __atomic_load_n(state, __ATOMIC_RELAXED);
-    bool wrong_size = size != TARN__HARD_ANY && size != asked;
-    if (wrong_size || !tarn__hard_sound(state, p, asked, slot_size)) {
+    size_t rest = (size_t)__atomic_load_n(state, __ATOMIC_RELAXED) - TARN__HARD_LIVE;
+    bool wrong_size = size != TARN__HARD_ANY && size != slot_size - rest;
+    if (wrong_size || !is_sound(state, p, rest, slot_size)) {
         report(wrong_size ? TARN__WRONG_SIZE : TARN__RED_ZONE, where, p);
         return false;
     }
@@ -231,8 +238,9 @@ static void small_free(struct tarn__hard_class *class, char *p, size_t size, con
         return;
     }
     struct tarn__hard_ring *ring = &local->ring[class - tarn__hard_class];
-    ring->known = tarn__hard_known(class);
-    put(ring, class, index);
+    if (class->size <= TARN__HARD_WIDE)
+        ring->known[class->size > TARN__HARD_QUICK] = tarn__hard_known(class);
+    put(local, ring, class, index);
 }
 
 bool tarn__hard_free(void *p, size_t size, const char *where)
@@ -244,56 +252,78 @@ bool tarn__hard_free(void *p, size_t size, const char *where)
     return true;
 }
 
+static bool large_size(const void *p, const char *where, size_t *size)
+{
+    bool known = tarn__hard_large_size(p, where, size);
+    if (known && *size == SIZE_MAX)
+        *size = 0;
+    return known;
+}
+
 bool tarn__hard_size(const void *p, const char *where, size_t *size)
 {
     struct tarn__hard_class *class = tarn__hard_class_of(p);
     if (!class)
-        return tarn__hard_base && tarn__hard_large_size(p, where, size);
+        return tarn__hard_base && large_size(p, where, size);
     unsigned state = live_slot(class, p, tarn__hard_index(class, p), where);
     *size = state ? class->size - (state - TARN__HARD_LIVE) : 0;
     return true;
 }
 
-/* In its slot, if it fills at least half of it. The canary is intact. */
-static bool small_resize(struct tarn__hard_class *class, char *p, size_t had, size_t size)
+/*
+ * In its slot, if it fills at least half of it. What is canary before and after stays as it is, to be looked at by the free; here, what
+ * becomes part of the object, or is next to it.
+ */
+static bool small_resize(struct tarn__hard_class *class, uint16_t *state, char *p, size_t had, size_t size)
 {
-    uint32_t index = tarn__hard_index(class, p);
-    if (size + TARN__HARD_CANARY > class->size || size < class->size / 2)
+    size_t slot = class->size;
+    if (size > slot - TARN__HARD_CANARY || size < slot / 2)
         return false;
-    size_t least = tarn__min(had, size);
-    tarn__hard_set_busy(&class->state[index]);
-    memset(p + least, 0, class->size - least);
-    tarn__hard_fill(p, size, class->size, tarn__hard_canary(p));
-    tarn__hard_set(&class->state[index], TARN__HARD_LIVE + (class->size - (unsigned)size));
+    if (!tarn__hard_intact(p, had, tarn__align_up(tarn__max(had, size) + 1, 8), tarn__hard_canary(p)))
+        return false;
+    tarn__hard_set_busy(state);
+    if (size > had)
+        memset(p + had, 0, size - had);
+    else if (size < had)
+        tarn__hard_fill(p, size, tarn__align_up(had, 8), tarn__hard_canary(p));
+    tarn__hard_set(state, TARN__HARD_LIVE + (unsigned)(slot - size));
     return true;
 }
 
-static bool resize(struct tarn__hard_class *class, char *p, size_t had, size_t size)
+static void *alloc_16(size_t size) { return tarn__hard_alloc(size, 16); }
+
+static void *move(void *p, size_t had, size_t size)
 {
-    if (!class)
-        return tarn__hard_large_resize(p, size);
-    return tarn__hard_intact(p, had, class->size, tarn__hard_canary(p)) && small_resize(class, p, had, size);
+    void *to = tarn__hard_alloc_or(size, alloc_16);
+    if (!to)
+        return NULL;
+    memcpy(to, p, tarn__min(had, size));
+    if (!tarn__hard_try_free(p, false))
+        tarn__hard_free(p, TARN__HARD_ANY, "realloc");
+    return to;
+}
+
+static bool large_realloc(void *p, size_t size, void **moved)
+{
+    size_t had;
+    if (!tarn__hard_large_size(p, "realloc", &had))
+        return false;
+    if (had != SIZE_MAX)
+        *moved = tarn__hard_large_resize(p, size) ? p : move(p, had, size);
+    return true;
 }
 
 bool tarn__hard_realloc(void *p, size_t size, void **moved)
 {
-    size_t had;
-    *moved = NULL;
-    if (!tarn__hard_size(p, "realloc", &had))
-        return false;
     struct tarn__hard_class *class = tarn__hard_class_of(p);
-    bool bad = had == 0 && class && tarn__hard_state(class, tarn__hard_index(class, p)) < TARN__HARD_LIVE;
-    if (bad)
-        return true;
-    if (resize(class, p, had, size)) {
-        *moved = p;
-        return true;
-    }
-    *moved = tarn__hard_alloc(size, 16);
-    if (*moved) {
-        memcpy(*moved, p, tarn__min(had, size));
-        tarn__hard_free(p, TARN__HARD_ANY, "realloc");
-    }
+    *moved = NULL;
+    if (!class)
+        return tarn__hard_base && large_realloc(p, size, moved);
+    uint32_t index = tarn__hard_index(class, p);
+    unsigned state = live_slot(class, p, index, "realloc");
+    size_t had = class->size - (state - TARN__HARD_LIVE);
+    if (state)
+        *moved = small_resize(class, &class->state[index], p, had, size) ? p : move(p, had, size);
     return true;
 }
 

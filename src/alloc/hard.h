@@ -5,7 +5,7 @@
  *     slot      | object, as asked for | canary: the rest of the slot, at least 8 bytes |       out of line: 16 bits that say live, and how long the rest is
  *     free      | 0 0 0 …                                                                |       or free, or waiting
  *
- *     free ──> the thread's ring of the class: the last ones wait, first in first out ──> the others are ripe: a request takes any of them
+ *     free ──> the thread's ring of the class: the last ones wait, first in first out ──> the others are ripe, in any order: a request takes the last
  *                                                                                        ↕ half of the ripe ones
  *                                                                                        the class's free slots, and slots never used
  *

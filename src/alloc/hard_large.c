@@ -293,7 +293,7 @@ bool tarn__hard_large_size(const void *p, const char *where, size_t *size)
 {
     bool known;
     struct block *block = live_at(p, where, false, &known);
-    *size = block ? block->asked : 0;
+    *size = block ? block->asked : SIZE_MAX;
     return known;
 }
 

@@ -24,7 +24,7 @@ void *tarn__hard_large_alloc(size_t size, size_t align);
 /* False: there is no such block, live or kept. As tarn__hard_free. */
 bool tarn__hard_large_free(void *p, size_t size, const char *where);
 
-/* False as above. *size: bytes of the live one; 0: what is there was reported. */
+/* False as above. *size: bytes of the live one; SIZE_MAX: what is there was reported. */
 bool tarn__hard_large_size(const void *p, const char *where, size_t *size);
 
 /* Another size in the same place; false: it has no room there. *size is that of a live one. */

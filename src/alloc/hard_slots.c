@@ -20,12 +20,19 @@ enum {
 struct tarn__hard_class tarn__hard_class[TARN__CLASSES + 1];
 uintptr_t tarn__hard_base;
 uint64_t tarn__hard_secret, tarn__hard_factor;
+const uint64_t tarn__hard_canary_bits[2] = {UINT64_C(0x3f3f3f3f3f3f3f3f), UINT64_C(0x8080808080808080)};
 
 static struct tarn__lock begin_lock = TARN__LOCK_INIT(TARN__RANK_HARD);
 static struct tarn__lock descriptors_lock = TARN__LOCK_INIT(TARN__RANK_HARD);
 static char *descriptors_at;
 static size_t descriptors_used, descriptors_mapped;
 static _Atomic uint32_t begun; /* 1: there is a place; 2: there is none */
+
+bool tarn__hard_front_intact(const char *p, size_t slot_size)
+{
+    uint64_t word = __atomic_load_n((const tarn__hard_word *)(p - 8), __ATOMIC_RELAXED);
+    return word == 0 || word == tarn__hard_canary(p - slot_size);
+}
 
 static void set_up(struct tarn__hard_class *class, unsigned number, uintptr_t meta, uint64_t *random, uint32_t *rings)
 {
@@ -39,8 +46,7 @@ static void set_up(struct tarn__hard_class *class, unsigned number, uintptr_t me
     class->ripe_most = (uint32_t)tarn__max(4, tarn__min(TARN__HARD_RIPE_MOST, RIPE_BYTES / size));
     class->wait_most = (uint32_t)tarn__max(2, tarn__min(TARN__HARD_WAIT_MOST, WAIT_BYTES / size));
     class->ring_at = *rings;
-    class->ring_mask = (1U << tarn__log2_ceil(class->ripe_most + class->wait_most)) - 1;
-    *rings += class->ring_mask + 1;
+    *rings += class->ripe_most + class->wait_most;
     class->random = tarn__random_next(random) | 1;
     tarn__lock_init(&class->lock, TARN__RANK_HARD);
 }

@@ -17,9 +17,10 @@ enum {
     TARN__HARD_META_BITS = TARN__HARD_CLASS_BITS - 1, /* bytes of what is known of them: states, then the stack of free ones */
     TARN__HARD_PLACES = 128,                          /* classes that the places have room for; 0 is for other descriptors */
     TARN__HARD_CANARY = 8,                            /* bytes, at least */
-    TARN__HARD_RIPE_MOST = 64,                        /* slots of a class that a thread may choose among */
-    TARN__HARD_WAIT_MOST = 128,                       /* slots of a class that wait in a thread before they may be chosen */
-    TARN__HARD_RING_ROOM = 4608,                      /* slots in all rings of a thread */
+    TARN__HARD_REST = 24,        /* bytes behind an object of a small class, at most, unless it is aligned or was shrunk */
+    TARN__HARD_RIPE_MOST = 64,   /* slots of a class that a thread may choose among */
+    TARN__HARD_WAIT_MOST = 128,  /* slots of a class that wait in a thread before they may be chosen */
+    TARN__HARD_RING_ROOM = 4608, /* slots in all rings of a thread */
 };
 
 /* A slot's state. Others are live: TARN__HARD_LIVE and the bytes behind the object, up to 32768. */
@@ -36,7 +37,7 @@ struct tarn__hard_class {
     uint16_t *state;
     uint64_t inverse; /* ceil(2^64 / size) */
     uint32_t size;
-    uint32_t ring_at, ring_mask;   /* of each thread's ring */
+    uint32_t ring_at;              /* among a thread's slots: those of its ring */
     uint32_t ripe_most, wait_most; /* slots in its two parts */
     _Atomic uint32_t known;        /* states below this are mapped */
 
@@ -129,6 +130,9 @@ static inline void tarn__hard_set_busy(uint16_t *state)
     atomic_thread_fence(memory_order_release);
 }
 
+/* Which bits of a canary differ, and which are set. As loads they are an instruction less than as constants. */
+extern TARN__HIDDEN const uint64_t tarn__hard_canary_bits[2];
+
 /*
  * What fills the rest of the slot at `p`. Its bytes are 0x80 … 0xbf: a string's end, text, small numbers and -1 always differ from them; of arbitrary
  * bytes one in 256 does not.
@@ -136,7 +140,7 @@ static inline void tarn__hard_set_busy(uint16_t *state)
 static inline uint64_t tarn__hard_canary(const void *p)
 {
     uint64_t x = ((uintptr_t)p ^ tarn__hard_secret) * tarn__hard_factor;
-    return ((x ^ x >> 32) | UINT64_C(0x8080808080808080)) & UINT64_C(0xbfbfbfbfbfbfbfbf);
+    return (x & tarn__hard_canary_bits[0]) | tarn__hard_canary_bits[1];
 }
 
 /* The bits of a word's bytes from `byte` on, in order of address. */
@@ -176,24 +180,70 @@ static inline bool tarn__hard_intact(const char *p, size_t asked, size_t size, u
     return wrong == 0;
 }
 
+/* Words at any address. */
+typedef uint64_t tarn__hard_loose __attribute__((may_alias, aligned(1)));
+
+/* A canary as it is read by a word that begins `from` bytes behind a multiple of 8. */
+static inline uint64_t tarn__hard_turned(uint64_t canary, size_t from)
+{
+    unsigned by = 8 * (unsigned)from;
+    __asm__("" : "+r"(by)); /* that only its lowest bits count is the instruction's business */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+    return canary >> (by & 63) | canary << (-by & 63);
+#else
+    return canary << (by & 63) | canary >> (-by & 63);
+#endif
+}
+
+/*
+ * The same as the two above, where the rest of the slot is 8 … TARN__HARD_REST bytes: three words that overlap, from the first byte on, from the
+ * next multiple of 8 on, and the last one. The second one is told the slot's end.
+ */
+static inline void tarn__hard_fill_quick(char *p, size_t asked, size_t size, uint64_t canary)
+{
+    *(tarn__hard_loose *)(p + asked) = tarn__hard_turned(canary, asked);
+    *(tarn__hard_word *)(p + ((asked + 7) & ~(size_t)7)) = canary;
+    *(tarn__hard_word *)(p + size - 8) = canary;
+}
+
+static inline bool tarn__hard_intact_quick(const char *end, size_t rest, uint64_t canary)
+{
+    ptrdiff_t from = -(ptrdiff_t)rest;
+    __asm__("" : "+r"(from));
+    return TARN__LIKELY(*(const tarn__hard_loose *)(end + from) == tarn__hard_turned(canary, (size_t)from)) &&
+           TARN__LIKELY(*(const tarn__hard_word *)(end + ((from + 7) & ~(ptrdiff_t)7)) == canary) &&
+           TARN__LIKELY(((const tarn__hard_word *)end)[-1] == canary);
+}
+
 /* 16 bytes of memory that may hold anything of any type. */
 typedef uint64_t tarn__hard_pair __attribute__((vector_size(16), may_alias));
 
-/* Whether [p, end), multiples of 16 and not empty, is all zero. */
-static inline bool tarn__hard_zero_words(const char *p, const char *end)
+static inline bool tarn__hard_no_bits(tarn__hard_pair any) { return (any[0] | any[1]) == 0; }
+
+/* Whether a slot of `size` bytes, a multiple of 16, is all zero. Pairs overlap so that nothing is left over. */
+static inline bool tarn__hard_zero_words(const char *p, size_t size)
 {
-    tarn__hard_pair any = {0, 0};
-    do
-        any |= *(const tarn__hard_pair *)p;
-    while ((p += sizeof any) < end);
-    return (any[0] | any[1]) == 0;
+    const char *last = p + size - sizeof(tarn__hard_pair);
+    tarn__hard_pair any = *(const tarn__hard_pair *)p | *(const tarn__hard_pair *)last;
+    for (p += sizeof any; p < last; p += 2 * sizeof any)
+        any |= ((const tarn__hard_pair *)p)[0] | ((const tarn__hard_pair *)p)[1];
+    return tarn__hard_no_bits(any);
 }
 
-/* The same; beyond the first words by the library's way to compare, which is quicker. */
+/* The same; beyond the first words by the library's way to compare, which is quicker for large ones. */
 static inline bool tarn__hard_zero(const char *p, size_t size)
 {
-    enum { HEAD = 64 };
-    return tarn__hard_zero_words(p, p + tarn__min(size, HEAD)) && (size <= HEAD || memcmp(p, p + HEAD, size - HEAD) == 0);
+    enum { HEAD = 128, LARGE = 1024, STEP = 8 };
+    if (size < HEAD)
+        return tarn__hard_zero_words(p, size);
+    if (size > LARGE)
+        return tarn__hard_zero_words(p, HEAD) && memcmp(p, p + HEAD, size - HEAD) == 0;
+    const tarn__hard_pair *at = (const tarn__hard_pair *)p, *last = (const tarn__hard_pair *)(p + size) - STEP;
+    tarn__hard_pair any = {0, 0};
+    for (; at < last; at += STEP)
+        any = any | at[0] | at[1] | at[2] | at[3] | at[4] | at[5] | at[6] | at[7];
+    any = any | last[0] | last[1] | last[2] | last[3] | last[4] | last[5] | last[6] | last[7];
+    return tarn__hard_no_bits(any);
 }
 
 /*
@@ -210,24 +260,39 @@ static inline bool tarn__hard_fresh(char *p, size_t size)
     return false;
 }
 
-/* Makes [p, end) so. */
-static inline void tarn__hard_clear_words(char *p, const char *end)
+/* Makes a slot of `size` bytes, a multiple of 16, all zero. */
+static inline void tarn__hard_clear_words(char *p, size_t size)
 {
-    do {
-        *(tarn__hard_pair *)p = (tarn__hard_pair){0, 0};
-        p += sizeof(tarn__hard_pair);
+    const tarn__hard_pair zero = {0, 0};
+    char *last = p + size - sizeof zero;
+    *(tarn__hard_pair *)p = *(tarn__hard_pair *)last = zero;
+    for (p += sizeof zero; p < last; p += 2 * sizeof zero) {
+        ((tarn__hard_pair *)p)[0] = ((tarn__hard_pair *)p)[1] = zero;
         __asm__("" : "+r"(p)); /* else the compiler makes a call of it */
-    } while (p < end);
+    }
+}
+
+/* The same for sizes from 128 bytes on; large ones by the library's way. */
+static inline void tarn__hard_clear(char *p, size_t size)
+{
+    enum { LARGE = 1024, STEP = 8 };
+    if (size > LARGE) {
+        memset(p, 0, size);
+        return;
+    }
+    const tarn__hard_pair zero = {0, 0};
+    tarn__hard_pair *at = (tarn__hard_pair *)p, *last = (tarn__hard_pair *)(p + size) - STEP;
+    for (; at < last; at += STEP) {
+        at[0] = at[1] = at[2] = at[3] = at[4] = at[5] = at[6] = at[7] = zero;
+        __asm__("" : "+r"(at));
+    }
+    last[0] = last[1] = last[2] = last[3] = last[4] = last[5] = last[6] = last[7] = zero;
 }
 
 /*
  * Whether the word in front of a slot is as it should be, when no object was ever there; another thread may be making one now. Where there was one, that
  * slot's own checks find what is wrong with it.
  */
-static inline bool tarn__hard_front_intact(const char *p, size_t slot_size)
-{
-    uint64_t word = __atomic_load_n((const tarn__hard_word *)(p - 8), __ATOMIC_RELAXED);
-    return word == 0 || word == tarn__hard_canary(p - slot_size);
-}
+bool tarn__hard_front_intact(const char *p, size_t slot_size);
 
 #endif

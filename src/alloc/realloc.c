@@ -8,6 +8,7 @@
 
 #include "alloc/care.h"
 #include "alloc/fast.h"
+#include "alloc/hard.h"
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "base/fail.h"
@@ -119,6 +120,8 @@ static void *no_memory(void)
 static void *realloc_any(void *p, size_t size)
 {
     void *moved;
+    if (TARN__UNLIKELY(tarn__only_hardened) && tarn__hard_realloc(p, size, &moved))
+        return moved ? moved : no_memory();
     if (TARN__UNLIKELY(tarn__modes_any) && tarn__care_realloc(p, size, &moved))
         return moved ? moved : no_memory();
     struct tarn_page *run = tarn__run_at(p);

@@ -5,7 +5,9 @@
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
+#include "alloc/care.h"
 #include "alloc/fast.h"
+#include "alloc/hard_fast.h"
 #include "door/door.h"
 #include "os/os.h"
 #include "tarn/alloc.h"
@@ -21,7 +23,12 @@ TARN__COLD static void *out_of_memory(void)
 
 static inline void *or_errno(void *p) { return TARN__LIKELY(p != NULL) ? p : out_of_memory(); }
 
-static TARN__NOINLINE void *malloc_slow(size_t size) { return or_errno(tarn__alloc_slow(size)); }
+static TARN__NOINLINE void *malloc_ordinary(size_t size) { return or_errno(tarn__alloc_slow(size)); }
+
+static TARN__NOINLINE void *malloc_slow(size_t size)
+{
+    return TARN__UNLIKELY(tarn__only_hardened) ? tarn__hard_alloc_or(size, malloc_ordinary) : malloc_ordinary(size);
+}
 
 TARN__DOOR void *malloc(size_t size) { return tarn__alloc_or(size, malloc_slow); }
 

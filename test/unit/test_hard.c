@@ -261,6 +261,25 @@ static bool write_freed_later(void)
     return found;
 }
 
+/* Requests until the slot is used again; each is freed. */
+static void use_again(void *size)
+{
+    for (int i = 0; i < 2000; i++)
+        tarn_free(tarn_malloc((size_t)(uintptr_t)size));
+}
+
+/* Told by the request that would have got the slot. */
+static bool write_freed_reused(void)
+{
+    size_t size = 1 + below(below(4) ? 240 : 1000);
+    char *p = tarn_malloc(size), *at = p + below(size);
+    tarn_free(p);
+    *at = (char)(1 + below(255));
+    bool found = ends(use_again, (void *)(uintptr_t)size, "write after free");
+    *at = 0;
+    return found;
+}
+
 static bool all_zero(const char *p, size_t size) { return check_all_bytes(p, size, 0); }
 
 /* Not an end of the program, but nothing is to be had from it. */
@@ -332,6 +351,7 @@ static const struct misuse {
     {"underflow by a byte of text", underflow_text, TRIALS},
     {"underflow by eight bytes", underflow_eight, TRIALS},
     {"write after free", write_freed, TRIALS},
+    {"write after free, until its next use", write_freed_reused, TRIALS},
     {"write after free and up to 600 others", write_freed_later, 9650},
     {"read after free gives zeros", read_freed, TRIALS},
     {"new memory holds nothing old", uninitialised, TRIALS},
@@ -452,7 +472,7 @@ static void test_unpredictable(void **unused)
     char *last = tarn_malloc(48);
     for (int i = 0; i < 1000; i++) {
         char *p = tarn_malloc(48);
-        followed += p == last + 64;
+        followed += p == last + 64 || p == last - 64;
         last = p;
     }
     assert_true(followed < 100);
@@ -485,6 +505,8 @@ static void test_limits(void **unused)
     assert_int_equal(tarn_usable_size(p), 0);
     p = tarn_realloc(p, 10);
     assert_true(p && check_all_bytes(p, 10, 0));
+    assert_null(tarn_realloc(p, SIZE_MAX));
+    assert_null(tarn_realloc(p, PTRDIFF_MAX));
     tarn_free(p);
     tarn_free(q);
 }
