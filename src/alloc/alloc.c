@@ -10,6 +10,7 @@
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "alloc/realloc.h"
+#include "alloc/sample.h"
 #include "base/fail.h"
 #include "os/os.h"
 #include "page/shelf.h"
@@ -192,6 +193,14 @@ static TARN__NOINLINE void free_cared_for(void *p, const void *caller)
 {
     if (!tarn__care_free(p, TARN__HARD_ANY, "free"))
         free_ordinary(p, caller);
+    if (tarn__sample_rate)
+        tarn__sample_rest();
+}
+
+static TARN__NOINLINE void free_sampled(void *p)
+{
+    if (TARN__UNLIKELY(!tarn__sampled_push(p)))
+        free_cared_for(p, __builtin_return_address(0));
 }
 
 static TARN__NOINLINE void free_hardened_wide(void *p)
@@ -212,6 +221,8 @@ TARN__NOINLINE void tarn__free_slow(void *p)
         return;
     if (TARN__UNLIKELY(tarn__only_hardened))
         free_hardened(p);
+    else if (TARN__UNLIKELY(tarn__only_sampled))
+        free_sampled(p);
     else if (TARN__UNLIKELY(tarn__modes_any))
         free_cared_for(p, __builtin_return_address(0));
     else

@@ -7,6 +7,7 @@
 #include "alloc/heap.h"
 #include "alloc/heaps.h"
 #include "alloc/realloc.h"
+#include "alloc/sample.h"
 #include "base/fail.h"
 #include "base/tools.h"
 #include "os/stack.h"
@@ -95,24 +96,46 @@ void tarn__care_begin(void)
     }
     tarn__only_hardened = tarn__hardened && !tarn__sample_rate && !tarn__letters_anywhere();
     tarn__only_noted = noted && cared[0].noted && !others;
+    tarn__only_sampled = tarn__sample_rate && !tarn__hardened && !tarn__letters_anywhere() && !tarn__tools_letters();
+    if (tarn__only_sampled)
+        tarn__units_shut();
 }
 
-/* Requests that this one stands for: those of its class and thread since the last look. */
+/* By how many more than at the last look the thread has allocated than was counted that it freed. */
+static size_t growth(const struct tarn__bin *bin, struct tarn__rear *rear)
+{
+    uint32_t now = (uint32_t)(bin->allocs - bin->frees);
+    int32_t more = (int32_t)(now - rear->looked_at);
+    if (more <= 0) {
+        rear->looked_at -= tarn__sample_uncounted((uint32_t)-more);
+        return 0;
+    }
+    rear->looked_at = now;
+    return (size_t)more;
+}
+
+/* Requests that this one stands for: see sample.h. */
 static size_t requests(unsigned class)
 {
+    tarn__local_unpoke();
     struct tarn__rear *rear = &tarn__self->rear[class];
-    if (class == 0 || !rear->begun)
-        return 1;
-    uint32_t seen = rear->looked_at, now = (uint32_t)tarn__self->bin[class].allocs;
-    rear->looked_at = now;
-    return tarn__max(now - seen, 1);
+    const struct tarn__bin *bin = &tarn__self->bin[class];
+    if (class == 0 || !rear->begun || is_cared(class))
+        return !tarn__only_sampled;
+    if (tarn__only_sampled)
+        return growth(bin, rear);
+    uint32_t seen = rear->looked_at;
+    rear->looked_at = (uint32_t)bin->allocs;
+    return rear->looked_at - seen;
 }
 
 /* NULL: no letters that ask for it, nor its turn, or it cannot be had. */
 static void *guarded(size_t size, size_t align, unsigned class)
 {
     char name[TARN_CACHE_NAME_MOST + 1] = "large";
-    bool picked = tarn__sample_rate && tarn__sample_due(requests(class)), always = cared[class].letters & TARN__LETTER_G;
+    bool small = tarn__align_up(size, align) <= TARN__PAGE_SIZE && align <= TARN__PAGE_SIZE;
+    bool picked = tarn__sample_rate && tarn__sample_turn(requests(class), small);
+    bool always = cared[class].letters & TARN__LETTER_G;
     if (!picked && !always)
         return NULL;
     if (class)
@@ -187,7 +210,7 @@ static void *pages_of_heap(const struct tarn__care_want *want, size_t size, size
     return tarn__large_alloc(size, align, 0, zeroed);
 }
 
-void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
+static void *cared_alloc(size_t size, size_t align, bool *zeroed)
 {
     bool ignored, fresh = !zeroed;
     if (!zeroed)
@@ -209,6 +232,14 @@ void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
         return debugged(size, align, class);
     struct tarn__care_want want = {.pool = "large", .letters = letters, .size = size, .align = align, .fresh = fresh};
     return tarn__care_large_alloc(&want, pages_of_heap, zeroed);
+}
+
+void *tarn__care_alloc(size_t size, size_t align, bool *zeroed)
+{
+    void *p = cared_alloc(size, align, zeroed);
+    if (TARN__UNLIKELY(tarn__sample_rate))
+        tarn__sample_rest();
+    return p;
 }
 
 bool tarn__care_free(void *p, size_t size, const char *where)
@@ -284,6 +315,8 @@ static bool resize(void *p, size_t size)
 bool tarn__care_realloc(void *p, size_t size, void **moved)
 {
     size_t had;
+    if (tarn__only_sampled && tarn__class_at(p) != 0)
+        return false;
     if (tarn__hardened && tarn__hard_realloc(p, size, moved))
         return true;
     if (tarn__guard_size(p, "realloc", &had)) {

@@ -61,11 +61,11 @@ static inline __attribute__((always_inline)) void *tarn__alloc_or(size_t size, v
 
 static inline void *tarn__alloc(size_t size) { return tarn__alloc_or(size, tarn__alloc_slow); }
 
-/* Pushes to the thread's bin. False: that is for the slow path. */
-static inline __attribute__((always_inline)) bool tarn__push(void *p)
+/* Pushes to the thread's bin. False: that is for the slow path, as are units from `end` on. */
+static inline __attribute__((always_inline)) bool tarn__push(void *p, size_t end)
 {
     size_t unit = tarn__unit_of(p);
-    if (TARN__UNLIKELY(unit >= TARN__READ(tarn__units_end)))
+    if (TARN__UNLIKELY(unit >= end))
         return false;
     uintptr_t entry = tarn__unit_entry(unit);
     struct tarn__bin *bin = &tarn__self->bin[(uint8_t)entry];
@@ -87,13 +87,13 @@ static inline __attribute__((always_inline)) bool tarn__push(void *p)
 
 static inline void tarn__free(void *p)
 {
-    if (TARN__UNLIKELY(!tarn__push(p)))
+    if (TARN__UNLIKELY(!tarn__push(p, TARN__READ(tarn__units_gate))))
         tarn__free_slow(p);
 }
 
 static inline void tarn__free_sized(void *p, size_t size)
 {
-    if (TARN__UNLIKELY(!tarn__push(p)))
+    if (TARN__UNLIKELY(!tarn__push(p, TARN__READ(tarn__units_gate))))
         tarn__free_sized_slow(p, size);
 }
 

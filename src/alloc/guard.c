@@ -16,7 +16,7 @@
 /* Of the 65530 mappings that a process may have, some are left to others. */
 enum { MOST_LIVE = 60000 };
 
-static _Atomic size_t guarded, unguarded, sampled, live;
+static _Atomic size_t guarded, unguarded, sampled, unsampled, live;
 
 void tarn__guard_begin(void)
 {
@@ -87,10 +87,17 @@ void *tarn__guard_alloc(size_t size, size_t align, const char *pool)
     return p;
 }
 
+static bool is_filled(const char *from, const char *to)
+{
+    return from >= to || ((unsigned char)*from == TARN__GUARD_FILL && memcmp(from, from + 1, (size_t)(to - from) - 1) == 0);
+}
+
 /* What lies on its pages around it is as it was. */
 static const char *first_wrong(const struct tarn__guard_slot *slot)
 {
     const char *end = slot->mapped + slot->pages * TARN__PAGE_SIZE;
+    if (is_filled(slot->mapped, slot->p) && is_filled(slot->p + slot->size, end))
+        return NULL;
     for (const char *at = slot->p + slot->size; at < end; at++)
         if ((unsigned char)*at != TARN__GUARD_FILL)
             return at;
@@ -241,22 +248,6 @@ size_t tarn__guard_check(void)
 
 /* Sampling */
 
-bool tarn__sample_due(size_t weight)
-{
-    static TARN__TLS int64_t left;
-    static TARN__TLS uint64_t random;
-    uint64_t most = 2 * (uint64_t)tarn__sample_rate;
-    if (!random) {
-        random = tarn__random_seed();
-        left = (int64_t)(tarn__random_next(&random) % most);
-    }
-    left -= (int64_t)weight;
-    if (TARN__LIKELY(left >= 0))
-        return false;
-    left = (int64_t)(tarn__random_next(&random) % most);
-    return true;
-}
-
 void *tarn__sample_alloc(size_t size, size_t align, const char *pool)
 {
     if (tarn__align_up(size, align) > TARN__PAGE_SIZE || size > TARN__PAGE_SIZE || align > TARN__PAGE_SIZE ||
@@ -265,12 +256,15 @@ void *tarn__sample_alloc(size_t size, size_t align, const char *pool)
     void *p = alloc_in(&tarn__guard_group[TARN__GUARD_SAMPLE], size, align, pool);
     if (p)
         sampled++;
+    else
+        unsampled++;
     return p;
 }
 
 void tarn__guard_stats(struct tarn__guard_stats *stats)
 {
-    *stats = (struct tarn__guard_stats){.live = live, .guarded = guarded, .unguarded = unguarded, .sampled = sampled};
+    *stats = (struct tarn__guard_stats){
+        .live = live, .guarded = guarded, .unguarded = unguarded, .sampled = sampled, .unsampled = unsampled};
     for (size_t k = 0; tarn__guard_base && k < TARN__GUARD_GROUPS; k++)
         stats->freed += tarn__guard_group[k].used;
     stats->freed -= stats->live;

@@ -11,9 +11,7 @@
  * A handler of SIGSEGV and SIGBUS is installed when the first object is guarded. It tells what the fault was to an object, and leaves all other faults to
  * the handler that there was.
  *
- * Sampling takes a small set of such slots for one request in about n: 16 of one page. It takes place where requests leave the
- * fast path anyway, which is told by how many each exchange of magazines stands for; so the fast path is what it was, and a program that only ever frees and takes again the
- * same few objects of a bin is sampled less. Wrong if: rates differ from 1 in n by more than a third in loads that refill.
+ * Sampling (sample.h) takes a small set of such slots for one request in about n: 16 of one page.
  */
 #ifndef TARN_ALLOC_GUARD_H
 #define TARN_ALLOC_GUARD_H
@@ -53,11 +51,7 @@ bool tarn__guard_is_live(const void *p);
 struct tarn__suspect;
 bool tarn__guard_describe(const void *p, struct tarn__suspect *suspect);
 
-/*
- * Whether the calling thread's request is one to be sampled, when it stands for `weight` requests; to be asked when tarn__sample_rate is not 0. Then
- * tarn__sample_alloc serves it, or returns NULL: larger than a page, or all slots are in use.
- */
-bool tarn__sample_due(size_t weight);
+/* Serves a request whose turn it is (sample.h). NULL: larger than a page, or all slots are in use. */
 void *tarn__sample_alloc(size_t size, size_t align, const char *pool);
 
 /* Checks what lies behind each live object. Reports; returns how many. */
@@ -68,6 +62,7 @@ struct tarn__guard_stats {
     size_t guarded;     /* requests served so */
     size_t unguarded;   /* requests that could not be */
     size_t sampled;     /* of `guarded` */
+    size_t unsampled;   /* requests whose turn it was, when all slots were in use */
 };
 void tarn__guard_stats(struct tarn__guard_stats *stats);
 

@@ -200,7 +200,7 @@ static void clear(struct block *block)
 void *tarn__hard_large_alloc(size_t size, size_t align)
 {
     align = tarn__max(align, ALIGN);
-    size_t room = tarn__align_up(size, align), pages = tarn__align_up(room, TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
+    size_t room = tarn__align_up(tarn__max(size, 1), align), pages = tarn__align_up(room, TARN__PAGE_SIZE) / TARN__PAGE_SIZE;
     if (size > PTRDIFF_MAX || room < size || align > PTRDIFF_MAX / 4 || !tarn__hard_places())
         return NULL;
     struct block *block = reuse(pages, align);

@@ -15,6 +15,7 @@ static const uint32_t always_full = UINT32_C(3) << 30; /* however many are freed
 static struct tarn__local unborn, ended;
 
 TARN__TLS struct tarn__local *tarn__self = &unborn;
+static TARN__TLS struct tarn__local *poked; /* the thread's own, as tarn__self is another until its next request */
 
 struct tarn__ledger tarn__ledger;
 void (*tarn__slow_path_hook)(void);
@@ -35,6 +36,22 @@ static uint64_t note(struct tarn__bin *bin, struct tarn__rear *rear, const struc
     if (tarn__slow_path_hook)
         tarn__slow_path_hook();
     return allocs + frees;
+}
+
+void tarn__local_poke(void)
+{
+    if (tarn__self == &unborn || tarn__self == &ended)
+        return;
+    poked = tarn__self;
+    tarn__self = &unborn;
+}
+
+void tarn__local_unpoke(void)
+{
+    if (!poked)
+        return;
+    tarn__self = poked;
+    poked = NULL;
 }
 
 /* Flush, attach, detach */
@@ -254,6 +271,7 @@ static void end_bin(struct tarn__local *local, struct tarn_cache *cache)
 static void detach(struct tarn__thread_exit *exit)
 {
     (void)exit;
+    tarn__local_unpoke();
     struct tarn__local *local = tarn__self;
     tarn__self = &ended;
     for (unsigned i = 1; i < numbers_end(); i++) {
@@ -320,8 +338,9 @@ static struct tarn__local *enrol_new(void)
 /* Gives the calling thread its own bins. False: no memory for them, or the thread has ended them. */
 static bool attach(void)
 {
-    if (tarn__self == &ended)
-        return false;
+    tarn__local_unpoke();
+    if (tarn__self != &unborn)
+        return tarn__self != &ended;
     struct tarn__local *local = enrol_spare();
     if (!local)
         local = enrol_new();
@@ -600,6 +619,7 @@ void tarn__local_free(struct tarn_cache *cache, void *object)
 
 void tarn__local_flush_cache(struct tarn_cache *cache)
 {
+    tarn__local_unpoke();
     if (cache->number && tarn__self->rear[cache->number].begun)
         empty_bin(tarn__self, cache, true);
 }
@@ -680,6 +700,7 @@ static void adopt(struct tarn__local *local)
  */
 void tarn__local_adopt_orphans(void)
 {
+    tarn__local_unpoke();
     for (struct tarn__list *link = tarn__registry.next, *next; link != &tarn__registry; link = next) {
         struct tarn__local *local = TARN__CONTAINER(link, struct tarn__local, link);
         next = link->next;

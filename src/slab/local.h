@@ -67,7 +67,7 @@ struct tarn__rear {
     bool begun;
     uint32_t epoch;                       /* of the cache, when it was last asked for all it has */
     bool apart;                           /* nothing was allocated here yet: what is freed is set apart */
-    uint32_t looked_at;                   /* allocs, when sampling looked at them */
+    uint32_t looked_at;                   /* allocs, when sampling looked at them, or allocs - frees */
     tarn__counter samples, sampled_bytes; /* sizes asked for, recorded at refills */
     tarn__counter reallocs;               /* that left their object where it is */
     uint64_t noted_allocs, noted_frees;   /* already in the ledger */
@@ -121,6 +121,12 @@ void tarn__local_free(struct tarn_cache *cache, void *object);
 /* Without magazines: for caches and threads that have none. */
 void *tarn__direct_alloc(struct tarn_cache *cache, tarn_gfp_t flags);
 void tarn__direct_free(struct tarn_cache *cache, void *object);
+
+/*
+ * Makes the calling thread's next request slow, whatever it is; and the end of that, for who is about to look at its bins. What the slow halves do begins with it.
+ */
+void tarn__local_poke(void);
+void tarn__local_unpoke(void);
 
 /* Gives what the calling thread has back to the slabs: of all caches, or of one. */
 void tarn__local_flush(void);

@@ -29,7 +29,8 @@ struct chunk {
 #define TABLE_BYTES (TARN__UNITS * sizeof(uintptr_t))
 #define FOUND_BYTES (((size_t)1 << (TARN__WINDOW_FOUND_BITS - TARN__UNIT_BITS)) * sizeof(uintptr_t))
 
-size_t tarn__units_end;
+size_t tarn__units_end, tarn__units_gate;
+static bool shut;
 uintptr_t *tarn__units, tarn__units_from_0;
 
 static struct tarn__list open = {&open, &open}, clean = {&clean, &clean};
@@ -43,6 +44,14 @@ static void use_table(uintptr_t table, size_t bytes)
     tarn__units = (uintptr_t *)table;
     tarn__units_from_0 = table - (tarn__window_base >> TARN__UNIT_BITS) * sizeof(uintptr_t);
     __atomic_store_n(&tarn__units_end, bytes / sizeof(uintptr_t), __ATOMIC_RELEASE);
+    if (!shut)
+        __atomic_store_n(&tarn__units_gate, bytes / sizeof(uintptr_t), __ATOMIC_RELEASE);
+}
+
+void tarn__units_shut(void)
+{
+    shut = true;
+    tarn__units_gate = 0;
 }
 
 static bool begin_table(void)

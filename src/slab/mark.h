@@ -31,8 +31,11 @@ struct tarn__slab;
 
 #define TARN__UNITS ((size_t)1 << (TARN__WINDOW_BITS - TARN__UNIT_BITS))
 
-/* Units from this one on have no entry. Grows only. */
-extern TARN__HIDDEN size_t tarn__units_end;
+/* Units from this one on have no entry. Grows only. The gate, which malloc's fast path compares with, is the same, or 0: then each free takes the slow one. */
+extern TARN__HIDDEN size_t tarn__units_end, tarn__units_gate;
+
+/* Shuts the gate for good: before there are threads. */
+void tarn__units_shut(void);
 
 /* The table; and the address that the entry of the unit at address 0 would have, if the table went so far. */
 extern TARN__HIDDEN uintptr_t *tarn__units, tarn__units_from_0;
