@@ -76,7 +76,8 @@ static void shared_with_malloc()
     for (int i = 0; i < 1000; i++)
         operator delete(operator new(40));
     read(&stats);
-    CHECK(stats.first[0] - before == 1000, "1000 operator new were %d allocations of tarn", (int)(stats.first[0] - before));
+    CHECK(getenv("TARN_HARDEN") /* in which requests are not counted */ || stats.first[0] - before == 1000,
+          "1000 operator new were %d allocations of tarn", (int)(stats.first[0] - before));
 }
 
 template <typename function> static bool throws_bad_alloc(function request)
