@@ -20,7 +20,7 @@ enum {
 
 enum tarn__record_kind { TARN__BUMP_A_BLOCK, TARN__BUMP_A_CLEANUP, TARN__BUMP_A_GAP };
 
-struct tarn__record {
+struct tarn__bump_record {
     uint64_t size, tag;
 };
 
@@ -124,12 +124,12 @@ static inline bool tarn__cleanup_sealed(const struct tarn__cleanup *cleanup)
     return cleanup->seal == tarn__cleanup_seal(cleanup);
 }
 
-static inline uint64_t tarn__record_tag(const struct tarn__record *record, uint64_t size, enum tarn__record_kind kind)
+static inline uint64_t tarn__record_tag(const struct tarn__bump_record *record, uint64_t size, enum tarn__record_kind kind)
 {
     return tarn__bump_mix(tarn__bump_mix((uintptr_t)record, (uintptr_t)size), (uintptr_t)kind) | 1; /* zeros are no tag */
 }
 
-static inline bool tarn__record_is(const struct tarn__record *record, enum tarn__record_kind kind)
+static inline bool tarn__record_is(const struct tarn__bump_record *record, enum tarn__record_kind kind)
 {
     return record->tag == tarn__record_tag(record, record->size, kind);
 }
@@ -149,7 +149,7 @@ static inline size_t tarn__bump_room(const struct tarn__arena *arena, size_t siz
 
 static inline size_t tarn__bump_lead(const struct tarn__arena *arena)
 {
-    return arena->flags & TARN__BUMP_RECORDED ? sizeof(struct tarn__record) : 0;
+    return arena->flags & TARN__BUMP_RECORDED ? sizeof(struct tarn__bump_record) : 0;
 }
 
 /* A call begins: the guard is taken, unless it answers an error. And it ends. */
@@ -157,7 +157,7 @@ int tarn__bump_enter(struct tarn__arena *arena, const char *where);
 void tarn__bump_leave(struct tarn__arena *arena);
 
 /* What a walk found: the block behind its record. */
-typedef void tarn__bump_found(void *context, char *block, const struct tarn__record *record);
+typedef void tarn__bump_found(void *context, char *block, const struct tarn__bump_record *record);
 
 /* Walks the records from `at` in `chunk` to the latest, and verifies them. The block that is not as it should be, if it is one, gets to arena->bad. */
 int tarn__bump_walk(struct tarn__arena *arena, const struct tarn__chunk *chunk, char *at, tarn__bump_found *visit,

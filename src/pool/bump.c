@@ -32,7 +32,7 @@ enum {
 };
 #define MOST ((size_t)PTRDIFF_MAX / 4) /* of a size, an alignment: sums of them do not wrap */
 
-_Static_assert(sizeof(struct tarn__record) == TARN__BUMP_ALIGN, "blocks behind a record are aligned");
+_Static_assert(sizeof(struct tarn__bump_record) == TARN__BUMP_ALIGN, "blocks behind a record are aligned");
 _Static_assert(TARN__BUMP_ARENA_ROOM + TARN__BUMP_CHUNK_ROOM + 5 * TARN__BUMP_ALIGN <= TARN_BUMP_LEAST,
                "the least arena has room for a block");
 
@@ -191,7 +191,7 @@ static void cut(struct tarn__arena *arena, struct tarn__chunk *chunk, char *at)
 
 static void write_record(char *at, size_t size, enum tarn__record_kind kind)
 {
-    struct tarn__record *record = (struct tarn__record *)(void *)at;
+    struct tarn__bump_record *record = (struct tarn__bump_record *)(void *)at;
     record->size = size;
     record->tag = tarn__record_tag(record, size, kind);
 }
@@ -201,9 +201,9 @@ static void dress(const struct tarn__arena *arena, char *at, size_t lead, size_t
 {
     char *block = at + lead;
     if (arena->flags & TARN__BUMP_RECORDED) {
-        if (lead > sizeof(struct tarn__record))
-            write_record(at, lead - 2 * sizeof(struct tarn__record), TARN__BUMP_A_GAP);
-        write_record(block - sizeof(struct tarn__record), size, kind);
+        if (lead > sizeof(struct tarn__bump_record))
+            write_record(at, lead - 2 * sizeof(struct tarn__bump_record), TARN__BUMP_A_GAP);
+        write_record(block - sizeof(struct tarn__bump_record), size, kind);
     }
     if (arena->flags & TARN_POOL_ZERO)
         tarn__bytes_fill(block, 0, size);

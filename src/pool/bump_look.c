@@ -19,7 +19,7 @@ int tarn__bump_walk(struct tarn__arena *arena, const struct tarn__chunk *chunk, 
         if (!tarn__chunk_sound(arena, chunk))
             return TARN_POOL_CORRUPT;
         for (char *top = tarn__chunk_top(arena, chunk); at < top;) {
-            struct tarn__record *record = (struct tarn__record *)(void *)at;
+            struct tarn__bump_record *record = (struct tarn__bump_record *)(void *)at;
             size_t left = (size_t)(top - at) - sizeof *record, size = (size_t)record->size;
             bool gap = tarn__record_is(record, TARN__BUMP_A_GAP);
             if ((!gap && !tarn__record_is(record, TARN__BUMP_A_BLOCK) && !tarn__record_is(record, TARN__BUMP_A_CLEANUP)) ||
@@ -41,7 +41,7 @@ int tarn__bump_walk(struct tarn__arena *arena, const struct tarn__chunk *chunk, 
     return 0;
 }
 
-static void count_block(void *context, char *block, const struct tarn__record *record)
+static void count_block(void *context, char *block, const struct tarn__bump_record *record)
 {
     (void)block;
     (void)record;
@@ -87,7 +87,7 @@ struct visitor {
     void *context;
 };
 
-static void show_block(void *context, char *block, const struct tarn__record *record)
+static void show_block(void *context, char *block, const struct tarn__bump_record *record)
 {
     const struct visitor *visitor = context;
     visitor->visit(visitor->context, block, (size_t)record->size);
