@@ -209,7 +209,7 @@ static inline unsigned live_slot(struct tarn__hard_class *class, const void *p, 
 static bool is_sound(const uint16_t *state, const char *p, size_t rest, size_t slot_size)
 {
     return tarn__hard_intact(p, slot_size - rest, slot_size, tarn__hard_canary(p)) &&
-           (TARN__READ(state[-1]) != TARN__HARD_NEVER || tarn__hard_front_intact(p, slot_size));
+           tarn__hard_front_intact(state - 1, p, slot_size);
 }
 
 /* Clears a live slot and says that it is free. False: something is wrong with it, which was reported; it stays as it is. */

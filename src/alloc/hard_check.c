@@ -15,7 +15,7 @@ static int wrong_now(struct tarn__hard_class *class, uint32_t index)
     bool good = true;
     if (state >= TARN__HARD_LIVE)
         good = tarn__hard_intact(p, size - (state - TARN__HARD_LIVE), size, tarn__hard_canary(p)) &&
-               (tarn__hard_state(class, index - 1) != TARN__HARD_NEVER || tarn__hard_front_intact(p, size));
+               tarn__hard_front_intact(&class->state[index - 1], p, size);
     else if (state == TARN__HARD_FREE)
         good = tarn__hard_zero(p, size);
     atomic_thread_fence(memory_order_acquire);

@@ -28,10 +28,15 @@ static char *descriptors_at;
 static size_t descriptors_used, descriptors_mapped;
 static _Atomic uint32_t begun; /* 1: there is a place; 2: there is none */
 
-bool tarn__hard_front_intact(const char *p, size_t slot_size)
+bool tarn__hard_front_intact(const uint16_t *front, const char *p, size_t slot_size)
 {
+    if (__atomic_load_n(front, __ATOMIC_ACQUIRE) != TARN__HARD_NEVER)
+        return true;
     uint64_t word = __atomic_load_n((const tarn__hard_word *)(p - 8), __ATOMIC_RELAXED);
-    return word == 0 || word == tarn__hard_canary(p - slot_size);
+    if (word == 0 || word == tarn__hard_canary(p - slot_size))
+        return true;
+    atomic_thread_fence(memory_order_acquire); /* with that in tarn__hard_set_busy */
+    return __atomic_load_n(front, __ATOMIC_RELAXED) != TARN__HARD_NEVER;
 }
 
 static void set_up(struct tarn__hard_class *class, unsigned number, uintptr_t meta, uint64_t *random, uint32_t *rings)

@@ -161,9 +161,9 @@ static inline void tarn__hard_fill(char *p, size_t asked, size_t size, uint64_t 
 {
     tarn__hard_word *word = (tarn__hard_word *)(p + asked / 8 * 8), *end = (tarn__hard_word *)(p + size);
     uint64_t mask = tarn__hard_tail(asked % 8);
-    *word = (*word & ~mask) | (canary & mask);
+    TARN__WRITE(*word, (*word & ~mask) | (canary & mask));
     while (++word < end) {
-        *word = canary;
+        TARN__WRITE(*word, canary);
         __asm__("" : "+r"(word)); /* mostly once, or never: not to be made wider */
     }
 }
@@ -201,9 +201,9 @@ static inline uint64_t tarn__hard_turned(uint64_t canary, size_t from)
  */
 static inline void tarn__hard_fill_quick(char *p, size_t asked, size_t size, uint64_t canary)
 {
-    *(tarn__hard_loose *)(p + asked) = tarn__hard_turned(canary, asked);
-    *(tarn__hard_word *)(p + ((asked + 7) & ~(size_t)7)) = canary;
-    *(tarn__hard_word *)(p + size - 8) = canary;
+    TARN__WRITE(*(tarn__hard_loose *)(p + asked), tarn__hard_turned(canary, asked));
+    TARN__WRITE(*(tarn__hard_word *)(p + ((asked + 7) & ~(size_t)7)), canary);
+    TARN__WRITE(*(tarn__hard_word *)(p + size - 8), canary);
 }
 
 static inline bool tarn__hard_intact_quick(const char *end, size_t rest, uint64_t canary)
@@ -290,9 +290,9 @@ static inline void tarn__hard_clear(char *p, size_t size)
 }
 
 /*
- * Whether the word in front of a slot is as it should be, when no object was ever there; another thread may be making one now. Where there was one, that
- * slot's own checks find what is wrong with it.
+ * Whether the word in front of the slot at `p` is as it should be where no object was ever there, by the state of the slot in front. Another thread
+ * may be making one now, word by word: then that state is another afterwards. Where there was one, that slot's own checks find what is wrong with it.
  */
-bool tarn__hard_front_intact(const char *p, size_t slot_size);
+bool tarn__hard_front_intact(const uint16_t *front, const char *p, size_t slot_size);
 
 #endif

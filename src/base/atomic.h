@@ -43,6 +43,11 @@ static inline uint64_t tarn__counter_read(const tarn__counter *c) { return __ato
  * computes or compares, which compilers do not make of an atomic one.
  */
 #define TARN__READ(x) (TARN__SANITIZE_THREAD ? __atomic_load_n(&(x), __ATOMIC_RELAXED) : (x))
+#if TARN__SANITIZE_THREAD
+#define TARN__WRITE(x, value) __atomic_store_n(&(x), value, __ATOMIC_RELAXED)
+#else
+#define TARN__WRITE(x, value) ((x) = (value))
+#endif
 
 /* For counters that several threads write, off the fast path. */
 static inline void tarn__atomic_add(_Atomic uint64_t *counter, uint64_t n)

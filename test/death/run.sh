@@ -81,17 +81,27 @@ if [ -n "$update" ]; then
     exit 0
 fi
 
+# Who lies in front of a hardened object is chance.
+certain() {
+    case $mode in
+    *TARN_HARDEN*) sed '/^ *neighbour /d' "$1" ;;
+    *) cat "$1" ;;
+    esac
+}
+
 modes >"$work/modes"
 number=0
 echo "1..$(wc -l <"$work/modes")"
 while read -r mode; do
     number=$((number + 1))
     seen_in "$mode"
-    wanted_in "$mode" >"$work/wanted"
-    if cmp -s "$work/wanted" "$work/seen" && ! grep -q '^did not end' "$work/seen"; then
+    certain "$work/seen" >"$work/got"
+    wanted_in "$mode" >"$work/all"
+    certain "$work/all" >"$work/wanted"
+    if cmp -s "$work/wanted" "$work/got" && ! grep -q '^did not end' "$work/got"; then
         echo "ok $number - in $mode"
     else
         echo "not ok $number - in $mode"
-        diff -u "$work/wanted" "$work/seen" | sed 's/^/# /'
+        diff -u "$work/wanted" "$work/got" | sed 's/^/# /'
     fi
 done <"$work/modes"

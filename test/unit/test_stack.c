@@ -276,7 +276,7 @@ static void take_at_any_time(int number)
     tarn__stack_here(0);
 }
 
-static volatile bool over;
+static _Atomic bool over;
 
 static void *load_and_unload(void *argument)
 {
