@@ -122,12 +122,12 @@ static void move(const uint8_t *bytes)
     tarn_region_compact(region, bytes[2] * 16u);
 }
 
-/* A word that holds the pool's own address tells that its memory is believed: that is trusted, and changed again. */
+/* A word that holds the pool's own address, or its guard's close behind it, tells that its memory is believed: that is trusted, and changed again. */
 static void spare(size_t at, size_t bytes)
 {
     for (size_t word = at - at % sizeof(uintptr_t); word < at + bytes; word += sizeof(uintptr_t))
-        if (*(uintptr_t *)(void *)(own + word) == (uintptr_t)own)
-            own[word] ^= 8;
+        if (*(uintptr_t *)(void *)(own + word) - (uintptr_t)own < 64)
+            own[word] ^= 64;
 }
 
 /* An address inside of the buffer, where the last write was, becomes a word. */

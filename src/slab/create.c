@@ -176,7 +176,7 @@ static int share(const struct tarn_cache *wanted, struct tarn_cache **cache)
     if (like) {
         memcpy(alias->name, wanted->name, sizeof alias->name);
         tarn__list_push_front(&like->aliases, &alias->link);
-        like->references++;
+        __atomic_fetch_add(&like->references, 1, __ATOMIC_RELAXED); /* who allocates looks at it without the lock */
         if (like->object_size < wanted->object_size)
             __atomic_store_n(&like->object_size, wanted->object_size, __ATOMIC_RELAXED);
     } else if (alias) {
@@ -191,7 +191,7 @@ static int share(const struct tarn_cache *wanted, struct tarn_cache **cache)
 static bool leave_shared(struct tarn_cache *cache)
 {
     tarn__lock(&tarn__caches_lock);
-    bool shared = cache->references-- > 1;
+    bool shared = __atomic_fetch_sub(&cache->references, 1, __ATOMIC_RELAXED) > 1;
     if (shared) {
         struct tarn__list *latest = cache->aliases.next;
         cache->left = true;
