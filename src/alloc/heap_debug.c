@@ -26,8 +26,11 @@ static const char *first_other(const char *from, const char *to, unsigned char v
     return from < to ? from : NULL;
 }
 
-/* Differs from object to object, so that a word that was copied with its neighbour is found. */
-static uint64_t mark(const char *p, size_t asked) { return asked ^ (uint64_t)(uintptr_t)p * UINT64_C(0x9e3779b97f4a7c15); }
+/* Differs from object to object, so that a word that was copied with its neighbour is found; and its highest bytes from text and small numbers. */
+static uint64_t mark(const char *p, size_t asked)
+{
+    return asked ^ ((uint64_t)(uintptr_t)p * UINT64_C(0x9e3779b97f4a7c15) | UINT64_C(0x8080808080808080));
+}
 
 static void write_red(char *p, size_t asked, size_t slot)
 {
