@@ -77,7 +77,8 @@ void tarn__debug_release(void *object);
 static inline unsigned tarn__debug_flags(unsigned letters)
 {
     return (letters & (TARN__LETTER_F | TARN__LETTER_G) ? TARN_CACHE_CONSISTENCY_CHECKS : 0) |
-           (letters & TARN__LETTER_Z ? TARN_CACHE_RED_ZONE : 0) | (letters & TARN__LETTER_P ? TARN_CACHE_POISON | TARN__LAST_WAITS : 0) |
+           (letters & TARN__LETTER_Z ? TARN_CACHE_RED_ZONE : 0) |
+           (letters & TARN__LETTER_P ? TARN_CACHE_POISON | TARN__LAST_WAITS : 0) |
            (letters & TARN__LETTER_U ? TARN_CACHE_STORE_USER : 0) | (letters & TARN__LETTER_Q ? TARN_CACHE_QUARANTINE : 0);
 }
 

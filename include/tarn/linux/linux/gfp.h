@@ -70,10 +70,7 @@ static inline unsigned long __get_free_pages(gfp_t flags, unsigned int order)
 
 static inline unsigned long get_zeroed_page(gfp_t flags) { return __get_free_pages(flags | __GFP_ZERO, 0); }
 
-static inline void free_pages(unsigned long address, unsigned int order)
-{
-    tarn_pages_free_at((void *)address, order);
-}
+static inline void free_pages(unsigned long address, unsigned int order) { tarn_pages_free_at((void *)address, order); }
 
 #define __get_free_page(flags) __get_free_pages(flags, 0)
 #define __get_dma_pages(flags, order) __get_free_pages((flags) | GFP_DMA, order)
