@@ -23,7 +23,7 @@ void (*tarn__slow_path_hook)(void);
 struct tarn__lock tarn__registry_lock = TARN__LOCK_INIT(TARN__RANK_REGISTRY);
 struct tarn__list tarn__registry = {&tarn__registry, &tarn__registry};
 static struct tarn__list spare_locals = {&spare_locals, &spare_locals};
-static size_t threads;
+_Atomic size_t tarn__threads;
 
 /* What happened to a bin since the last time is entered in the ledger. Returns the operations since. */
 static uint64_t note(struct tarn__bin *bin, struct tarn__rear *rear, const struct tarn_cache *cache)
@@ -291,14 +291,14 @@ static void detach(struct tarn__thread_exit *exit)
             end_bin(local, cache_of_number(i));
     tarn__list_remove(&local->link);
     tarn__list_push_front(&spare_locals, &local->link);
-    threads--;
+    tarn__threads--;
     tarn__unlock(&tarn__registry_lock);
 }
 
 static void enrol(struct tarn__local *local)
 {
     tarn__list_push_front(&tarn__registry, &local->link);
-    threads++;
+    tarn__threads++;
 }
 
 /*
@@ -514,13 +514,6 @@ void *tarn__local_alloc(struct tarn_cache *cache, size_t requested, tarn_gfp_t f
 
 /* Free */
 
-void tarn__direct_free(struct tarn_cache *cache, void *object)
-{
-    tarn__cache_put(cache, tarn__object_mark(object, false));
-    tarn__atomic_add(&cache->past_frees, 1);
-    tarn__ledger_note(-(int64_t)cache->size);
-}
-
 /* The cache loses nearly all it had: what this thread and the depot keep of it goes to its slabs. */
 static void shed(struct tarn__rear *rear, struct tarn_cache *cache, uint32_t bound)
 {
@@ -672,15 +665,7 @@ void tarn__local_forget(struct tarn_cache *cache)
     tarn__unlock(&tarn__registry_lock);
 }
 
-/* Reports and forks */
-
-size_t tarn__local_threads(void)
-{
-    tarn__lock(&tarn__registry_lock);
-    size_t n = threads;
-    tarn__unlock(&tarn__registry_lock);
-    return n;
-}
+/* Forks */
 
 static void adopt(struct tarn__local *local)
 {
@@ -709,6 +694,6 @@ void tarn__local_adopt_orphans(void)
         adopt(local);
         tarn__list_remove(&local->link);
         tarn__list_push_front(&spare_locals, &local->link);
-        threads--;
+        tarn__threads--;
     }
 }

@@ -144,8 +144,9 @@ struct tarn__local_sums {
 };
 void tarn__local_sum(struct tarn_cache *cache, struct tarn__local_sums *sums);
 
-/* Threads that have a cache. */
-size_t tarn__local_threads(void);
+/* Threads that have a cache. Changed under tarn__registry_lock. */
+extern TARN__HIDDEN _Atomic size_t tarn__threads;
+static inline size_t tarn__local_threads(void) { return atomic_load_explicit(&tarn__threads, memory_order_relaxed); }
 
 /* For the fork hooks: the registry's lock, and, in the child, the recovery of what the other threads had. */
 extern struct tarn__lock tarn__registry_lock;

@@ -1,6 +1,7 @@
 /* Objects that go back to their slabs: looked up without the lock, as they are the cold memory, and put back under it, run by run. */
 #include "base/bits.h"
 #include "base/fail.h"
+#include "slab/local.h"
 #include "slab/slabs.h"
 
 #include <string.h>
@@ -206,4 +207,11 @@ void tarn__cache_put_magazine(struct tarn_cache *cache, struct tarn__magazine ma
     }
     if (array)
         tarn__array_put(cache, array);
+}
+
+void tarn__direct_free(struct tarn_cache *cache, void *object)
+{
+    tarn__cache_put(cache, tarn__object_mark(object, false));
+    tarn__atomic_add(&cache->past_frees, 1);
+    tarn__ledger_note(-(int64_t)cache->size);
 }

@@ -81,10 +81,10 @@ if [ -n "$update" ]; then
     exit 0
 fi
 
-# Who lies in front of a hardened object is chance.
+# Who lies in front of a hardened object is chance: nobody, or one at whose own free the same write is found, at another line.
 certain() {
     case $mode in
-    *TARN_HARDEN*) sed '/^ *neighbour /d' "$1" ;;
+    *TARN_HARDEN*) sed -e '/^ *neighbour /d' -e '/^ *first wrong byte/d' -e 's/\.c:[0-9]*/.c/' "$1" ;;
     *) cat "$1" ;;
     esac
 }
